@@ -1,0 +1,36 @@
+"""Records and errors shared by every module; imports no TensorFlow.
+
+Shapes are written with fixed letters everywhere in the project: B batch,
+T inner steps, Z noise, K classes, H W C image height, width, channels.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+
+class InputError(ValueError):
+    """Bad input of any kind: flags, configs, data, files.
+
+    The message is one line: `<received>; <expected>; <remedy>`. `main` prints
+    it after `error: ` and exits with code 2.
+    """
+
+
+class DivergenceError(RuntimeError):
+    """The meta-loss or its gradient is not finite: `main` exits with code 1."""
+
+
+class Batch(NamedTuple):
+    """Images with soft or one-hot labels.
+
+    Attributes:
+      images: [B, H, W, C] float, in normalised units.
+      labels: [B, K] float, rows sum to 1.
+    """
+
+    images: tf.Tensor
+    labels: tf.Tensor
