@@ -34,3 +34,18 @@ class Batch(NamedTuple):
 
     images: tf.Tensor
     labels: tf.Tensor
+
+
+class LearnerState(NamedTuple):
+    """All that one inner step changes, and so all that is differentiated.
+
+    Attributes:
+      params: the learner's trainable tensors.
+      statistics: its other tensors: batch-norm statistics (the last batch's,
+        as momentum is 0), width masks, dropout seeds.
+      slots: the inner optimizer's tensors.
+    """
+
+    params: list[tf.Tensor]
+    statistics: list[tf.Tensor]
+    slots: list[tf.Tensor]

@@ -1,0 +1,93 @@
+"""From a config to the objects it names."""
+
+import keras
+from ml_collections import config_dict
+
+from gtn_tf.config import DATASETS, learner_names, learner_widths
+from gtn_tf.data import RealData, sample_batch
+from gtn_tf.gtn import GTN, GTNSpec
+from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
+from gtn_tf.learner_families import Style
+from gtn_tf.learners import Learner, check_family, from_family
+from gtn_tf.meta_gradient import InnerProblem
+from gtn_tf.seeds import root_seed
+
+
+def build_gtn(config: config_dict.ConfigDict) -> GTN:
+    """Builds the meta-parameters; call it in the strategy's scope."""
+    image_shape, num_classes = DATASETS[config.dataset.name]
+    spec = GTNSpec(
+        image_shape=image_shape,
+        num_classes=num_classes,
+        source=config.source,
+        noise_dim=config.generator.noise_dim,
+        dense_widths=tuple(config.generator.dense_widths),
+        channels=tuple(config.generator.channels),
+        curriculum=config.curriculum.name,
+        learn_labels=config.curriculum.learn_labels,
+        num_inner_steps=config.inner.num_steps,
+        inner_batch_size=config.inner.batch_size,
+        inner_optimizer=config.inner.optimizer,
+        inner_learning_rate=config.inner.learning_rate,
+        inner_momentum=config.inner.momentum,
+        learn_hyperparameters=config.inner.learn_hyperparameters,
+    )
+    return GTN(spec, root_seed(config.seed), config.precision)
+
+
+def check_learners(config: config_dict.ConfigDict) -> None:
+    """Raises InputError if names and widths of the learners do not fit."""
+    widths = learner_widths(config)
+    for name, family_widths in zip(learner_names(config), widths, strict=True):
+        check_family(name, family_widths)
+
+
+def build_learners(config: config_dict.ConfigDict) -> tuple[Learner, ...]:
+    """Builds the families that `learner.name` lists."""
+    style = Style(
+        weight_norm=config.learner.weight_norm,
+        normalization=config.learner.normalization,
+        dtype=config.precision,
+    )
+    names, widths = learner_names(config), learner_widths(config)
+    shape_and_classes = DATASETS[config.dataset.name]
+    return tuple(
+        from_family(name, *shape_and_classes, family_widths, style)
+        for name, family_widths in zip(names, widths, strict=True)
+    )
+
+
+def build_problem(
+    config: config_dict.ConfigDict, train: RealData
+) -> InnerProblem:
+    """Builds what the meta-gradient differentiates."""
+    return InnerProblem(
+        learners=build_learners(config),
+        optimizer=INNER_OPTIMIZERS[config.inner.optimizer],
+        sample_real=lambda seed: sample_batch(
+            train, seed, config.meta.batch_size
+        ),
+        meta_loss_every=config.inner.meta_loss_every,
+    )
+
+
+def build_meta_optimizer(
+    config: config_dict.ConfigDict, gtn: GTN
+) -> keras.optimizers.Optimizer:
+    """Builds Adam with cosine decay; call it in the strategy's scope.
+
+    Clipping is not left to it: it would clip before replicas are averaged.
+    """
+    schedule = keras.optimizers.schedules.CosineDecay(
+        config.meta.learning_rate,
+        config.meta.num_steps,
+        alpha=config.meta.final_learning_rate_ratio,
+    )
+    optimizer = keras.optimizers.Adam(
+        schedule,
+        beta_1=config.meta.adam_beta_1,
+        beta_2=config.meta.adam_beta_2,
+        epsilon=config.meta.adam_epsilon,
+    )
+    optimizer.build(gtn.trained_variables())
+    return optimizer

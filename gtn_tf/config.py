@@ -1,0 +1,419 @@
+"""Every config key: its default, its range, what it means.
+
+`configs/<name>.py` starts from `default_config()` and overrides; `validate`
+refuses a config before any device work. `python -m gtn_tf.config` prints
+`docs/config.md`.
+"""
+
+import difflib
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from ml_collections import config_dict
+
+from gtn_tf.types import InputError
+
+#: Dataset -> (image shape, number of classes).
+DATASETS = {
+    "digits": ((8, 8, 1), 10),
+    "mnist": ((28, 28, 1), 10),
+    "fashion_mnist": ((28, 28, 1), 10),
+    "cifar10": ((32, 32, 3), 10),
+}
+SOURCES = ("gtn", "distillation")
+CURRICULA = ("full", "shuffled_batch", "all_shuffled", "none", "fixed_noise")
+LEARNERS = (
+    "conv2_fc",
+    "conv2_pool",
+    "conv5_pool",
+    "conv3_fc",
+    "conv3_pool",
+    "conv7_fc",
+    "conv7_pool",
+    "mlp",
+)
+NORMALIZATIONS = ("mean_only", "batch", "none")
+INNER_OPTIMIZERS = ("sgd", "adam", "rmsprop")
+STRATEGIES = ("auto", "one_device", "mirrored", "tpu")
+PRECISIONS = ("float32", "mixed_bfloat16")
+
+
+class Field(NamedTuple):
+    """One key.
+
+    Attributes:
+      default: its type is the key's type, unless None is allowed.
+      expected: the range, in words.
+      is_valid: whether a value is in range.
+      meaning: what the key does, with its unit.
+      may_change: whether a resumed run may have another value.
+    """
+
+    default: Any
+    expected: str
+    is_valid: Callable[[Any], bool]
+    meaning: str
+    may_change: bool = False
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _whole(default: int | None, low: int, meaning: str, **more: Any) -> Field:
+    def is_valid(value: object) -> bool:
+        if value is None:
+            return default is None
+        return _is_int(value) and value >= low
+
+    none = "None or " if default is None else ""
+    return Field(
+        default, f"{none}a whole number >= {low}", is_valid, meaning, **more
+    )
+
+
+def _real(
+    default: float | None,
+    expected: str,
+    is_valid: Callable[[float], bool],
+    meaning: str,
+) -> Field:
+    def check(value: object) -> bool:
+        if value is None:
+            return default is None
+        return isinstance(value, int | float) and is_valid(value)
+
+    none = "None or " if default is None else ""
+    return Field(default, none + expected, check, meaning)
+
+
+def _choice(default: str, choices: tuple, meaning: str, **more: Any) -> Field:
+    listed = f"one of {', '.join(str(c) for c in choices)}"
+    return Field(default, listed, lambda v: v in choices, meaning, **more)
+
+
+def _switch(default: bool, meaning: str, **more: Any) -> Field:
+    return Field(
+        default, "True or False", lambda v: isinstance(v, bool), meaning, **more
+    )
+
+
+def _is_width(value: object) -> bool:
+    if _is_int(value):
+        return value >= 1
+    is_pair = isinstance(value, tuple | list) and len(value) == 2
+    return is_pair and all(map(_is_int, value)) and 1 <= value[0] <= value[1]
+
+
+def _are_widths(value: object) -> bool:
+    """Widths of one family, or one tuple (or None) per family."""
+    if value is None:
+        return True
+    if not isinstance(value, tuple | list) or not value:
+        return False
+    return all(map(_is_width, value)) or all(
+        v is None or (isinstance(v, tuple | list) and all(map(_is_width, v)))
+        for v in value
+    )
+
+
+def _are_counts(value: object) -> bool:
+    return isinstance(value, tuple | list) and all(
+        _is_int(v) and v >= 1 for v in value
+    )
+
+
+def learner_names(config: config_dict.ConfigDict) -> list[str]:
+    """Returns the families of `learner.name`, one or several."""
+    return [name.strip() for name in config.learner.name.split(",")]
+
+
+def learner_widths(config: config_dict.ConfigDict) -> list[tuple | None]:
+    """Returns the widths of each family of `learner.name`."""
+    num_families = len(learner_names(config))
+    if num_families == 1:
+        return [config.learner.widths]
+    return list(config.learner.widths or [None] * num_families)
+
+
+FIELDS = {
+    "seed": _whole(0, 0, "root of all random numbers"),
+    "dataset.name": _choice("mnist", tuple(DATASETS), "real images"),
+    "dataset.data_dir": Field(
+        None,
+        "None or a directory",
+        lambda v: v is None or (isinstance(v, str) and bool(v)),
+        "where TFDS' data are; None: TFDS_DATA_DIR or TFDS' default",
+        may_change=True,
+    ),
+    "dataset.split_seed": _whole(0, 0, "draws the train / validation split"),
+    "source": _choice(
+        "gtn",
+        SOURCES,
+        "a generator, or dataset distillation: the images themselves are "
+        "the meta-parameters",
+    ),
+    "generator.noise_dim": _whole(128, 1, "Z"),
+    "generator.dense_widths": Field(
+        (1024,),
+        "a tuple of whole numbers >= 1",
+        _are_counts,
+        "units of the hidden dense layers",
+    ),
+    "generator.channels": Field(
+        (128, 64),
+        "two whole numbers >= 1",
+        lambda v: _are_counts(v) and len(v) == 2,
+        "channels before the first and before the second convolution",
+    ),
+    "curriculum.name": _choice(
+        "full",
+        CURRICULA,
+        "learned noise in a learned order; batches shuffled; all examples "
+        "shuffled; fresh noise; fixed random noise",
+    ),
+    "curriculum.learn_labels": _switch(False, "soft labels, learned"),
+    "learner.name": Field(
+        "conv2_fc",
+        f"one or several (comma-separated) of {', '.join(LEARNERS)}",
+        lambda v: (
+            isinstance(v, str)
+            and all(n.strip() in LEARNERS for n in v.split(","))
+        ),
+        "family; of several, each learner draws one",
+    ),
+    "learner.widths": Field(
+        None,
+        "None, or a width or (low, high) per layer; one such tuple or None "
+        "per family if there are several",
+        _are_widths,
+        "units per layer, fixed or drawn per learner, ends included; None: "
+        "the official ones",
+    ),
+    "learner.weight_norm": _switch(True, "W = g V / ||V||, or plain layers"),
+    "learner.normalization": _choice(
+        "mean_only", NORMALIZATIONS, "batch normalisation of the learner"
+    ),
+    "inner.num_steps": _whole(32, 1, "T"),
+    "inner.batch_size": _whole(128, 2, "B, synthetic images per inner step"),
+    "inner.optimizer": _choice("sgd", INNER_OPTIMIZERS, "of the learner"),
+    "inner.learning_rate": _real(
+        0.02, "a number > 0", lambda v: v > 0, "initial, at every inner step"
+    ),
+    "inner.momentum": _real(
+        0.5,
+        "a number in [0, 1)",
+        lambda v: 0 <= v < 1,
+        "initial, at every inner step; adam: beta_1",
+    ),
+    "inner.learn_hyperparameters": _switch(
+        True, "learn a rate and a momentum for each inner step"
+    ),
+    "inner.rematerialize": _switch(
+        True,
+        "keep states only and recompute activations, step by step; False: "
+        "keep all (faster below a few steps, memory and tracing grow with T)",
+    ),
+    "inner.meta_loss_every": _whole(
+        0, 0, "k: a meta-loss every k inner steps; 0: after the last only"
+    ),
+    "meta.num_steps": _whole(2000, 1, "meta-steps in all", may_change=True),
+    "meta.num_learners": _whole(
+        1, 1, "learners per meta-step, on all replicas together"
+    ),
+    "meta.batch_size": _whole(128, 1, "real images per meta-loss"),
+    "meta.learning_rate": _real(
+        0.01, "a number > 0", lambda v: v > 0, "of Adam, initial"
+    ),
+    "meta.final_learning_rate_ratio": _real(
+        0.1,
+        "a number in [0, 1]",
+        lambda v: 0 <= v <= 1,
+        "end of the cosine decay over meta.num_steps, as a share",
+    ),
+    "meta.adam_beta_1": _real(0.9, "in [0, 1)", lambda v: 0 <= v < 1, "Adam's"),
+    "meta.adam_beta_2": _real(
+        0.999, "in [0, 1)", lambda v: 0 <= v < 1, "Adam's"
+    ),
+    "meta.adam_epsilon": _real(1e-8, "a number > 0", lambda v: v > 0, "Adam's"),
+    "meta.global_clipnorm": _real(
+        None,
+        "a number > 0",
+        lambda v: v > 0,
+        "largest norm of the mean meta-gradient",
+    ),
+    "meta.validation_every": _whole(
+        50,
+        0,
+        "meta-steps between validations; 0: at the end only",
+    ),
+    "meta.validation_num_learners": _whole(
+        5, 1, "fresh learners whose validation accuracies are averaged"
+    ),
+    "checkpoint.every_steps": _whole(
+        100, 1, "meta-steps between checkpoints", may_change=True
+    ),
+    "checkpoint.max_to_keep": _whole(3, 1, "checkpoints kept", may_change=True),
+    "log.samples_every": _whole(
+        500,
+        0,
+        "meta-steps between pictures of the curriculum; 0: at the end only",
+        may_change=True,
+    ),
+    "log.tensorboard": _switch(
+        True, "write TensorBoard events", may_change=True
+    ),
+    "strategy": _choice(
+        "auto", STRATEGIES, "how devices share a meta-step", may_change=True
+    ),
+    "num_logical_devices": _whole(
+        None, 1, "CPU devices to split the machine into", may_change=True
+    ),
+    "precision": _choice("float32", PRECISIONS, "Keras dtype policy"),
+    "jit_compile": Field(
+        "auto",
+        "auto, True or False",
+        lambda v: v in ("auto", True, False),
+        "compile the meta-step with XLA; auto: not on CPU, where XLA's "
+        "convolutions are many times slower",
+    ),
+}
+
+#: Keys that hold more than one type: ConfigDict must not fix the first one.
+_ANY_TYPE = {"jit_compile"}
+
+
+def default_config() -> config_dict.ConfigDict:
+    """Returns the config with every key at its default."""
+    config = config_dict.ConfigDict()
+    for key, field in FIELDS.items():
+        *groups, name = key.split(".")
+        node = config
+        for group in groups:
+            if group not in node:
+                node[group] = config_dict.ConfigDict()
+            node = node[group]
+        if field.default is None or key in _ANY_TYPE:
+            node[name] = config_dict.FieldReference(
+                field.default, field_type=object
+            )
+        else:
+            node[name] = field.default
+    return config
+
+
+def flatten(values: dict, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields (dotted key, value) of nested dicts."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def unknown_key_error(key: str) -> InputError:
+    """Returns the error for a key that no config has."""
+    close = difflib.get_close_matches(key, FIELDS, n=1, cutoff=0.5)
+    expected = f"did you mean '{close[0]}'?" if close else "not a config key"
+    return InputError(
+        f"config key '{key}' is unknown; {expected}; docs/config.md lists all"
+    )
+
+
+def validate(config: config_dict.ConfigDict) -> None:
+    """Refuses a config with unknown, missing or impossible values.
+
+    Raises:
+      InputError: naming the first such key, its value, what is expected.
+    """
+    values = dict(flatten(config.to_dict()))
+    for key in values:
+        if key not in FIELDS:
+            raise unknown_key_error(key)
+    for key, field in FIELDS.items():
+        if key not in values:
+            raise InputError(
+                f"config key '{key}' is missing; expected {field.expected}; "
+                "begin the config file with gtn_tf.config.default_config()"
+            )
+        if not field.is_valid(values[key]):
+            raise InputError(
+                f"{key} is {values[key]!r}; expected {field.expected}; "
+                f"set --config.{key}"
+            )
+    for is_impossible, received, expected, remedy in _PAIRS:
+        if is_impossible(config):
+            raise InputError(
+                f"{received.format(c=config)}; {expected.format(c=config)}; "
+                f"{remedy.format(c=config)}"
+            )
+
+
+_PAIRS = (
+    (
+        lambda c: (
+            c.source == "distillation"
+            and c.curriculum.name in ("none", "fixed_noise")
+        ),
+        "source 'distillation' with curriculum '{c.curriculum.name}'",
+        "images that are learned themselves have no noise",
+        "set --config.curriculum.name=full, shuffled_batch or all_shuffled",
+    ),
+    (
+        lambda c: c.curriculum.name == "none" and c.curriculum.learn_labels,
+        "curriculum 'none' with learn_labels",
+        "labels that are drawn afresh cannot be learned",
+        "set --config.curriculum.learn_labels=False or another curriculum",
+    ),
+    (
+        lambda c: c.inner.meta_loss_every > c.inner.num_steps,
+        "inner.meta_loss_every {c.inner.meta_loss_every} with "
+        "inner.num_steps {c.inner.num_steps}",
+        "expected at most the number of inner steps",
+        "set --config.inner.meta_loss_every=0 for the last step only",
+    ),
+    (
+        lambda c: (
+            c.learner.widths is not None
+            and len(learner_names(c)) != 1
+            and (
+                len(c.learner.widths) != len(learner_names(c))
+                or not all(
+                    w is None or isinstance(w, tuple | list)
+                    for w in c.learner.widths
+                )
+            )
+        ),
+        "learner.widths {c.learner.widths} with learner.name "
+        "'{c.learner.name}'",
+        "expected one tuple of widths, or None, per family",
+        "set --config.learner.widths=None for the official widths",
+    ),
+)
+
+
+def describe() -> str:
+    """Returns docs/config.md: a table of every key."""
+    lines = [
+        "# Config keys",
+        "",
+        "Generated by `make docs` from `gtn_tf/config.py`. Override any of "
+        "them on the",
+        "command line: `--config.inner.num_steps=16`. Keys marked * may "
+        "differ when a run",
+        "is resumed; any other difference is refused.",
+        "",
+        "| key | default | expected | meaning |",
+        "|---|---|---|---|",
+    ]
+    for key, field in FIELDS.items():
+        mark = " *" if field.may_change else ""
+        lines.append(
+            f"| `{key}`{mark} | `{field.default!r}` | {field.expected} | "
+            f"{field.meaning} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    print(describe(), end="")

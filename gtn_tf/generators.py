@@ -1,0 +1,154 @@
+"""The generator: noise and labels to images (paper, section 3; official code).
+
+    concat(noise, labels) -> dense - norm - leaky ReLU -> dense - norm - leaky
+    ReLU -> reshape (H/4, W/4) -> [upsample x2 - reflect pad - conv 3x3 - norm -
+    leaky ReLU] -> upsample x2 - reflect pad - conv 3x3 -> 2 tanh
+
+All layers are weight-normalised; upsampling is nearest. Normalisation always
+uses the statistics of one synthetic batch, as the official code does.
+"""
+
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+
+from gtn_tf.initial_values import draw_initial_values
+from gtn_tf.layers import WeightNormConv2D, WeightNormDense, he_normal
+from gtn_tf.learner_families import leaky_relu
+from gtn_tf.normalization import BatchNormalization
+
+#: Images lie in [-IMAGE_SCALE, IMAGE_SCALE] in normalised units.
+IMAGE_SCALE = 2.0
+
+
+@keras.saving.register_keras_serializable("gtn_tf")
+class Generator(keras.Model):
+    """Maps N batches of noise and labels to N batches of images.
+
+    `call(noise [N, B, Z], labels [N, B, K])` returns [N, B, H, W, C] in
+    normalised units. With training=True each of the N batches is normalised
+    by its own statistics.
+
+    Args:
+      image_shape: (H, W, C), H and W divisible by 4.
+      dense_widths: units of the hidden dense layers before the one that feeds
+        the first convolution's channels.
+      channels: (at H/4 and H/2 input, at H input); 128, 64 officially.
+      **kwargs: Keras' own, as dtype.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        dense_widths: Sequence[int],
+        channels: tuple[int, int],
+        **kwargs: object,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.image_shape = tuple(image_shape)
+        self.dense_widths = tuple(dense_widths)
+        self.channels = tuple(channels)
+        height, width, num_channels = image_shape
+        self._base = (height // 4, width // 4, channels[0])
+        num_base_units = self._base[0] * self._base[1] * channels[0]
+        dtype = self.dtype_policy
+        self._dense = [
+            WeightNormDense(
+                units,
+                use_bias=False,
+                kernel_initializer=he_normal(),
+                dtype=dtype,
+            )
+            for units in (*dense_widths, num_base_units)
+        ]
+        self._convs = [
+            WeightNormConv2D(
+                filters,
+                3,
+                padding="valid",
+                use_bias=is_last,
+                kernel_initializer=he_normal(),
+                dtype=dtype,
+            )
+            for filters, is_last in (
+                (channels[1], False),
+                (num_channels, True),
+            )
+        ]
+        self._norms = [
+            BatchNormalization(num_group_axes=1, dtype=dtype)
+            for _ in range(len(self._dense) + 1)
+        ]
+
+    def build(self, noise_shape: tuple, labels_shape: tuple) -> None:
+        units = noise_shape[-1] + labels_shape[-1]
+        for dense, norm in zip(self._dense, self._norms, strict=False):
+            dense.build((None, None, units))
+            units = dense.units
+            norm.build((None, None, units))
+        filters = self._base[2]
+        for conv in self._convs:
+            conv.build((None, None, None, filters))
+            filters = conv.filters
+        self._norms[-1].build((None, None, None, None, self._convs[0].filters))
+
+    def call(
+        self,
+        noise: tf.Tensor,
+        labels: tf.Tensor,
+        training: bool = True,
+    ) -> tf.Tensor:
+        values = tf.concat([noise, tf.cast(labels, noise.dtype)], axis=-1)
+        for dense, norm in zip(self._dense, self._norms, strict=False):
+            values = leaky_relu(norm(dense(values), training=training))
+        groups = tf.shape(values)[:2]
+        values = tf.reshape(values, (-1, *self._base))
+        values = self._convs[0](_upsample_and_pad(values))
+        values = _split(values, groups)
+        values = leaky_relu(self._norms[-1](values, training=training))
+        values = tf.reshape(values, (-1, *values.shape[2:]))
+        values = self._convs[1](_upsample_and_pad(values))
+        images = IMAGE_SCALE * tf.tanh(tf.cast(values, self.variable_dtype))
+        return _split(images, groups)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "image_shape": self.image_shape,
+            "dense_widths": self.dense_widths,
+            "channels": self.channels,
+        }
+
+
+def _upsample_and_pad(images: tf.Tensor) -> tf.Tensor:
+    """Nearest x2, then one reflected pixel on each side."""
+    images = tf.repeat(tf.repeat(images, 2, axis=1), 2, axis=2)
+    return tf.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="REFLECT")
+
+
+def _split(images: tf.Tensor, groups: tf.Tensor) -> tf.Tensor:
+    """[N B, h, w, c] -> [N, B, h, w, c]."""
+    shape = tf.concat([groups, images.shape[1:]], axis=0)
+    return tf.reshape(images, shape)
+
+
+def build_generator(
+    image_shape: tuple[int, int, int],
+    num_classes: int,
+    noise_dim: int,
+    dense_widths: Sequence[int],
+    channels: tuple[int, int],
+    seed: tf.Tensor,
+    dtype: str = "float32",
+) -> Generator:
+    """Builds a generator with fresh weights drawn from `seed` [2]."""
+    generator = Generator(image_shape, dense_widths, channels, dtype=dtype)
+    generator.build((None, None, noise_dim), (None, None, num_classes))
+    generator.built = True
+    params, _ = draw_initial_values(generator, seed)
+    for variable, value in zip(
+        generator.trainable_variables, params, strict=True
+    ):
+        variable.assign(value)
+    return generator

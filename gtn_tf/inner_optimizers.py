@@ -1,0 +1,132 @@
+"""The learner's optimizers as functions of tensors.
+
+Keras' optimizers assign variables, through which no gradient flows; these
+return new tensors. Every learned hyperparameter has a value per inner step.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+Tensors = list[tf.Tensor]
+#: Of one inner step: {"learning_rate": [], "momentum": []} scalars.
+Hyperparameters = dict[str, tf.Tensor]
+
+ADAM_BETA_2 = 0.999
+ADAM_EPSILON = 1e-7
+RMSPROP_RHO = 0.9
+RMSPROP_EPSILON = 1e-7
+
+
+class InnerOptimizer(NamedTuple):
+    """A pure pair of functions.
+
+    Attributes:
+      init: params -> slots, a flat list of tensors.
+      update: (gradients, params, slots, hyperparameters) -> (params, slots).
+    """
+
+    init: Callable[[Tensors], Tensors]
+    update: Callable[..., tuple[Tensors, Tensors]]
+
+
+def _zeros(params: Tensors) -> Tensors:
+    return [tf.zeros_like(p) for p in params]
+
+
+def _sgd_update(
+    gradients: Tensors,
+    params: Tensors,
+    slots: Tensors,
+    hyperparameters: Hyperparameters,
+) -> tuple[Tensors, Tensors]:
+    """M <- momentum m + g; params <- params - learning_rate m (paper, eq. 1).
+
+    No dampening, no Nesterov, m starts at 0.
+    """
+    rate = hyperparameters["learning_rate"]
+    momentum = hyperparameters["momentum"]
+    moments = [momentum * m + g for m, g in zip(slots, gradients, strict=True)]
+    params = [p - rate * m for p, m in zip(params, moments, strict=True)]
+    return params, moments
+
+
+def _adam_init(params: Tensors) -> Tensors:
+    # The last two slots are the running products of beta_1 and of beta_2:
+    # beta_1 may differ from step to step, so that beta_1 ** t would be wrong.
+    ones = [tf.ones([], params[0].dtype)] * 2
+    return [*_zeros(params), *_zeros(params), *ones]
+
+
+def _adam_update(
+    gradients: Tensors,
+    params: Tensors,
+    slots: Tensors,
+    hyperparameters: Hyperparameters,
+) -> tuple[Tensors, Tensors]:
+    """Adam (Kingma & Ba 2015) with momentum as beta_1, in Keras' form."""
+    n = len(params)
+    beta_1 = hyperparameters["momentum"]
+    first = [
+        beta_1 * m + (1.0 - beta_1) * g
+        for m, g in zip(slots[:n], gradients, strict=True)
+    ]
+    second = [
+        ADAM_BETA_2 * v + (1.0 - ADAM_BETA_2) * tf.square(g)
+        for v, g in zip(slots[n : 2 * n], gradients, strict=True)
+    ]
+    product_1 = slots[2 * n] * beta_1
+    product_2 = slots[2 * n + 1] * ADAM_BETA_2
+    rate = hyperparameters["learning_rate"] * (
+        tf.sqrt(1.0 - product_2) / (1.0 - product_1)
+    )
+    params = [
+        p - rate * m / (_safe_sqrt(v) + ADAM_EPSILON)
+        for p, m, v in zip(params, first, second, strict=True)
+    ]
+    return params, [*first, *second, product_1, product_2]
+
+
+def _rmsprop_init(params: Tensors) -> Tensors:
+    return [*_zeros(params), *_zeros(params)]
+
+
+def _rmsprop_update(
+    gradients: Tensors,
+    params: Tensors,
+    slots: Tensors,
+    hyperparameters: Hyperparameters,
+) -> tuple[Tensors, Tensors]:
+    """RMSProp with momentum, in Keras' form: epsilon inside the root."""
+    n = len(params)
+    rate = hyperparameters["learning_rate"]
+    momentum = hyperparameters["momentum"]
+    squares = [
+        RMSPROP_RHO * v + (1.0 - RMSPROP_RHO) * tf.square(g)
+        for v, g in zip(slots[:n], gradients, strict=True)
+    ]
+    steps = [
+        momentum * m + rate * g * tf.math.rsqrt(v + RMSPROP_EPSILON)
+        for m, g, v in zip(slots[n:], gradients, squares, strict=True)
+    ]
+    params = [p - s for p, s in zip(params, steps, strict=True)]
+    return params, [*squares, *steps]
+
+
+def _safe_sqrt(values: tf.Tensor) -> tf.Tensor:
+    """Sqrt whose derivative at 0 is 0 instead of infinite.
+
+    Units that no example reaches (masked ones) have a zero gradient, and 0
+    times an infinite derivative would be NaN in the meta-gradient.
+    """
+    positive = values > 0.0
+    safe = tf.where(positive, values, tf.ones_like(values))
+    return tf.where(positive, tf.sqrt(safe), tf.zeros_like(values))
+
+
+INNER_OPTIMIZERS = {
+    "sgd": InnerOptimizer(_zeros, _sgd_update),
+    "adam": InnerOptimizer(_adam_init, _adam_update),
+    "rmsprop": InnerOptimizer(_rmsprop_init, _rmsprop_update),
+}

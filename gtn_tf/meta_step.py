@@ -1,0 +1,89 @@
+"""One meta-step on all replicas: gradient, average, clip, apply.
+
+The apply is the only mutation of a meta-step; all before it is a pure
+function of tensors.
+"""
+
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from gtn_tf.gtn import GTN
+from gtn_tf.meta_gradient import InnerProblem, MetaLoss, meta_gradient
+from gtn_tf.seeds import Purpose, fold
+
+#: meta-step (from 0) -> its scalars.
+MetaStep = Callable[[tf.Tensor], dict[str, tf.Tensor]]
+
+
+def make_meta_step(
+    gtn: GTN,
+    problem: InnerProblem,
+    optimizer: keras.optimizers.Optimizer,
+    strategy: tf.distribute.Strategy,
+    root_seed: tf.Tensor,
+    num_learners: int,
+    rematerialize: bool = True,
+    global_clipnorm: float | None = None,
+    jit: bool = False,
+) -> MetaStep:
+    """Returns the traced function that moves the GTN by one meta-step.
+
+    Args:
+      gtn: created in the strategy's scope, as is `optimizer`.
+      problem: learners, inner optimizer and real data.
+      optimizer: built on `gtn.trained_variables()`.
+      strategy: its replicas share the learners by index.
+      root_seed: [2], the run's.
+      num_learners: of a meta-step, on all replicas together.
+      rematerialize: which form of the meta-gradient.
+      global_clipnorm: largest norm of the mean gradient, or None.
+      jit: compile the pure part with XLA.
+    """
+    num_replicas = strategy.num_replicas_in_sync
+    num_local = num_learners // num_replicas
+
+    @tf.function(jit_compile=jit or None)
+    def pure(
+        meta_params: dict[str, tf.Tensor], seed: tf.Tensor, first: tf.Tensor
+    ) -> tuple[list[tf.Tensor], MetaLoss]:
+        return meta_gradient(
+            gtn, problem, meta_params, seed, (first, num_local), rematerialize
+        )
+
+    def on_replica(step: tf.Tensor) -> dict[str, tf.Tensor]:
+        replica = tf.distribute.get_replica_context()
+        seed = fold(root_seed, Purpose.META_STEP, step)
+        first = tf.cast(replica.replica_id_in_sync_group, tf.int32) * num_local
+        gradients, losses = pure(gtn.read(), seed, first)
+        gradients, losses = replica.all_reduce(
+            tf.distribute.ReduceOp.MEAN, (gradients, losses)
+        )
+        norm = tf.linalg.global_norm(gradients)
+        if global_clipnorm is not None:
+            gradients, _ = tf.clip_by_global_norm(
+                gradients, global_clipnorm, use_norm=norm
+            )
+        # Keras sums over replicas once more when it applies.
+        optimizer.apply(
+            [g / num_replicas for g in gradients], gtn.trained_variables()
+        )
+        return {
+            "meta_loss": losses.total,
+            "final_meta_loss": losses.final,
+            "meta_accuracy": losses.accuracy,
+            "meta_gradient_norm": norm,
+        }
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([], tf.int32)], reduce_retracing=False
+    )
+    def meta_step(step: tf.Tensor) -> dict[str, tf.Tensor]:
+        per_replica = strategy.run(on_replica, args=(step,))
+        return {
+            name: strategy.experimental_local_results(value)[0]
+            for name, value in per_replica.items()
+        }
+
+    return meta_step

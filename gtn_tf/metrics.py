@@ -1,0 +1,249 @@
+"""What a run says while it goes: metrics.jsonl, TensorBoard, progress.
+
+TensorFlow is imported by `TensorBoardLog` alone, so that `plots` and `report`
+can read the files of a run without it.
+"""
+
+from __future__ import annotations
+
+import collections
+import datetime
+import json
+import math
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+from tqdm import tqdm
+
+from gtn_tf.types import InputError
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replaces a file as a whole: its readers see the old or the new content.
+
+    Raises:
+      OSError: It cannot be written; the old file, if any, is untouched.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def to_json(value: Any) -> Any:
+    """Returns `value` in types that JSON has; NaN and infinities become None.
+
+    Args:
+      value: Nested dicts, lists and tuples of Python, NumPy or scalar tensor
+        values.
+    """
+    if isinstance(value, dict):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_json(item) for item in value]
+    if isinstance(value, (np.generic, np.ndarray)):
+        return to_json(value.tolist())
+    if hasattr(value, "numpy"):
+        return to_json(value.numpy())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def read_rows(path: Path) -> list[dict]:
+    """Reads metrics.jsonl; a last line torn by a kill is left out.
+
+    Returns:
+      One dict per meta-step, in file order; floats that were not finite are
+      None.
+
+    Raises:
+      InputError: The file cannot be read, or a line other than the last is
+        damaged.
+    """
+    try:
+        lines = Path(path).read_bytes().splitlines()
+    except OSError as error:
+        raise InputError(
+            f"{str(path)!r} cannot be read ({error.strerror}); expected the "
+            "metrics.jsonl of a run; give the workdir of a run"
+        ) from error
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+            if not isinstance(row, dict) or not isinstance(
+                row.get("step"), int
+            ):
+                raise ValueError("no integer 'step'")
+        except ValueError as error:
+            if number == len(lines):
+                break
+            raise InputError(
+                f"{path}:{number} is damaged; expected one JSON object with "
+                "an integer 'step' per line; repair or delete that line"
+            ) from error
+        rows.append(row)
+    return rows
+
+
+class MetricsLog:
+    """Appends rows to metrics.jsonl, from a restored meta-step on.
+
+    Args:
+      path: The file; created where absent.
+      resume_step: The restored meta-step. Rows beyond it, and a torn last
+        line, are dropped; 0 begins an empty file.
+
+    Raises:
+      InputError: A line in the middle of the file is damaged.
+    """
+
+    def __init__(self, path: Path, resume_step: int) -> None:
+        path = Path(path)
+        rows = read_rows(path) if resume_step and path.exists() else []
+        kept = [row for row in rows if row["step"] <= resume_step]
+        write_atomically(path, b"".join(map(_line, kept)))
+        self._file = path.open("ab")
+
+    def append(self, row: dict) -> None:
+        """Writes one row and flushes it; non-finite floats become null."""
+        self._file.write(_line(row))
+        self._file.flush()
+
+    def close(self) -> None:
+        """Closes the file; a second call does nothing."""
+        self._file.close()
+
+
+def _line(row: dict) -> bytes:
+    return (json.dumps(to_json(row), allow_nan=False) + "\n").encode()
+
+
+class TensorBoardLog:
+    """TensorBoard events under `<workdir>/tensorboard`.
+
+    A resumed run adds an event file and repeats the steps since its
+    checkpoint; TensorBoard shows the later ones over the earlier.
+    """
+
+    def __init__(self, workdir: Path) -> None:
+        import tensorflow as tf
+
+        self._summary = tf.summary
+        self._writer = tf.summary.create_file_writer(
+            str(Path(workdir) / "tensorboard"), flush_millis=10_000
+        )
+
+    def scalars(self, step: int, values: dict[str, float]) -> None:
+        """Writes named scalars of one meta-step."""
+        with self._writer.as_default(step=step):
+            for name, value in values.items():
+                self._summary.scalar(name, value)
+
+    def image(self, step: int, name: str, picture: np.ndarray) -> None:
+        """Writes one picture, uint8 [H, W, 3] or [H, W, 1]."""
+        with self._writer.as_default(step=step):
+            self._summary.image(name, picture[np.newaxis])
+
+    def close(self) -> None:
+        """Flushes and closes the event file."""
+        self._writer.close()
+
+
+class Progress:
+    """Shows how far a run is: a bar on a terminal, lines elsewhere.
+
+    Rate and ETA come from the latest `_WINDOW` steps of this process. The
+    window opens at the end of its first step, so that tracing, which that
+    step pays for, enters neither.
+
+    Args:
+      total: The last step of the run.
+      initial: The step that an earlier process reached.
+      stream: None: standard error.
+      unit: The name of a step.
+      every_seconds: The shortest time between two lines, but for the last.
+      clock: Seconds, rising; tests replace it.
+    """
+
+    _WINDOW = 100
+
+    def __init__(
+        self,
+        total: int,
+        initial: int = 0,
+        stream: TextIO | None = None,
+        unit: str = "meta-step",
+        every_seconds: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._total, self._unit = total, unit
+        self._stream = sys.stderr if stream is None else stream
+        self._every_seconds, self._clock = every_seconds, clock
+        self._recent: collections.deque[tuple[float, int]] = collections.deque(
+            maxlen=self._WINDOW
+        )
+        self._printed_at: float | None = None
+        self._pending = ""
+        self._bar = None
+        if self._stream.isatty():
+            self._bar = tqdm(
+                total=total,
+                initial=initial,
+                file=self._stream,
+                desc=unit,
+                unit=" step",
+                dynamic_ncols=True,
+            )
+
+    def update(self, step: int, **shown: float) -> None:
+        """Reports that `step` is done, with values to show beside it."""
+        values = {name: f"{value:.4g}" for name, value in shown.items()}
+        if self._bar is not None:
+            self._bar.set_postfix(values, refresh=False)
+            self._bar.update(step - self._bar.n)
+            return
+        now = self._clock()
+        self._recent.append((now, step))
+        parts = [f"{self._unit} {step}/{self._total}"]
+        parts += [f"{name} {value}" for name, value in values.items()]
+        self._pending = "  ".join(parts + self._speed())
+        if (
+            self._printed_at is None
+            or step >= self._total
+            or now - self._printed_at >= self._every_seconds
+        ):
+            self._print(now)
+
+    def close(self) -> None:
+        """Ends the bar, or prints the last step where that is still due."""
+        if self._bar is not None:
+            self._bar.close()
+        elif self._pending:
+            self._print(self._clock())
+
+    def _print(self, now: float) -> None:
+        print(self._pending, file=self._stream, flush=True)
+        self._printed_at, self._pending = now, ""
+
+    def _speed(self) -> list[str]:
+        (since, first), (now, step) = self._recent[0], self._recent[-1]
+        if step <= first or now <= since:
+            return []
+        rate = (step - first) / (now - since)
+        speed = f"{rate:.1f} steps/s" if rate >= 1 else f"{1 / rate:.2f} s/step"
+        left = max(0, round((self._total - step) / rate))
+        return [speed, f"ETA {datetime.timedelta(seconds=left)}"]

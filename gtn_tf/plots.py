@@ -1,0 +1,221 @@
+"""Pictures of a run: the curriculum and the curves of meta-training.
+
+No TensorFlow here, and matplotlib through its objects only: `pyplot` keeps
+global state and picks a backend that may want a display.
+
+Image units: "normalised" is what learners see; `x * std + mean` takes it back
+to data units, in which real images lie in [0, 1].
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from PIL import Image
+
+from gtn_tf.metrics import write_atomically
+
+_SEPARATOR = 2  # pixels
+_WHITE, _BLANK = 255, 232
+# From the palette of Okabe and Ito, which the colour-blind can tell apart.
+_BLUE, _ORANGE = "#0072B2", "#D55E00"
+_DPI = 100
+_BAND_COLUMNS = 32
+
+
+def curriculum_grid(
+    images: np.ndarray,
+    label_ids: np.ndarray,
+    mean: float | np.ndarray,
+    std: float | np.ndarray,
+) -> np.ndarray:
+    """Draws one image per inner step (columns) and class (rows).
+
+    A generator is not bound to data units: its output in [-2, 2] can become
+    [-0.49, 0.75]. Clipping that to [0, 1] would hide half of what a learner
+    sees, so black and white stand for the 0.5 % and 99.5 % quantiles of all
+    drawn values, or for 0 and 1 where those lie inside [0, 1]: real images
+    keep their own brightness.
+
+    Args:
+      images: [T, B, H, W, C] float, normalised; C is 1 or 3.
+      label_ids: [T, B] int; the classes are 0 to the largest of them.
+      mean: Scalar or [C], data units.
+      std: Scalar or [C], data units.
+
+    Returns:
+      uint8 [rows, columns, 3]: the first image of each class in each inner
+      batch, enlarged by a whole number to about 32 pixels; light where an
+      inner batch lacks the class; white lines of 2 pixels between the tiles.
+    """
+    num_steps, _, height, width, channels = images.shape
+    num_classes = int(label_ids.max()) + 1
+    hits = label_ids[:, :, np.newaxis] == np.arange(num_classes)  # [T, B, K]
+    steps, classes = np.nonzero(hits.any(axis=1))
+    drawn = images[steps, hits.argmax(axis=1)[steps, classes]]
+    drawn = np.asarray(drawn, np.float64) * std + mean
+    black, white = np.quantile(drawn, [0.005, 0.995])
+    black, white = min(black, 0.0), max(white, 1.0)
+    drawn = np.clip((drawn - black) / (white - black), 0, 1)
+
+    tiles = np.full(
+        (num_classes, num_steps, height, width, channels), _BLANK, np.uint8
+    )
+    tiles[classes, steps] = np.rint(drawn * 255)
+    factor = _enlargement(height, width)
+    tiles = tiles.repeat(factor, axis=2).repeat(factor, axis=3)
+    edge = ((0, 0), (0, 0), (0, _SEPARATOR), (0, _SEPARATOR), (0, 0))
+    tiles = np.pad(tiles, edge, constant_values=_WHITE)
+    rows, columns = num_classes * tiles.shape[2], num_steps * tiles.shape[3]
+    picture = tiles.transpose(0, 2, 1, 3, 4).reshape(rows, columns, channels)
+    picture = picture[:-_SEPARATOR, :-_SEPARATOR]
+    return np.ascontiguousarray(
+        np.broadcast_to(picture, (*picture.shape[:2], 3))
+    )
+
+
+def _enlargement(height: int, width: int) -> int:
+    return max(1, round(32 / max(height, width)))
+
+
+def save_png(path: Path, picture: np.ndarray) -> None:
+    """Writes a picture, uint8 [H, W, 3], as PNG; atomic."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, format="png")
+    write_atomically(path, buffer.getvalue())
+
+
+def save_curriculum_figure(
+    path: Path,
+    images: np.ndarray,
+    label_ids: np.ndarray,
+    mean: float | np.ndarray,
+    std: float | np.ndarray,
+    title: str,
+) -> None:
+    """Writes the grid of `curriculum_grid` with axes, as PNG; atomic.
+
+    Beyond 32 inner steps the grid goes on in a band below. A pixel of the
+    grid is 1, 2 or 3 pixels of the figure, nothing is resampled.
+
+    Args:
+      path: The PNG file.
+      images: [T, B, H, W, C] float, normalised.
+      label_ids: [T, B] int.
+      mean: Scalar or [C], data units.
+      std: Scalar or [C], data units.
+      title: Drawn above; about 60 characters fit.
+    """
+    picture = curriculum_grid(images, label_ids, mean, std)
+    num_steps, _, height, width, _ = images.shape
+    factor = _enlargement(height, width)
+    pitch_x, pitch_y = factor * width + _SEPARATOR, factor * height + _SEPARATOR
+    columns = min(num_steps, _BAND_COLUMNS)
+    starts = range(0, num_steps, columns)
+    zoom = int(np.clip(900 // (columns * pitch_x), 1, 3))
+    band_width, band_height = columns * pitch_x, picture.shape[0] + _SEPARATOR
+    left, right, top, gap = 56, 24, 44, 50
+    total_width = max(left + zoom * band_width + right, 520)
+    total_height = top + len(starts) * (zoom * band_height + gap)
+
+    figure = _figure(total_width, total_height)
+    figure.suptitle(title, fontsize=11, y=1 - 22 / total_height, va="center")
+    num_classes = band_height // pitch_y
+    for band, start in enumerate(starts):
+        end = min(start + columns, num_steps)
+        part = picture[:, start * pitch_x : end * pitch_x - _SEPARATOR]
+        shown_height, shown_width = zoom * part.shape[0], zoom * part.shape[1]
+        bottom = total_height - top - shown_height
+        bottom -= band * (zoom * band_height + gap)
+        axes = figure.add_axes(
+            (
+                left / total_width,
+                bottom / total_height,
+                shown_width / total_width,
+                shown_height / total_height,
+            )
+        )
+        axes.imshow(part, interpolation="nearest", aspect="auto")
+        every_step = 1 if end - start <= 16 else 4
+        ticks = range(0, end - start, every_step)
+        axes.set_xticks(
+            [(tick + 0.5) * pitch_x for tick in ticks],
+            [str(start + tick) for tick in ticks],
+        )
+        every_class = -(-num_classes // 20)
+        ticks = range(0, num_classes, every_class)
+        axes.set_yticks(
+            [(tick + 0.5) * pitch_y for tick in ticks], [str(t) for t in ticks]
+        )
+        axes.tick_params(length=2, labelsize=9)
+        axes.spines[:].set_visible(False)
+        axes.set_ylabel("class")
+        if end == num_steps:
+            axes.set_xlabel("inner step")
+    _save(path, figure)
+
+
+def save_curves(path: Path, rows: list[dict], title: str) -> None:
+    """Writes meta-loss and accuracies over meta-steps, as PNG; atomic.
+
+    More than 200 values of a kind are drawn pale, under their moving mean.
+
+    Args:
+      path: The PNG file.
+      rows: As in metrics.jsonl; absent and null values are left out.
+      title: Drawn above both panels.
+    """
+    figure = _figure(1000, 400)
+    figure.suptitle(title, fontsize=11)
+    loss, accuracy = figure.subplots(1, 2)
+    _curve(loss, rows, "meta_loss", "meta-loss", _BLUE)
+    loss.set_ylabel("meta-loss: cross-entropy [nats]")
+    _curve(accuracy, rows, "meta_accuracy", "meta-batch (train)", _BLUE)
+    _curve(accuracy, rows, "validation_accuracy", "validation", _ORANGE)
+    accuracy.set_ylabel("accuracy [%]")
+    accuracy.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
+    if accuracy.lines:
+        accuracy.legend(loc="lower right", frameon=False)
+    for axes in (loss, accuracy):
+        axes.set_xlabel("meta-step")
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.grid(color="0.9")
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.tight_layout()
+    _save(path, figure)
+
+
+def _curve(
+    axes: Axes, rows: list[dict], key: str, label: str, colour: str
+) -> None:
+    points = [(r["step"], r[key]) for r in rows if r.get(key) is not None]
+    if not points:
+        return
+    steps, values = np.asarray(points, np.float64).T
+    marker = "o" if len(points) <= 40 else None
+    if len(points) > 200:
+        axes.plot(steps, values, color=colour, alpha=0.25, linewidth=0.8)
+        window = np.ones(len(points) // 50)
+        # Sums over counts: the ends average what there is of the window.
+        counts = np.convolve(np.ones(len(points)), window, "same")
+        values = np.convolve(values, window, "same") / counts
+    axes.plot(steps, values, color=colour, label=label, marker=marker, ms=3.5)
+
+
+def _figure(width: int, height: int) -> Figure:
+    figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _save(path: Path, figure: Figure) -> None:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    write_atomically(path, buffer.getvalue())

@@ -1,0 +1,37 @@
+"""Every random number of the project comes from one stateless seed.
+
+A seed is an int32 tensor of shape [2]. `fold` derives a new one from it and
+from whole numbers (meta-step, learner index, purpose), so that no draw depends
+on another's order, on the number of devices, or on a resume.
+"""
+
+import enum
+
+import tensorflow as tf
+
+
+class Purpose(enum.IntEnum):
+    """What a derived seed is for; values are part of the results' identity."""
+
+    META_PARAMS = 0
+    META_STEP = 1
+    VALIDATION = 2
+    CURRICULUM = 3
+    FAMILY = 4
+    WIDTHS = 5
+    WEIGHTS = 6
+    REAL_BATCH = 7
+
+
+def root_seed(seed: int) -> tf.Tensor:
+    """Returns the [2] int32 seed of a run from the config's number."""
+    return tf.constant([seed & 0x7FFFFFFF, seed >> 31], tf.int32)
+
+
+def fold(seed: tf.Tensor, *data: int | tf.Tensor) -> tf.Tensor:
+    """Returns the [2] seed derived from `seed` and each of `data` in order."""
+    for value in data:
+        seed = tf.random.experimental.stateless_fold_in(
+            seed, tf.cast(value, tf.int32)
+        )
+    return seed
