@@ -47,6 +47,7 @@ def build_learners(config: config_dict.ConfigDict) -> tuple[Learner, ...]:
     style = Style(
         weight_norm=config.learner.weight_norm,
         normalization=config.learner.normalization,
+        pool_size=config.learner.pool_size,
         dtype=config.precision,
     )
     names, widths = learner_names(config), learner_widths(config)

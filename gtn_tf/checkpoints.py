@@ -79,8 +79,9 @@ class Checkpoints:
     def restore_latest(self) -> int | None:
         """Restores the newest checkpoint that is whole and fits.
 
-        Each candidate is read and compared in full, by names, types and
-        shapes in both directions, before any object changes.
+        Names, types and shapes must be the same in both directions, and are
+        compared before any object changes. TensorFlow holds checksums of all
+        else, and checks them before it assigns.
 
         Returns:
           The restored step, or None where there is no checkpoint.
@@ -113,7 +114,7 @@ class Checkpoints:
     def _restore(self, prefix: Path, expected: dict[str, str]) -> str:
         """Returns why the checkpoint does not restore, '' where it did."""
         try:
-            found = self._entries(prefix, read_values=True)
+            found = self._entries(prefix)
             for name in sorted(found.keys() | expected.keys()):
                 here = expected.get(name, "nothing")
                 if found.get(name, "nothing") != here:
@@ -133,14 +134,11 @@ class Checkpoints:
             return " ".join(str(error).split()).replace(";", ",")[:200]
         return ""
 
-    def _entries(self, prefix: Path, read_values: bool) -> dict[str, str]:
-        """Returns type and shape by name; `read_values` checks all sums."""
+    def _entries(self, prefix: Path) -> dict[str, str]:
+        """Returns type and shape of what a checkpoint holds, by name."""
         reader = self._tf.train.load_checkpoint(str(prefix))
         types = reader.get_variable_to_dtype_map()
         shapes = reader.get_variable_to_shape_map()
-        if read_values:
-            for name in shapes:
-                reader.get_tensor(name)
         return {
             name: f"{types[name].name}{shape}" for name, shape in shapes.items()
         }
@@ -152,7 +150,7 @@ class Checkpoints:
         # directory: it may be read-only.
         with tempfile.TemporaryDirectory() as folder:
             self._checkpoint.write(f"{folder}/ckpt")
-            return self._entries(Path(folder) / "ckpt", read_values=False)
+            return self._entries(Path(folder) / "ckpt")
 
     def _steps(self) -> list[int]:
         files = map(_FILE.fullmatch, _names(self._directory))
@@ -255,8 +253,7 @@ def check_same_config(
     """
     before, now = _flatten(to_json(saved)), _flatten(to_json(config))
     different = [
-        f"{key}={now.get(key, 'absent')!r} (saved: "
-        f"{before.get(key, 'absent')!r})"
+        f"{key}={_shown(now, key)} (saved: {_shown(before, key)})"
         for key in {**now, **before}
         if (key in now, now.get(key)) != (key in before, before.get(key))
         and not any(f"{key}.".startswith(f"{free}.") for free in may_change)
@@ -266,6 +263,10 @@ def check_same_config(
             f"config has {', '.join(different)}; expected the values that the "
             "workdir was begun with; set them back or give another --workdir"
         )
+
+
+def _shown(flat: dict[str, Any], key: str) -> str:
+    return repr(flat[key]) if key in flat else "absent"
 
 
 def _flatten(value: Any, key: str = "") -> dict[str, Any]:

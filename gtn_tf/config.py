@@ -194,6 +194,13 @@ FIELDS = {
     "learner.normalization": _choice(
         "mean_only", NORMALIZATIONS, "batch normalisation of the learner"
     ),
+    "learner.pool_size": Field(
+        3,
+        "2 or 3",
+        lambda v: _is_int(v) and v in (2, 3),
+        "pixels of the max-pools; 3 officially, 2 is cheaper on CPU and "
+        "better on 8x8 images",
+    ),
     "inner.num_steps": _whole(32, 1, "T"),
     "inner.batch_size": _whole(128, 2, "B, synthetic images per inner step"),
     "inner.optimizer": _choice("sgd", INNER_OPTIMIZERS, "of the learner"),

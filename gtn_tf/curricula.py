@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from gtn_tf.seeds import fold
+from gtn_tf.seeds import ALGORITHM, fold
 
 
 class Curriculum(NamedTuple):
@@ -40,14 +40,16 @@ class Curriculum(NamedTuple):
 def _shuffle_batches(
     seed: tf.Tensor, num_steps: int, batch_size: int
 ) -> tf.Tensor:
-    order = tf.random.experimental.stateless_shuffle(tf.range(num_steps), seed)
+    order = tf.random.experimental.stateless_shuffle(
+        tf.range(num_steps), seed, ALGORITHM
+    )
     within = tf.range(batch_size)
     return tf.reshape(order[:, None] * batch_size + within, [-1])
 
 
 def _shuffle_all(seed: tf.Tensor, num_steps: int, batch_size: int) -> tf.Tensor:
     return tf.random.experimental.stateless_shuffle(
-        tf.range(num_steps * batch_size), seed
+        tf.range(num_steps * batch_size), seed, ALGORITHM
     )
 
 
@@ -72,7 +74,9 @@ def draw_noise(
     seed: tf.Tensor, shape: tuple[int, ...], dtype: str = "float32"
 ) -> tf.Tensor:
     """Returns standard normal noise of `shape`."""
-    return tf.random.stateless_normal(shape, fold(seed, 0), dtype=dtype)
+    return tf.random.stateless_normal(
+        shape, fold(seed, 0), dtype=dtype, alg=ALGORITHM
+    )
 
 
 def draw_label_ids(
@@ -80,7 +84,7 @@ def draw_label_ids(
 ) -> tf.Tensor:
     """Returns uniform int32 labels of `shape`."""
     return tf.random.stateless_uniform(
-        shape, fold(seed, 1), 0, num_classes, tf.int32
+        shape, fold(seed, 1), 0, num_classes, tf.int32, alg=ALGORITHM
     )
 
 

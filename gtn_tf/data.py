@@ -21,15 +21,13 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from gtn_tf.seeds import ALGORITHM, fold
 from gtn_tf.types import Batch, InputError
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
 
 _PADDING = 4  # pixels on each side before the random crop
-# The default algorithm differs between XLA and other kernels on one device;
-# a named one gives the same draws everywhere.
-_ALGORITHM = "philox"
 
 
 class Split(NamedTuple):
@@ -149,14 +147,14 @@ def sample_batch(real: RealData, seed: tf.Tensor, batch_size: int) -> Batch:
     """
     indices = tf.random.stateless_uniform(
         [batch_size],
-        _fold_in(seed, 0),
+        fold(seed, 0),
         maxval=real.images.shape[0],
         dtype=tf.int32,
-        alg=_ALGORITHM,
+        alg=ALGORITHM,
     )
     images = tf.gather(real.images, indices)
     if real.augment:
-        images = augment(images, _fold_in(seed, 1))
+        images = augment(images, fold(seed, 1))
     label_ids = tf.gather(real.label_ids, indices)
     return Batch(
         images=normalize(images, real.mean, real.std),
@@ -196,17 +194,17 @@ def augment(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     batch_size, height, width, _ = images.shape
     offsets = tf.random.stateless_uniform(
         [2, batch_size, 1],
-        _fold_in(seed, 0),
+        fold(seed, 0),
         maxval=2 * _PADDING + 1,
         dtype=tf.int32,
-        alg=_ALGORITHM,
+        alg=ALGORITHM,
     )
     flips = tf.random.stateless_uniform(
         [batch_size, 1],
-        _fold_in(seed, 1),
+        fold(seed, 1),
         maxval=2,
         dtype=tf.int32,
-        alg=_ALGORITHM,
+        alg=ALGORITHM,
     )
     column = tf.range(width)
     rows = offsets[0] + tf.range(height)  # [B, H]
@@ -215,10 +213,6 @@ def augment(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     padded = tf.pad(images, [[0, 0], sides, sides, [0, 0]])
     cropped = tf.gather(padded, rows, axis=1, batch_dims=1)
     return tf.gather(cropped, columns, axis=2, batch_dims=1)
-
-
-def _fold_in(seed: tf.Tensor, data: int) -> tf.Tensor:
-    return tf.random.experimental.stateless_fold_in(seed, data, _ALGORITHM)
 
 
 def _load_digits(

@@ -121,11 +121,13 @@ def should_jit(jit_compile: bool | str) -> bool:
 
 def environment() -> dict[str, object]:
     """Returns what equal bits depend on: versions, devices, threads."""
+    threading = tf.config.threading
+    num_cores = os.cpu_count()
     return {
         "tensorflow": tf.__version__,
         "devices": [d.device_type for d in tf.config.list_logical_devices()],
-        "intra_op_threads": tf.config.threading.get_intra_op_parallelism_threads()
-        or os.cpu_count(),
-        "inter_op_threads": tf.config.threading.get_inter_op_parallelism_threads()
-        or os.cpu_count(),
+        "intra_op_threads": threading.get_intra_op_parallelism_threads()
+        or num_cores,
+        "inter_op_threads": threading.get_inter_op_parallelism_threads()
+        or num_cores,
     }

@@ -1,7 +1,7 @@
 """The small learners of the paper and of the official code, as Keras models.
 
-A convolution block is convolution 3x3 - max-pool 3x3 stride 2 (where there is
-one) - normalisation - leaky ReLU 0.1, in the official code's order. Names in
+A convolution block is convolution 3x3 - max-pool stride 2 (where there is one) -
+normalisation - leaky ReLU 0.1, in the official code's order. Names in
 brackets are the official code's. Its base_larger3 and base_larger4 are known
 by name only; `conv3_*` and `conv7_*` are ours.
 
@@ -75,6 +75,7 @@ class Style:
     Attributes:
       weight_norm: weight-normalised layers, or their plain twins.
       normalization: a name of `NORMALIZATIONS`.
+      pool_size: pixels, of the max-pools (stride 2); officially 3.
       masked: insert a `WidthMask` after each block, so that widths up to the
         built ones can be drawn per learner.
       activation: [...] -> [...]; tests of derivatives need a smooth one.
@@ -83,6 +84,7 @@ class Style:
 
     weight_norm: bool = True
     normalization: str = "mean_only"
+    pool_size: int = 3
     masked: bool = False
     activation: Callable[[tf.Tensor], tf.Tensor] = leaky_relu
     dtype: str = "float32"
@@ -146,7 +148,9 @@ def build_family(
     for width, block in zip(widths[:num_blocks], family.blocks, strict=True):
         stack.append(style.conv(width, 1 if block == POOL else block))
         if block == POOL:
-            stack.append(layers.MaxPool2D(3, 2, dtype=style.dtype))
+            stack.append(
+                layers.MaxPool2D(style.pool_size, 2, dtype=style.dtype)
+            )
         stack.extend(style.after())
     if family.global_pool:
         stack.append(keras.layers.GlobalAveragePooling2D(dtype=style.dtype))

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from gtn_tf.initial_values import draw_initial_values
 from gtn_tf.learner_families import FAMILIES, Style, build_family
-from gtn_tf.seeds import Purpose, fold
+from gtn_tf.seeds import ALGORITHM, Purpose, fold
 from gtn_tf.types import InputError
 
 #: A fixed number of units, or the lowest and highest to draw from.
@@ -173,7 +173,7 @@ def _draw_masks(
     masks = []
     for index, (low, high) in enumerate(ranges):
         width = tf.random.stateless_uniform(
-            [], fold(seed, index), low, high + 1, tf.int32
+            [], fold(seed, index), low, high + 1, tf.int32, alg=ALGORITHM
         )
         masks.append(tf.cast(tf.range(high) < width, dtype))
     return masks
@@ -205,7 +205,7 @@ def with_drawn_learner(
     if len(learners) == 1:
         return function(learners[0])
     index = tf.random.stateless_uniform(
-        [], fold(seed, Purpose.FAMILY), 0, len(learners), tf.int32
+        [], fold(seed, Purpose.FAMILY), 0, len(learners), tf.int32, ALGORITHM
     )
     branches = [functools.partial(function, learner) for learner in learners]
     return tf.switch_case(index, branches)

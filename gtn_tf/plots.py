@@ -102,7 +102,7 @@ def save_curriculum_figure(
     """Writes the grid of `curriculum_grid` with axes, as PNG; atomic.
 
     Beyond 32 inner steps the grid goes on in a band below. A pixel of the
-    grid is 1, 2 or 3 pixels of the figure, nothing is resampled.
+    grid is 1 x 1 or 2 x 2 pixels of the figure: nothing is resampled.
 
     Args:
       path: The PNG file.
@@ -118,47 +118,44 @@ def save_curriculum_figure(
     pitch_x, pitch_y = factor * width + _SEPARATOR, factor * height + _SEPARATOR
     columns = min(num_steps, _BAND_COLUMNS)
     starts = range(0, num_steps, columns)
-    zoom = int(np.clip(900 // (columns * pitch_x), 1, 3))
-    band_width, band_height = columns * pitch_x, picture.shape[0] + _SEPARATOR
-    left, right, top, gap = 56, 24, 44, 50
-    total_width = max(left + zoom * band_width + right, 520)
-    total_height = top + len(starts) * (zoom * band_height + gap)
+    zoom = int(np.clip(1400 // (columns * pitch_x), 1, 2))
+    band_height = zoom * picture.shape[0]
+    left, right, top, gap = 56, 24, 44, 50  # pixels
+    total_width = max(left + zoom * columns * pitch_x + right, 520)
+    total_height = top + len(starts) * (band_height + gap)
 
     figure = _figure(total_width, total_height)
     figure.suptitle(title, fontsize=11, y=1 - 22 / total_height, va="center")
-    num_classes = band_height // pitch_y
     for band, start in enumerate(starts):
         end = min(start + columns, num_steps)
         part = picture[:, start * pitch_x : end * pitch_x - _SEPARATOR]
-        shown_height, shown_width = zoom * part.shape[0], zoom * part.shape[1]
-        bottom = total_height - top - shown_height
-        bottom -= band * (zoom * band_height + gap)
+        bottom = total_height - top - band_height - band * (band_height + gap)
         axes = figure.add_axes(
             (
                 left / total_width,
                 bottom / total_height,
-                shown_width / total_width,
-                shown_height / total_height,
+                zoom * part.shape[1] / total_width,
+                band_height / total_height,
             )
         )
         axes.imshow(part, interpolation="nearest", aspect="auto")
-        every_step = 1 if end - start <= 16 else 4
-        ticks = range(0, end - start, every_step)
-        axes.set_xticks(
-            [(tick + 0.5) * pitch_x for tick in ticks],
-            [str(start + tick) for tick in ticks],
-        )
-        every_class = -(-num_classes // 20)
-        ticks = range(0, num_classes, every_class)
-        axes.set_yticks(
-            [(tick + 0.5) * pitch_y for tick in ticks], [str(t) for t in ticks]
-        )
-        axes.tick_params(length=2, labelsize=9)
-        axes.spines[:].set_visible(False)
-        axes.set_ylabel("class")
-        if end == num_steps:
-            axes.set_xlabel("inner step")
+        _label_tiles(axes, range(start, end), pitch_x, pitch_y)
+    axes.set_xlabel("inner step")
     _save(path, figure)
+
+
+def _label_tiles(axes: Axes, steps: range, pitch_x: int, pitch_y: int) -> None:
+    """Puts inner steps and classes beside the tiles, thinned out if many."""
+    ticks = steps[:: 1 if len(steps) <= 16 else 4]
+    places = [(step - steps.start + 0.5) * pitch_x for step in ticks]
+    axes.set_xticks(places, [str(step) for step in ticks])
+    num_classes = -(-int(axes.get_ylim()[0]) // pitch_y)
+    ticks = range(0, num_classes, -(-num_classes // 20))
+    places = [(label + 0.5) * pitch_y for label in ticks]
+    axes.set_yticks(places, [str(label) for label in ticks])
+    axes.tick_params(length=2, labelsize=9)
+    axes.spines[:].set_visible(False)
+    axes.set_ylabel("class")
 
 
 def save_curves(path: Path, rows: list[dict], title: str) -> None:

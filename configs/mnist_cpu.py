@@ -1,0 +1,31 @@
+"""MNIST on two CPU cores."""
+
+from ml_collections import config_dict
+
+from gtn_tf.config import default_config
+
+
+def get_config() -> config_dict.ConfigDict:
+    config = default_config()
+    config.dataset.name = "mnist"
+
+    config.generator.noise_dim = 64
+    config.generator.dense_widths = (256,)
+    config.generator.channels = (32, 16)
+
+    config.learner.name = "conv2_fc"
+    config.learner.widths = (16, 32, 64)
+    config.learner.pool_size = 2
+
+    config.inner.num_steps = 10
+    config.inner.batch_size = 32
+    config.inner.learning_rate = 0.1
+    config.inner.meta_loss_every = 1
+
+    config.meta.num_steps = 3000
+    config.meta.batch_size = 64
+    config.meta.learning_rate = 0.01
+    config.meta.global_clipnorm = 0.1
+    config.meta.validation_every = 100
+    config.meta.validation_num_learners = 4
+    return config
