@@ -79,9 +79,8 @@ class Checkpoints:
     def restore_latest(self) -> int | None:
         """Restores the newest checkpoint that is whole and fits.
 
-        Names, types and shapes must be the same in both directions, and are
-        compared before any object changes. TensorFlow holds checksums of all
-        else, and checks them before it assigns.
+        Each candidate is read in full and compared, by names, types and
+        shapes in both directions, before any object changes.
 
         Returns:
           The restored step, or None where there is no checkpoint.
@@ -114,7 +113,7 @@ class Checkpoints:
     def _restore(self, prefix: Path, expected: dict[str, str]) -> str:
         """Returns why the checkpoint does not restore, '' where it did."""
         try:
-            found = self._entries(prefix)
+            found = self._entries(prefix, read_values=True)
             for name in sorted(found.keys() | expected.keys()):
                 here = expected.get(name, "nothing")
                 if found.get(name, "nothing") != here:
@@ -131,14 +130,17 @@ class Checkpoints:
             RuntimeError,
             ValueError,
         ) as error:
-            return " ".join(str(error).split()).replace(";", ",")[:200]
+            return " ".join(str(error).split()).replace(";", ",")[:300]
         return ""
 
-    def _entries(self, prefix: Path) -> dict[str, str]:
-        """Returns type and shape of what a checkpoint holds, by name."""
+    def _entries(self, prefix: Path, read_values: bool) -> dict[str, str]:
+        """Returns type and shape by name; `read_values` checks all sums."""
         reader = self._tf.train.load_checkpoint(str(prefix))
         types = reader.get_variable_to_dtype_map()
         shapes = reader.get_variable_to_shape_map()
+        if read_values:
+            for name in shapes:
+                reader.get_tensor(name)
         return {
             name: f"{types[name].name}{shape}" for name, shape in shapes.items()
         }
@@ -150,7 +152,7 @@ class Checkpoints:
         # directory: it may be read-only.
         with tempfile.TemporaryDirectory() as folder:
             self._checkpoint.write(f"{folder}/ckpt")
-            return self._entries(Path(folder) / "ckpt")
+            return self._entries(Path(folder) / "ckpt", read_values=False)
 
     def _steps(self) -> list[int]:
         files = map(_FILE.fullmatch, _names(self._directory))

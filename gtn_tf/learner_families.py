@@ -1,7 +1,7 @@
 """The small learners of the paper and of the official code, as Keras models.
 
-A convolution block is convolution 3x3 - max-pool stride 2 (where there is one) -
-normalisation - leaky ReLU 0.1, in the official code's order. Names in
+A convolution block is convolution 3x3 - max-pool of stride 2 (if it has one)
+- normalisation - leaky ReLU 0.1, in the official code's order. Names in
 brackets are the official code's. Its base_larger3 and base_larger4 are known
 by name only; `conv3_*` and `conv7_*` are ours.
 

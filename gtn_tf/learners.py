@@ -205,7 +205,12 @@ def with_drawn_learner(
     if len(learners) == 1:
         return function(learners[0])
     index = tf.random.stateless_uniform(
-        [], fold(seed, Purpose.FAMILY), 0, len(learners), tf.int32, ALGORITHM
+        [],
+        fold(seed, Purpose.FAMILY),
+        0,
+        len(learners),
+        tf.int32,
+        alg=ALGORITHM,
     )
     branches = [functools.partial(function, learner) for learner in learners]
     return tf.switch_case(index, branches)
