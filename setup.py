@@ -1,0 +1,40 @@
+"""Installs gtn_tf. TensorFlow comes by one of the extras cpu, gpu, tpu."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+setup(
+    name="gtn_tf",
+    version="0.1.0",
+    description="Generative Teaching Networks in TensorFlow and Keras",
+    long_description=(Path(__file__).parent / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    # The range for which TensorFlow 2.18 - 2.21 has wheels and Keras 3.12
+    # installs.
+    python_requires=">=3.10,<3.14",
+    packages=find_packages(include=["gtn_tf", "gtn_tf.*"]),
+    install_requires=[
+        "absl-py",
+        "importlib_resources",  # tensorflow-datasets needs it, unsaid
+        "keras>=3.12",
+        "matplotlib",
+        "ml-collections>=1.0",
+        "numpy",
+        "pillow",
+        "scikit-learn",
+        "tensorboard",
+        "tensorflow-datasets>=4.9.7",
+        "tqdm",
+    ],
+    # Three builds of one package, of which exactly one may be installed:
+    # hence in no install_requires.
+    extras_require={
+        "cpu": ["tensorflow-cpu>=2.18,<2.22"],
+        "gpu": ["tensorflow[and-cuda]>=2.18,<2.22"],
+        "tpu": ["tensorflow-tpu>=2.18,<2.21"],
+        "test": ["pytest>=8", "ruff>=0.9"],
+    },
+    entry_points={"console_scripts": ["gtn-tf = gtn_tf.main:run"]},
+)

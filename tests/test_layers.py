@@ -1,0 +1,445 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from central_differences import (
+    assert_gradient_matches,
+    assert_second_order_matches,
+    normal,
+    relative_error,
+    second_order_error,
+)
+
+from gtn_tf import layers
+from gtn_tf.inner_loop import cross_entropy
+from gtn_tf.learner_families import leaky_relu
+
+#: A wrong second derivative must be off by more than this; a right one is
+#: off by less than `central_differences.RTOL`.
+CLEARLY_WRONG = 1e-3
+
+IMAGES = (2, 5, 6, 3)  # uneven sides: "same" pads differently in each
+VECTORS = (4, 5)
+
+#: name -> (weight-normalised, plain twin, arguments, input shape).
+TWINS = {
+    "dense": (
+        layers.WeightNormDense,
+        keras.layers.Dense,
+        {"units": 4},
+        VECTORS,
+    ),
+    "conv": (
+        layers.WeightNormConv2D,
+        keras.layers.Conv2D,
+        {"filters": 4, "kernel_size": 3, "padding": "same"},
+        IMAGES,
+    ),
+    "conv_strides_2": (
+        layers.WeightNormConv2D,
+        keras.layers.Conv2D,
+        {"filters": 4, "kernel_size": 3, "strides": 2, "padding": "same"},
+        IMAGES,
+    ),
+    "conv_uneven_valid": (
+        layers.WeightNormConv2D,
+        keras.layers.Conv2D,
+        {
+            "filters": 2,
+            "kernel_size": (3, 2),
+            "strides": (2, 1),
+            "padding": "valid",
+        },
+        IMAGES,
+    ),
+    "depthwise": (
+        layers.WeightNormDepthwiseConv2D,
+        keras.layers.DepthwiseConv2D,
+        {"kernel_size": 3, "padding": "same", "depth_multiplier": 2},
+        IMAGES,
+    ),
+    "depthwise_strides_2": (
+        layers.WeightNormDepthwiseConv2D,
+        keras.layers.DepthwiseConv2D,
+        {"kernel_size": 3, "strides": 2, "padding": "valid"},
+        IMAGES,
+    ),
+}
+
+weight_normalised = pytest.mark.parametrize("name", TWINS)
+
+
+def build(name, **kwargs):
+    """Returns a built float64 layer with random values, and its inputs."""
+    cls, _, arguments, shape = TWINS[name]
+    layer = cls(**arguments, dtype="float64", **kwargs)
+    layer.build((None, *shape[1:]))
+    return layer, normal(1, *shape)
+
+
+def randomize(layer):
+    for index, variable in enumerate(layer.trainable_variables):
+        variable.assign(normal([2, index], *variable.shape))
+
+
+def numpy_kernel(layer):
+    """g V / ||V||, one output unit after the other."""
+    kernel, gain = layer.kernel.numpy(), layer.gain.numpy()
+    found = np.empty_like(kernel)
+    for unit in np.ndindex(gain.shape):
+        direction = kernel[(..., *unit)]
+        length = np.sqrt(np.sum(direction**2))
+        found[(..., *unit)] = gain[unit] * direction / length
+    return found
+
+
+def numpy_convolution(images, kernel, strides, padding):
+    """Convolution [B, H, W, C] by [h, w, C, F] with explicit loops."""
+    size = np.array(kernel.shape[:2])
+    strides = np.array(strides)
+    sides = np.array(images.shape[1:3])
+    if padding == "same":
+        outputs = -(-sides // strides)
+        total = np.maximum((outputs - 1) * strides + size - sides, 0)
+        before = total // 2  # TensorFlow's "same": the odd pixel is behind
+        pad = [(0, 0), *zip(before, total - before, strict=True), (0, 0)]
+        images = np.pad(images, pad)
+    else:
+        outputs = (sides - size) // strides + 1
+    found = np.empty((len(images), *outputs, kernel.shape[3]))
+    for row, column in np.ndindex(*outputs):
+        top, left = row * strides[0], column * strides[1]
+        window = images[:, top : top + size[0], left : left + size[1]]
+        found[:, row, column] = np.einsum("bhwc,hwcf->bf", window, kernel)
+    return found
+
+
+def numpy_forward(layer, inputs):
+    kernel = numpy_kernel(layer)
+    if isinstance(layer, layers.WeightNormDense):
+        return inputs @ kernel + layer.bias.numpy()
+    strides = layer.strides
+    if isinstance(layer, layers.WeightNormDepthwiseConv2D):
+        strides = (strides, strides)
+        height, width, channels, multiplier = kernel.shape
+        blocks = np.zeros((height, width, channels, channels, multiplier))
+        for channel in range(channels):
+            blocks[:, :, channel, channel] = kernel[:, :, channel]
+        kernel = blocks.reshape(height, width, channels, -1)
+    outputs = numpy_convolution(inputs, kernel, strides, layer.padding)
+    return outputs + layer.bias.numpy()
+
+
+def unit_sums(layer, values):
+    return np.sum(values, axis=layer.unit_axes)
+
+
+@weight_normalised
+def test_kernel_is_g_v_over_norm_and_the_bias_comes_after(name):
+    layer, inputs = build(name)
+    randomize(layer)
+    np.testing.assert_allclose(
+        layer(inputs), numpy_forward(layer, inputs), rtol=1e-10, atol=1e-12
+    )
+
+
+@weight_normalised
+def test_a_fresh_layer_equals_its_plain_twin(name):
+    layer, inputs = build(name)
+    kernel = layer.kernel.numpy()
+    np.testing.assert_allclose(
+        layer.gain.numpy(), np.sqrt(unit_sums(layer, kernel**2)), rtol=1e-10
+    )
+    np.testing.assert_array_equal(layer.bias.numpy(), 0.0)
+    _, plain, arguments, _ = TWINS[name]
+    twin = plain(**arguments, dtype="float64")
+    twin.build(inputs.shape)
+    twin.set_weights([kernel, layer.bias.numpy()])
+    np.testing.assert_allclose(layer(inputs), twin(inputs), atol=1e-10)
+
+
+@weight_normalised
+def test_the_scale_of_each_units_direction_does_not_matter(name):
+    layer, inputs = build(name)
+    randomize(layer)
+    before = layer(inputs).numpy()
+    scales = np.exp(normal(3, *layer.gain.shape))
+    for axis in sorted(layer.unit_axes):
+        scales = np.expand_dims(scales, axis)
+    layer.kernel.assign(layer.kernel.numpy() * scales)
+    np.testing.assert_allclose(layer(inputs), before, rtol=1e-9, atol=1e-10)
+
+
+@weight_normalised
+def test_each_units_gradient_is_orthogonal_to_its_direction(name):
+    layer, inputs = build(name)
+    randomize(layer)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.sin(layer(inputs)))
+    gradient = tape.gradient(loss, layer.kernel.value).numpy()
+    products = unit_sums(layer, gradient * layer.kernel.numpy())
+    lengths = unit_sums(layer, np.abs(gradient * layer.kernel.numpy()))
+    assert np.all(lengths > 0.0)
+    np.testing.assert_allclose(products / lengths, 0.0, atol=1e-10)
+
+
+@weight_normalised
+def test_a_call_assigns_nothing(name):
+    layer, inputs = build(name)
+    before = [v.numpy() for v in layer.variables]
+    values = [v + 1.0 for v in before]
+    outputs, statistics = layer.stateless_call(values, [], inputs)
+    assert statistics == []
+    assert not np.allclose(outputs, layer(inputs))
+    for variable, value in zip(layer.variables, before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)
+
+
+def test_without_bias():
+    layer, _ = build("dense", use_bias=False)
+    assert [v.name for v in layer.variables] == ["kernel", "gain"]
+
+
+def test_kernel_and_gain_stay_in_float32_under_mixed_precision():
+    layer = layers.WeightNormDense(3, dtype="mixed_bfloat16")
+    outputs = layer(tf.ones((2, 4)))
+    assert outputs.dtype == tf.bfloat16
+    assert layer.normalized_kernel().dtype == tf.bfloat16
+    with keras.src.backend.AutocastScope("bfloat16"):
+        # What the layer's call sees.
+        assert tf.convert_to_tensor(layer.kernel).dtype == tf.float32
+        assert tf.convert_to_tensor(layer.gain).dtype == tf.float32
+
+
+@pytest.mark.parametrize("size", [(200, 100), (3, 3, 40, 100)])
+def test_he_normal_is_untruncated_and_of_variance_2_over_fan_in(size):
+    values = layers.he_normal()(size, dtype="float64").numpy()
+    std = np.sqrt(2.0 / np.prod(size[:-1]))
+    # Of n normal numbers the std's standard error is std / sqrt(2 n).
+    assert abs(values.std() / std - 1.0) < 4.0 / np.sqrt(2.0 * values.size)
+    # Keras' truncation would be at 2 / 0.88 = 2.3 std.
+    assert np.abs(values).max() > 3.0 * std
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        *(
+            pytest.param(cls(**arguments, use_bias=False), shape, id=name)
+            for name, (cls, _, arguments, shape) in TWINS.items()
+        ),
+        pytest.param(layers.MaxPool2D(2, 1), IMAGES, id="max_pool"),
+        pytest.param(layers.WidthMask(), IMAGES, id="mask"),
+    ],
+)
+def test_a_layer_survives_serialization(layer, shape):
+    inputs = normal(4, *shape).astype("float32")
+    outputs = layer(inputs)
+    copy = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(layer)
+    )
+    assert copy.get_config() == layer.get_config()
+    copy.build(shape)
+    copy.set_weights(layer.get_weights())
+    np.testing.assert_allclose(copy(inputs), outputs, atol=1e-6)
+
+
+def test_max_pool_by_hand():
+    images = np.arange(16.0, dtype="float32").reshape(1, 4, 4, 1)
+    # One pixel of padding before and after: windows end at rows 1 and 3.
+    np.testing.assert_array_equal(
+        layers.MaxPool2D(3, 2)(images)[0, :, :, 0], [[5, 7], [13, 15]]
+    )
+    # A size of 2 pads behind only: windows begin at rows 0 and 2.
+    np.testing.assert_array_equal(
+        layers.MaxPool2D(2, 2)(images)[0, :, :, 0], [[5, 7], [13, 15]]
+    )
+    np.testing.assert_array_equal(
+        layers.MaxPool2D(2, 1)(images)[0, :, :, 0],
+        [[5, 6, 7, 7], [9, 10, 11, 11], [13, 14, 15, 15], [13, 14, 15, 15]],
+    )
+    # Reversed, each window's largest pixel is its first inside the image.
+    np.testing.assert_array_equal(
+        layers.MaxPool2D(3, 2)(images[:, ::-1, ::-1])[0, :, :, 0],
+        [[15, 14], [11, 10]],
+    )
+
+
+@pytest.mark.parametrize(
+    ("pool_size", "strides", "sides"),
+    [
+        (3, 2, [28, 14, 7]),  # the official code's
+        (2, 2, [28, 14, 7]),
+        (3, 2, [32, 16, 8, 4]),
+        (3, 1, [7, 7]),
+        (2, 1, [7, 7]),
+    ],
+)
+def test_max_pool_geometry(pool_size, strides, sides):
+    images = tf.zeros((1, sides[0], sides[0], 1))
+    for side in sides[1:]:
+        images = layers.MaxPool2D(pool_size, strides)(images)
+        assert images.shape == (1, side, side, 1)
+
+
+@pytest.mark.parametrize("strides", [1, 2])
+@pytest.mark.parametrize("pool_size", [2, 3])
+def test_padding_never_wins_and_takes_no_gradient(pool_size, strides):
+    images = tf.fill((1, 4, 4, 2), -1e30)
+    layer = layers.MaxPool2D(pool_size, strides)
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        outputs = layer(images)
+    np.testing.assert_array_equal(outputs, np.full(outputs.shape, -1e30, "f"))
+    gradient = tape.gradient(outputs, images)
+    assert float(tf.reduce_sum(gradient)) == np.prod(outputs.shape)
+
+
+def test_width_mask():
+    layer = layers.WidthMask()
+    inputs = normal(5, 2, 3, 4).astype("float32")
+    np.testing.assert_array_equal(layer(inputs), inputs)
+    mask = np.array([1.0, 1.0, 0.0, 0.0], "float32")
+    outputs, statistics = layer.stateless_call([], [mask], inputs)
+    np.testing.assert_array_equal(outputs, inputs * mask)
+    np.testing.assert_array_equal(statistics[0], mask)
+    assert layer.trainable_variables == []
+
+
+#: Everything that a learner is made of, batch normalisation apart.
+LEARNER_LAYERS = {
+    **{
+        name: (lambda cls=cls, a=arguments: cls(**a, dtype="float64"), shape)
+        for name, (cls, _, arguments, shape) in TWINS.items()
+    },
+    **{
+        f"plain_{name}": (
+            lambda cls=cls, a=arguments: cls(**a, dtype="float64"),
+            shape,
+        )
+        for name, (_, cls, arguments, shape) in TWINS.items()
+    },
+    **{
+        f"max_pool_{size}_strides_{strides}": (
+            lambda size=size, strides=strides: layers.MaxPool2D(
+                size, strides, dtype="float64"
+            ),
+            IMAGES,
+        )
+        for size in (2, 3)
+        for strides in (1, 2)
+    },
+    "width_mask": (lambda: layers.WidthMask(dtype="float64"), IMAGES),
+    "leaky_relu": (
+        lambda: keras.layers.Activation(leaky_relu, dtype="float64"),
+        IMAGES,
+    ),
+    "global_pool": (
+        lambda: keras.layers.GlobalAveragePooling2D(dtype="float64"),
+        IMAGES,
+    ),
+    "flatten": (lambda: keras.layers.Flatten(dtype="float64"), IMAGES),
+    # What learners._WRONG_AT_SECOND_ORDER lets pass or recommends.
+    "keras_max_pool_strides_2": (
+        lambda: keras.layers.MaxPooling2D(
+            3, strides=2, padding="same", dtype="float64"
+        ),
+        IMAGES,
+    ),
+    "keras_max_pool_valid": (
+        lambda: keras.layers.MaxPooling2D(2, strides=1, dtype="float64"),
+        IMAGES,
+    ),
+    "keras_nearest": (
+        lambda: keras.layers.UpSampling2D(dtype="float64"),
+        (1, 2, 3, 2),
+    ),
+    "keras_rms": (
+        lambda: keras.layers.RMSNormalization(dtype="float64"),
+        VECTORS,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LEARNER_LAYERS)
+def test_a_learner_layer_is_right_at_second_order(name):
+    make_layer, shape = LEARNER_LAYERS[name]
+    assert_second_order_matches(make_layer(), shape, seed=6)
+
+
+def entropy_gradients(entropy):
+    """A scalar of [logits, labels] built from the entropy's gradients."""
+
+    def scalar(values):
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            loss = entropy(*values)
+        return tf.add_n(
+            [
+                tf.reduce_sum(normal([7, index], *g.shape) * g)
+                for index, g in enumerate(tape.gradient(loss, values))
+            ]
+        )
+
+    return scalar
+
+
+LOGITS = normal(8, 3, 4)
+LABELS = np.exp(normal(9, 3, 4))
+LABELS /= LABELS.sum(1, keepdims=True)
+
+
+def test_cross_entropy_by_hand():
+    logits = np.array([[0.0, np.log(3.0)], [0.0, 0.0]])
+    labels = np.array([[0.25, 0.75], [1.0, 0.0]])
+    # Probabilities (1/4, 3/4) and (1/2, 1/2).
+    first = -(0.25 * np.log(0.25) + 0.75 * np.log(0.75))
+    np.testing.assert_allclose(
+        cross_entropy(tf.constant(logits), tf.constant(labels)),
+        (first + np.log(2.0)) / 2.0,
+    )
+
+
+def test_cross_entropy_is_right_in_logits_and_labels():
+    assert_gradient_matches(
+        lambda values: cross_entropy(*values), [LOGITS, LABELS], seed=10
+    )
+    assert_gradient_matches(
+        entropy_gradients(cross_entropy),
+        [LOGITS, LABELS],
+        seed=11,
+        every_element=True,
+    )
+
+
+def test_tensorflows_cross_entropy_is_wrong_in_the_labels():
+    # Its gradient function hands no second derivative to the labels, so
+    # learned labels would get a wrong meta-gradient.
+    def entropy(logits, labels):
+        return tf.reduce_mean(
+            tf.nn.softmax_cross_entropy_with_logits(labels, logits)
+        )
+
+    scalar = entropy_gradients(entropy)
+    assert_gradient_matches(
+        lambda values: scalar([*values, tf.constant(LABELS)]), [LOGITS], seed=12
+    )
+    error = relative_error(
+        lambda values: scalar([tf.constant(LOGITS), *values]), [LABELS], seed=12
+    )
+    assert error > CLEARLY_WRONG
+
+
+def test_keras_stride_1_same_pooling_is_wrong_at_second_order():
+    # The CPU kernel of MaxPoolGradGrad writes into its own input when input
+    # and output have one shape; layers.MaxPool2D pads so that they differ.
+    layer = keras.layers.MaxPooling2D(
+        3, strides=1, padding="same", dtype="float64"
+    )
+    assert second_order_error(layer, IMAGES, seed=6) > CLEARLY_WRONG
+
+
+def test_keras_bilinear_upsampling_is_wrong_at_second_order():
+    # ResizeBilinearGrad is registered as not differentiable.
+    layer = keras.layers.UpSampling2D(interpolation="bilinear", dtype="float64")
+    assert second_order_error(layer, (1, 2, 3, 2), seed=6) > CLEARLY_WRONG
