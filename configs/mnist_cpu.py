@@ -19,13 +19,13 @@ def get_config() -> config_dict.ConfigDict:
 
     config.inner.num_steps = 10
     config.inner.batch_size = 32
-    config.inner.learning_rate = 0.1
+    config.inner.learning_rate = 0.2
     config.inner.meta_loss_every = 1
 
-    config.meta.num_steps = 3000
+    config.meta.num_steps = 2000
     config.meta.batch_size = 64
-    config.meta.learning_rate = 0.01
+    config.meta.learning_rate = 0.005
     config.meta.global_clipnorm = 0.1
-    config.meta.validation_every = 100
-    config.meta.validation_num_learners = 4
+    config.meta.validation_every = 200
+    config.meta.validation_num_learners = 10
     return config

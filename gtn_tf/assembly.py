@@ -4,12 +4,12 @@ import keras
 from ml_collections import config_dict
 
 from gtn_tf.config import DATASETS, learner_names, learner_widths
-from gtn_tf.data import RealData, sample_batch
 from gtn_tf.gtn import GTN, GTNSpec
 from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
 from gtn_tf.learner_families import Style
 from gtn_tf.learners import Learner, check_family, from_family
 from gtn_tf.meta_gradient import InnerProblem
+from gtn_tf.real_batches import RealData, sample_batch
 from gtn_tf.seeds import root_seed
 
 

@@ -2,11 +2,11 @@
 
 import tensorflow as tf
 
-from gtn_tf.data import RealData, normalize
 from gtn_tf.gtn import GTN
 from gtn_tf.inner_loop import initial_state, unroll
 from gtn_tf.learners import Learner, with_drawn_learner
 from gtn_tf.meta_gradient import InnerProblem
+from gtn_tf.real_batches import RealData, normalize
 from gtn_tf.types import LearnerState
 
 _CHUNK_SIZE = 500  # images per forward pass: bounds memory, fills two cores

@@ -43,6 +43,7 @@ from gtn_tf.evaluation import fresh_learner_accuracy
 from gtn_tf.gtn import GTN, SyntheticData
 from gtn_tf.meta_step import MetaStep, make_meta_step
 from gtn_tf.metrics import MetricsLog, Progress, TensorBoardLog
+from gtn_tf.real_batches import device_split
 from gtn_tf.seeds import Purpose, fold, root_seed
 from gtn_tf.types import DivergenceError
 
@@ -107,8 +108,8 @@ def build_run(config: config_dict.ConfigDict, workdir: Path) -> Run:
         config.dataset.data_dir,
         config.dataset.split_seed,
     )
-    problem = build_problem(config, data.device_split(dataset, "train"))
-    real_validation = data.device_split(dataset, "validation")
+    problem = build_problem(config, device_split(dataset, "train"))
+    real_validation = device_split(dataset, "validation")
     strategy = create_strategy(config.strategy, config.meta.num_learners)
     with strategy.scope():
         gtn = build_gtn(config)

@@ -6,7 +6,7 @@ import pytest
 import requests
 import tensorflow as tf
 
-from gtn_tf import data
+from gtn_tf import data, real_batches, tfds_reader
 from gtn_tf.types import InputError
 
 NUM_TRAIN, NUM_TEST, NUM_VALIDATION = 40, 20, 10
@@ -72,13 +72,13 @@ def tiny_mnist(tmp_path, monkeypatch):
     splits = {"train": examples(NUM_TRAIN, 0), "test": examples(NUM_TEST, 1)}
     monkeypatch.setattr(builder, "_split_generators", lambda *_: splits)
     builder.download_and_prepare()
-    official = data._Official(
+    official = tfds_reader.Official(
         (28, 28, 1),
         {"train": NUM_TRAIN, "test": NUM_TEST},
         NUM_VALIDATION,
         False,
     )
-    monkeypatch.setitem(data._OFFICIAL, "mnist", official)
+    monkeypatch.setitem(tfds_reader.OFFICIAL, "mnist", official)
     monkeypatch.setattr(requests, "head", _no_network)
     return tmp_path
 
@@ -147,7 +147,7 @@ def test_test_data_are_absent_unless_asked_for():
     dataset = data.load("digits")
     assert dataset.test is None
     with pytest.raises(ValueError, match="'test' of 'digits'"):
-        data.device_split(dataset, "test")
+        real_batches.device_split(dataset, "test")
 
 
 def test_statistics_are_of_the_training_part():
@@ -192,9 +192,11 @@ def test_keeps_the_order_of_tfds(tiny_mnist):
 
     builder = tfds.builder("mnist", data_dir=str(tiny_mnist))
     (expected,) = builder.as_dataset(split="train", batch_size=100)
-    read = data._read(builder, "train", data._OFFICIAL["mnist"])
-    np.testing.assert_array_equal(read.images, expected["image"])
-    np.testing.assert_array_equal(read.label_ids, expected["label"])
+    images, label_ids = tfds_reader.read_split(
+        builder, "train", tfds_reader.OFFICIAL["mnist"]
+    )
+    np.testing.assert_array_equal(images, expected["image"])
+    np.testing.assert_array_equal(label_ids, expected["label"])
 
 
 def test_test_records_are_not_read_unless_asked_for(tiny_mnist):
@@ -349,7 +351,7 @@ def test_real_data(name, sizes, shape):
 
 def test_normalize_by_hand():
     images = tf.constant([[[[0, 51, 255], [255, 102, 0]]]], tf.uint8)
-    result = data.normalize(images, (0.5, 0.2, 0.0), (0.5, 0.1, 2.0))
+    result = real_batches.normalize(images, (0.5, 0.2, 0.0), (0.5, 0.1, 2.0))
     assert result.dtype == tf.float32
     expected = [[[[-1.0, 0.0, 0.5], [1.0, 2.0, 0.0]]]]
     np.testing.assert_allclose(result, expected, atol=1e-6)
@@ -366,7 +368,7 @@ def test_augment_gives_every_crop_of_every_image_evenly():
         crops[i][crop.tobytes()] = row, column, 0
         crops[i][crop[:, ::-1].tobytes()] = row, column, 1
     assert all(len(c) == 162 for c in crops)
-    augment = tf.function(data.augment)
+    augment = tf.function(real_batches.augment)
     found = []
     for seed in range(200):
         result = augment(tf.constant(images), _seed(seed, 7)).numpy()
@@ -407,18 +409,20 @@ def _real(num_images=50, augment=True):
         validation=other,
         test=other,
     )
-    return dataset, data.device_split(dataset, "train")
+    return dataset, real_batches.device_split(dataset, "train")
 
 
 def test_only_training_batches_are_augmented():
     dataset, real = _real()
     assert real.augment
-    assert not data.device_split(dataset, "validation").augment
-    assert not data.device_split(dataset, "test").augment
+    assert not real_batches.device_split(dataset, "validation").augment
+    assert not real_batches.device_split(dataset, "test").augment
     assert not _real(augment=False)[1].augment
     seed = _seed(0, 1)
-    plain = data.sample_batch(real._replace(augment=False), seed, 30).images
-    cropped = data.sample_batch(real, seed, 30).images
+    plain = real_batches.sample_batch(
+        real._replace(augment=False), seed, 30
+    ).images
+    cropped = real_batches.sample_batch(real, seed, 30).images
     assert tf.reduce_all(plain == plain[:, :1, :1])
     # Some image was shifted: black pixels beside its own colour.
     assert not tf.reduce_all(cropped == cropped[:, :1, :1])
@@ -428,7 +432,7 @@ def test_sample_batch_keeps_images_with_their_labels():
     _, real = _real(augment=False)
     counts = np.zeros(50, int)
     for seed in range(100):
-        images, labels = data.sample_batch(real, _seed(seed, 0), 40)
+        images, labels = real_batches.sample_batch(real, _seed(seed, 0), 40)
         assert images.dtype == labels.dtype == tf.float32
         assert images.shape == (40, 6, 6, 3)
         assert labels.shape == (40, 10)
@@ -445,21 +449,23 @@ def test_sample_batch_keeps_images_with_their_labels():
 
 def test_sample_batch_is_a_function_of_the_seed():
     _, real = _real()
-    first, again = (data.sample_batch(real, _seed(1, 2), 8) for _ in range(2))
+    first, again = (
+        real_batches.sample_batch(real, _seed(1, 2), 8) for _ in range(2)
+    )
     np.testing.assert_array_equal(first.images, again.images)
     np.testing.assert_array_equal(first.labels, again.labels)
     for seed in (_seed(1, 3), _seed(2, 2)):
-        other = data.sample_batch(real, seed, 8)
+        other = real_batches.sample_batch(real, seed, 8)
         assert not np.array_equal(first.images, other.images)
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_compiled_equals_eager(jit_compile):
     _, real = _real()
-    sample = tf.function(data.sample_batch, jit_compile=jit_compile)
+    sample = tf.function(real_batches.sample_batch, jit_compile=jit_compile)
     for i in range(5):
         compiled = sample(real, _seed(i, 9), 8)
-        eager = data.sample_batch(real, _seed(i, 9), 8)
+        eager = real_batches.sample_batch(real, _seed(i, 9), 8)
         np.testing.assert_array_equal(compiled.labels, eager.labels)
         np.testing.assert_allclose(compiled.images, eager.images, atol=1e-6)
     assert sample.experimental_get_tracing_count() == 1
