@@ -15,15 +15,17 @@ def get_config() -> config_dict.ConfigDict:
 
     config.learner.name = "conv2_fc"
     config.learner.widths = (32, 64, 64)
+    config.learner.pool_size = 2
 
     config.inner.num_steps = 10
     config.inner.batch_size = 10
-    config.inner.learning_rate = 0.2
+    config.inner.learning_rate = 0.1
     config.inner.meta_loss_every = 1
 
-    config.meta.num_steps = 600
+    config.meta.num_steps = 800
     config.meta.batch_size = 64
     config.meta.learning_rate = 0.01
+    config.meta.global_clipnorm = 0.1
     config.meta.validation_every = 50
     config.meta.validation_num_learners = 20
     return config

@@ -23,6 +23,7 @@ def build_gtn(config: config_dict.ConfigDict) -> GTN:
         noise_dim=config.generator.noise_dim,
         dense_widths=tuple(config.generator.dense_widths),
         channels=tuple(config.generator.channels),
+        rematerialize_generator=config.generator.rematerialize,
         curriculum=config.curriculum.name,
         learn_labels=config.curriculum.learn_labels,
         num_inner_steps=config.inner.num_steps,

@@ -6,6 +6,7 @@ refuses a config before any device work. `python -m gtn_tf.config` prints
 """
 
 import difflib
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -81,7 +82,8 @@ def _real(
     def check(value: object) -> bool:
         if value is None:
             return default is None
-        return isinstance(value, int | float) and is_valid(value)
+        is_number = _is_int(value) or isinstance(value, float)
+        return is_number and math.isfinite(value) and is_valid(value)
 
     none = "None or " if default is None else ""
     return Field(default, none + expected, check, meaning)
@@ -137,7 +139,12 @@ def learner_widths(config: config_dict.ConfigDict) -> list[tuple | None]:
 
 
 FIELDS = {
-    "seed": _whole(0, 0, "root of all random numbers"),
+    "seed": Field(
+        0,
+        "a whole number in [0, 2**62)",
+        lambda v: _is_int(v) and 0 <= v < 2**62,
+        "root of all random numbers",
+    ),
     "dataset.name": _choice("mnist", tuple(DATASETS), "real images"),
     "dataset.data_dir": Field(
         None,
@@ -165,6 +172,11 @@ FIELDS = {
         "two whole numbers >= 1",
         lambda v: _are_counts(v) and len(v) == 2,
         "channels before the first and before the second convolution",
+    ),
+    "generator.rematerialize": _switch(
+        False,
+        "recompute its activations batch by batch instead of keeping those of "
+        "all T batches: a third more work, T times less memory",
     ),
     "curriculum.name": _choice(
         "full",
@@ -280,7 +292,7 @@ FIELDS = {
     "jit_compile": Field(
         "auto",
         "auto, True or False",
-        lambda v: v in ("auto", True, False),
+        lambda v: v == "auto" or isinstance(v, bool),
         "compile the meta-step with XLA; auto: not on CPU, where XLA's "
         "convolutions are many times slower",
     ),

@@ -8,7 +8,7 @@ All layers are weight-normalised; upsampling is nearest. Normalisation always
 uses the statistics of one synthetic batch, as the official code does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
@@ -152,3 +152,99 @@ def build_generator(
     ):
         variable.assign(value)
     return generator
+
+
+def generate(
+    generator: Generator,
+    weights: list[tf.Tensor],
+    noise: tf.Tensor,
+    labels: tf.Tensor,
+    rematerialize: bool = False,
+) -> tf.Tensor:
+    """Returns the images [T, B, H, W, C] of T batches, as a pure function.
+
+    Args:
+      generator: the architecture; its own weights are not read.
+      weights: in the order of `generator.trainable_variables`.
+      noise: [T, B, Z].
+      labels: [T, B, K].
+      rematerialize: go batch by batch and recompute activations when
+        differentiated, instead of keeping those of all T batches.
+    """
+    statistics = [
+        tf.convert_to_tensor(v) for v in generator.non_trainable_variables
+    ]
+
+    def call(
+        weights: list[tf.Tensor], noise: tf.Tensor, labels: tf.Tensor
+    ) -> tf.Tensor:
+        images, _ = generator.stateless_call(
+            weights, statistics, noise, labels, training=True
+        )
+        return tf.reshape(images, (*noise.shape[:2], *generator.image_shape))
+
+    if rematerialize:
+        return _batch_by_batch(call)(noise, labels, *weights)
+    return call(weights, noise, labels)
+
+
+def _batch_by_batch(call: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
+    """Makes `call` loop over T, forwards and backwards."""
+
+    @tf.custom_gradient
+    def loop(
+        noise: tf.Tensor, labels: tf.Tensor, *weights: tf.Tensor
+    ) -> tuple[tf.Tensor, Callable]:
+        def one(step: tf.Tensor) -> tf.Tensor:
+            batch = noise[step][None], labels[step][None]
+            return call(list(weights), *batch)[0]
+
+        steps = tf.range(noise.shape[0])
+        images = tf.map_fn(one, steps, fn_output_signature=noise.dtype)
+
+        def gradient(upstream: tf.Tensor) -> list[tf.Tensor]:
+            return _loop_gradient(call, noise, labels, weights, upstream)
+
+        return images, gradient
+
+    return loop
+
+
+def _loop_gradient(
+    call: Callable[..., tf.Tensor],
+    noise: tf.Tensor,
+    labels: tf.Tensor,
+    weights: tuple[tf.Tensor, ...],
+    upstream: tf.Tensor,
+) -> list[tf.Tensor]:
+    """Returns gradients of noise, labels and each weight."""
+    num_steps = noise.shape[0]
+    arrays = [
+        tf.TensorArray(v.dtype, num_steps, element_shape=v.shape[1:])
+        for v in (noise, labels)
+    ]
+
+    def body(step: tf.Tensor, sums: list, arrays: list) -> tuple:
+        batch = [noise[step][None], labels[step][None]]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([*batch, *weights])
+            images = call(list(weights), *batch)
+        of_batch, of_weights = tape.gradient(
+            images,
+            (batch, list(weights)),
+            output_gradients=upstream[step][None],
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
+        sums = [s + g for s, g in zip(sums, of_weights, strict=True)]
+        arrays = [
+            a.write(step, g[0]) for a, g in zip(arrays, of_batch, strict=True)
+        ]
+        return step + 1, sums, arrays
+
+    _, sums, arrays = tf.while_loop(
+        lambda step, *_: step < num_steps,
+        body,
+        (tf.constant(0), [tf.zeros_like(w) for w in weights], arrays),
+        maximum_iterations=num_steps,
+    )
+    return [*(a.stack() for a in arrays), *sums]

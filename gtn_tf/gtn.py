@@ -20,7 +20,7 @@ from gtn_tf.curricula import (
     draw_noise,
     reorder,
 )
-from gtn_tf.generators import IMAGE_SCALE, build_generator
+from gtn_tf.generators import IMAGE_SCALE, build_generator, generate
 from gtn_tf.seeds import Purpose, fold
 
 _INITIAL_SOFT_LABEL = 0.9  # share of the label's own class before training
@@ -59,6 +59,7 @@ class GTNSpec(NamedTuple):
     noise_dim: int = 128
     dense_widths: tuple[int, ...] = (1024,)
     channels: tuple[int, int] = (128, 64)
+    rematerialize_generator: bool = False
     curriculum: str = "full"
     learn_labels: bool = False
     num_inner_steps: int = 32
@@ -232,13 +233,10 @@ class GTN(tf.Module):
             meta_params[f"generator_{index:02d}"]
             for index in range(len(self.generator.trainable_variables))
         ]
-        statistics = [
-            tf.convert_to_tensor(v)
-            for v in self.generator.non_trainable_variables
-        ]
-        images, _ = self.generator.stateless_call(
-            weights, statistics, values, labels, training=True
-        )
-        return tf.reshape(
-            images, (*self.label_ids.shape, *self.spec.image_shape)
+        return generate(
+            self.generator,
+            weights,
+            values,
+            labels,
+            self.spec.rematerialize_generator,
         )

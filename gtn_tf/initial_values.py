@@ -122,7 +122,8 @@ def _initializer_of(
 def _constant_value(
     layer: keras.layers.Layer, variable: keras.Variable
 ) -> tf.Tensor:
-    built_value = keras.ops.convert_to_numpy(variable)
+    with tf.init_scope():  # a meta-step draws inside a traced function
+        built_value = tf.convert_to_tensor(variable.value).numpy()
     if built_value.size and np.any(built_value != built_value.flat[0]):
         raise InputError(
             f"variable '{variable.name}' of layer '{layer.name}' "

@@ -7,15 +7,14 @@ Exit codes: 0; 1 the run diverged; 2 bad input; 128 + n stopped by signal n.
 """
 
 import os
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import config_dict, config_flags
 
-from gtn_tf.config import unknown_key_error, validate
+from gtn_tf.config import FIELDS, unknown_key_error, validate
 from gtn_tf.types import DivergenceError, InputError
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -46,6 +45,12 @@ _MODE = flags.DEFINE_string(
     "mode", "pretrain", f"What to do: {', '.join(MODES)}."
 )
 
+_NO_CONFIG = (
+    "no --config; expected a config file; pass --config=configs/digits.py"
+)
+#: What config_flags writes before the traceback of a config file.
+_IN_CONFIG_FILE = "Error whilst parsing config file"
+
 
 def main(argv: list[str]) -> int:
     """Runs the mode that the flags name; returns the exit code."""
@@ -70,12 +75,10 @@ def _run(argv: list[str]) -> int:
             f"--mode={_MODE.value}; expected one of {', '.join(MODES)}; "
             "leave it out for pretrain"
         )
-    if _CONFIG.value is None:
-        raise InputError(
-            "no --config; expected a config file; pass "
-            "--config=configs/digits.py"
-        )
+    if not _CONFIG.present:
+        raise InputError(_NO_CONFIG)
     config = _CONFIG.value
+    _check_config_file(config)
     validate(config)
     name = Path(config_flags.get_config_filename(flags.FLAGS["config"])).stem
     workdir = Path(_WORKDIR.value or Path("runs") / name)
@@ -83,9 +86,26 @@ def _run(argv: list[str]) -> int:
     return MODES[_MODE.value](config, workdir)
 
 
+def _check_config_file(config: object) -> None:
+    if isinstance(config, config_dict.ConfigDict):
+        return
+    try:
+        config.keys  # noqa: B018 (config_flags raises at the first access)
+    except OSError as error:
+        raise InputError(_config_file_error(error)) from error
+    except AttributeError:
+        pass
+    raise InputError(
+        f"get_config() of the config file returns {config!r}; expected a "
+        "ConfigDict; begin it with gtn_tf.config.default_config()"
+    )
+
+
 def _check_tensorflow() -> None:
-    # Quiet by default: TensorFlow's start-up lines bury an error of ours.
+    # Quiet by default: TensorFlow's own lines bury an error of ours.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if not flags.FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.WARNING)
     try:
         import tensorflow  # noqa: F401
     except ModuleNotFoundError as error:
@@ -107,21 +127,37 @@ def _parse(argv: list[str]) -> list[str]:
 
 
 def _flag_error(argv: list[str], error: Exception) -> str:
-    unknown_key = re.fullmatch(r"\W*(\w+)\W*", str(error))
-    if isinstance(error, AttributeError | KeyError) and unknown_key:
-        for argument in argv:
-            key = argument.removeprefix("--config.").split("=")[0]
-            if key.split(".")[-1] == unknown_key[1] and key != argument:
+    config_flags_given = [
+        argument.lstrip("-").partition("=")[0].removeprefix("config.")
+        for argument in argv[1:]
+        if argument.lstrip("-").startswith("config.")
+    ]
+    if isinstance(error, AttributeError | KeyError):
+        for key in config_flags_given:
+            if not any(f"{field}.".startswith(f"{key}.") for field in FIELDS):
                 return _one_line(unknown_key_error(key))
-    if isinstance(error, flags.Error):
+    unknown = getattr(error, "flagname", None)  # of UnrecognizedFlagError
+    if unknown is not None and unknown.startswith("config."):
+        return _NO_CONFIG  # only --config defines these
+    if isinstance(error, flags.Error) and _IN_CONFIG_FILE not in str(error):
         return (
             f"{_one_line(error)}; expected a flag or config value of the "
             "right type; see --help and docs/config.md"
         )
+    return _config_file_error(error)
+
+
+def _config_file_error(error: Exception) -> str:
+    reason = f"{type(error).__name__}: {_one_line(error)}"
+    if isinstance(error, OSError):
+        # config_flags wraps it; the last line of the cause names the path.
+        reason = str(error.__cause__ or error).strip().splitlines()[-1].strip()
+    elif _IN_CONFIG_FILE in str(error):
+        # .. and puts the whole traceback into these, the error at the end.
+        reason = str(error).strip().splitlines()[-1]
     return (
-        f"the config file cannot be used ({type(error).__name__}: "
-        f"{_one_line(error)}); expected a Python file with get_config(); "
-        "see configs/digits.py"
+        f"the config file cannot be used ({reason}); expected a Python file "
+        "with get_config(); see configs/digits.py"
     )
 
 

@@ -45,7 +45,7 @@ from gtn_tf.meta_step import MetaStep, make_meta_step
 from gtn_tf.metrics import MetricsLog, Progress, TensorBoardLog
 from gtn_tf.real_batches import device_split
 from gtn_tf.seeds import Purpose, fold, root_seed
-from gtn_tf.types import DivergenceError
+from gtn_tf.types import DivergenceError, InputError
 
 _MAY_CHANGE = tuple(key for key, field in FIELDS.items() if field.may_change)
 
@@ -282,6 +282,11 @@ def _check_workdir(config: config_dict.ConfigDict, workdir: Path) -> None:
     path = workdir / "config.json"
     if path.exists():
         saved = read_json(path)
+        if not isinstance(saved, dict):
+            raise InputError(
+                f"{str(path)!r} holds no config; expected one JSON object; "
+                "restore it from a copy or give another --workdir"
+            )
         saved.pop("environment", None)
         check_same_config(saved, config.to_dict(), _MAY_CHANGE)
 

@@ -115,9 +115,9 @@ def assert_gradient_matches(
 def second_order_scalar(apply, statistics, seed):
     """Returns a scalar function that contains first derivatives.
 
-    The sum of (a) the first gradient, randomly weighted, and (b) a loss of
-    the next batch after one step of gradient descent, in evaluation mode with
-    the statistics that the step left behind.
+    A randomly weighted sum of sines of (a) the first gradient and (b) the
+    next batch's outputs after one step of gradient descent, in evaluation
+    mode with the statistics that the step left behind.
 
     Args:
       apply: as `Learner.apply`.
@@ -139,7 +139,8 @@ def second_order_scalar(apply, statistics, seed):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([*params, inputs])
             outputs, after = apply(params, statistics, inputs, training=True)
-            # The sine keeps the loss from being linear in the outputs.
+            # The sines keep everything from being linear, and a kernel's
+            # input from being a constant, which it could not overwrite.
             loss = weigh(tf.sin(outputs))
         gradients = tape.gradient(
             loss,
@@ -151,7 +152,7 @@ def second_order_scalar(apply, statistics, seed):
             for p, g in zip(params, gradients[:-1], strict=True)
         ]
         outputs, _ = apply(stepped, after, next_inputs, training=False)
-        return tf.add_n([weigh(g) for g in gradients]) + weigh(tf.sin(outputs))
+        return tf.add_n([weigh(tf.sin(v)) for v in [*gradients, outputs]])
 
     return scalar
 

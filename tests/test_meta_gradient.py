@@ -278,6 +278,23 @@ def test_families_drawn_in_one_meta_step():
     assert_matches_differences(gtn, problem, num_learners=4)
 
 
+@pytest.mark.parametrize("curriculum", ["full", "all_shuffled"])
+def test_rematerialized_generator_equals_stored(curriculum):
+    problem = make_problem(every=1)
+    results = []
+    for rematerialize in (False, True):
+        gtn = make_gtn(
+            num_steps=3,
+            curriculum=curriculum,
+            learn_labels=True,
+            rematerialize_generator=rematerialize,
+        )
+        results.append(traced(gtn, problem, num_learners=2)(gtn.read()))
+    (stored, _), (rematerialized, _) = results
+    for a, b in zip(stored, rematerialized, strict=True):
+        np.testing.assert_allclose(b, a, rtol=0, atol=1e-12)
+
+
 def test_frozen_hyperparameters_are_not_trained():
     gtn = make_gtn(learn_hyperparameters=False)
     assert not any(name.startswith("inner_") for name in gtn.trained_names)
