@@ -1,4 +1,12 @@
-"""Digits."""
+"""Digits: scikit-learn's real 8x8 images; nothing is downloaded.
+
+    python -m gtn_tf.main --config=configs/digits.py
+
+The few-step regime: 10 inner steps of 10 images, a tenth of an epoch, where a
+GTN pays most. Small networks for two CPU cores.
+
+Measured: MEASURED
+"""
 
 from ml_collections import config_dict
 
@@ -19,12 +27,15 @@ def get_config() -> config_dict.ConfigDict:
 
     config.inner.num_steps = 10
     config.inner.batch_size = 10
+    # The paper's 0.02 is far too slow for ten steps.
     config.inner.learning_rate = 0.1
     config.inner.meta_loss_every = 1
 
-    config.meta.num_steps = 800
+    config.meta.num_steps = 600
     config.meta.batch_size = 64
     config.meta.learning_rate = 0.01
+    # Below every norm seen (3 to 175): each meta-gradient becomes a direction,
+    # so that the few steep ones do not fill Adam's second moment.
     config.meta.global_clipnorm = 0.1
     config.meta.validation_every = 50
     config.meta.validation_num_learners = 20

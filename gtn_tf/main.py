@@ -167,6 +167,9 @@ def _one_line(error: Exception) -> str:
 
 def run() -> None:
     """Entry point of the console script `gtn-tf`."""
+    # As `python -m` does: variants in configs/ import each other.
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
     app.run(main, flags_parser=_parse)
 
 

@@ -42,7 +42,12 @@ from gtn_tf.distribution import (
 from gtn_tf.evaluation import fresh_learner_accuracy
 from gtn_tf.gtn import GTN, SyntheticData
 from gtn_tf.meta_step import MetaStep, make_meta_step
-from gtn_tf.metrics import MetricsLog, Progress, TensorBoardLog
+from gtn_tf.metrics import (
+    MetricsLog,
+    Progress,
+    TensorBoardLog,
+    read_rows,
+)
 from gtn_tf.real_batches import device_split
 from gtn_tf.seeds import Purpose, fold, root_seed
 from gtn_tf.types import DivergenceError, InputError
@@ -273,6 +278,11 @@ def _draw_samples(
         workdir / "samples" / f"step_{step:06d}.png",
         *facts,
         title=f"{run.dataset.name}: curriculum after {step} meta-steps",
+    )
+    plots.save_curves(
+        workdir / "samples" / "curves.png",
+        read_rows(workdir / "metrics.jsonl"),
+        title=f"{run.dataset.name}: meta-training",
     )
     if board is not None:
         board.image(step, "curriculum", plots.curriculum_grid(*facts))
