@@ -44,7 +44,7 @@ def make_meta_step(
     num_replicas = strategy.num_replicas_in_sync
     num_local = num_learners // num_replicas
 
-    @tf.function(jit_compile=jit or None)
+    @tf.function(jit_compile=jit or None, autograph=False)
     def pure(
         meta_params: dict[str, tf.Tensor], seed: tf.Tensor, first: tf.Tensor
     ) -> tuple[list[tf.Tensor], MetaLoss]:
@@ -76,9 +76,7 @@ def make_meta_step(
             "meta_gradient_norm": norm,
         }
 
-    @tf.function(
-        input_signature=[tf.TensorSpec([], tf.int32)], reduce_retracing=False
-    )
+    @tf.function(input_signature=[tf.TensorSpec([], tf.int32)], autograph=False)
     def meta_step(step: tf.Tensor) -> dict[str, tf.Tensor]:
         per_replica = strategy.run(on_replica, args=(step,))
         return {

@@ -132,7 +132,7 @@ def build_run(config: config_dict.ConfigDict, workdir: Path) -> Run:
         should_jit(config.jit_compile),
     )
 
-    @tf.function
+    @tf.function(autograph=False)
     def accuracy_of(learner: tf.Tensor) -> tf.Tensor:
         return fresh_learner_accuracy(
             gtn,
@@ -142,7 +142,7 @@ def build_run(config: config_dict.ConfigDict, workdir: Path) -> Run:
             fold(seed, Purpose.VALIDATION, learner),
         )
 
-    @tf.function
+    @tf.function(autograph=False)
     def synthesize() -> SyntheticData:
         return gtn.synthesize(gtn.read(), fold(seed, Purpose.VALIDATION, 0))
 

@@ -67,7 +67,11 @@ def test_files_that_a_run_leaves(finished):
     }
     assert tiny.checkpoint_steps(workdir) == [6, 8]  # max_to_keep 2
     pictures = sorted((workdir / "samples").iterdir())
-    assert [p.name for p in pictures] == ["step_000004.png", "step_000008.png"]
+    assert [p.name for p in pictures] == [
+        "curves.png",
+        "step_000004.png",
+        "step_000008.png",
+    ]
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in pictures)
     (events,) = (workdir / "tensorboard").iterdir()
     for word in (b"meta_loss", b"validation_accuracy", b"curriculum"):
