@@ -9,7 +9,7 @@ steps are the code's, the meta learning rate is the paper's (the code has
 0.004).
 
 Published: 8 hours on a P6000; no accuracy is given in numbers.
-Measured: MEASURED
+Measured: -
 """
 
 from ml_collections import config_dict

@@ -2,7 +2,7 @@
 
     python -m gtn_tf.main --config=configs/cifar10_cpu.py
 
-Measured: MEASURED
+Measured: -
 """
 
 from ml_collections import config_dict

@@ -5,7 +5,9 @@
 The few-step regime: 10 inner steps of 10 images, a tenth of an epoch, where a
 GTN pays most. Small networks for two CPU cores.
 
-Measured: MEASURED
+Measured: mean validation accuracy 0.879 of 20 fresh learners (one GTN seed)
+after 600 meta-steps; 101 seconds on 2 cores (AMD EPYC, shared with other
+work), float32, TF 2.21, commit 8fc688b.
 """
 
 from ml_collections import config_dict

@@ -8,7 +8,7 @@ rate: 0.01 against 0.02) the paper's value stands; the meta-loss after every
 inner step is the code's.
 
 Published: 0.985 test accuracy after 2000 meta-steps (Fig. 1c).
-Measured: MEASURED
+Measured: -
 """
 
 from ml_collections import config_dict
