@@ -1,0 +1,1 @@
+"""Generative Teaching Networks in TensorFlow and Keras."""
