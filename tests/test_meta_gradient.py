@@ -21,7 +21,7 @@ from gtn_tf.meta_gradient import (
     rematerialized_data_gradient,
     stored_data_gradient,
 )
-from gtn_tf.seeds import root_seed
+from gtn_tf.seeds import fold, root_seed
 from gtn_tf.types import Batch, LearnerState
 
 NUM_CLASSES = 3
@@ -336,6 +336,26 @@ def test_shared_curriculum_equals_one_pass_per_learner():
     second, _ = meta_gradient(gtn, problem, meta_params, STEP_SEED, (1, 1))
     for a, b, c in zip(together, first, second, strict=True):
         np.testing.assert_allclose(a, (b + c) / 2, atol=1e-12)
+
+
+@pytest.mark.parametrize("curriculum", ["full", "all_shuffled"])
+def test_learner_draws_from_step_seed_and_its_index(curriculum):
+    gtn = make_gtn(curriculum=curriculum)
+    problem = make_problem()
+    meta_params = gtn.read()
+    totals = []
+    for index in range(2):
+        seed = fold(STEP_SEED, index)
+        data = gtn.synthesize(meta_params, seed)
+        _, expected = stored_data_gradient(
+            problem, problem.learners[0], data, seed
+        )
+        _, found = meta_gradient(
+            gtn, problem, meta_params, STEP_SEED, (index, 1)
+        )
+        totals.append(float(found.total))
+        assert totals[-1] == pytest.approx(float(expected.total), rel=1e-12)
+    assert totals[0] != totals[1]
 
 
 def test_intermediate_losses_are_summed_on_fresh_batches():
