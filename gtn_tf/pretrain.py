@@ -168,6 +168,28 @@ def build_run(config: config_dict.ConfigDict, workdir: Path) -> Run:
     )
 
 
+def restore_run(config: config_dict.ConfigDict, workdir: Path) -> Run:
+    """Builds a run and restores its newest checkpoint, to use its GTN.
+
+    Raises:
+      InputError: bad config, data or workdir, or no GTN in it.
+    """
+    validate(config)
+    check_learners(config)
+    no_gtn = InputError(
+        f"workdir {str(workdir)!r} holds no GTN; expected one that "
+        "--mode=pretrain has filled; run that first or give another --workdir"
+    )
+    if not (workdir / "config.json").exists():
+        raise no_gtn
+    _check_workdir(config, workdir)
+    configure_runtime(config.num_logical_devices)
+    run = build_run(config, workdir)
+    if run.checkpoints.restore_latest() is None:
+        raise no_gtn
+    return run
+
+
 def _mean_accuracy(accuracy_of: Callable, num_learners: int) -> float:
     # The same learners at every validation: the curve shows the GTN's change,
     # not the draw's.
