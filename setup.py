@@ -24,6 +24,7 @@ setup(
         "numpy",
         "pillow",
         "scikit-learn",
+        "scipy",
         "tensorboard",
         "tensorflow-datasets>=4.9.7",
         "tqdm",

@@ -1,9 +1,16 @@
 """From a config to the objects it names."""
 
+import functools
+
 import keras
 from ml_collections import config_dict
 
-from gtn_tf.config import DATASETS, learner_names, learner_widths
+from gtn_tf.config import (
+    DATASETS,
+    learner_names,
+    learner_widths,
+    transfer_widths,
+)
 from gtn_tf.gtn import GTN, GTNSpec
 from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
 from gtn_tf.learner_families import Style
@@ -13,7 +20,7 @@ from gtn_tf.real_batches import RealData, sample_batch
 from gtn_tf.seeds import root_seed
 
 
-def build_gtn(config: config_dict.ConfigDict) -> GTN:
+def build_gtn(config: config_dict.ConfigDict, train: RealData) -> GTN:
     """Builds the meta-parameters; call it in the strategy's scope."""
     image_shape, num_classes = DATASETS[config.dataset.name]
     spec = GTNSpec(
@@ -33,28 +40,43 @@ def build_gtn(config: config_dict.ConfigDict) -> GTN:
         inner_momentum=config.inner.momentum,
         learn_hyperparameters=config.inner.learn_hyperparameters,
     )
-    return GTN(spec, root_seed(config.seed), config.precision)
+    return GTN(
+        spec,
+        root_seed(config.seed),
+        config.precision,
+        sample_real=functools.partial(sample_batch, train),
+    )
 
 
 def check_learners(config: config_dict.ConfigDict) -> None:
     """Raises InputError if names and widths of the learners do not fit."""
-    widths = learner_widths(config)
-    for name, family_widths in zip(learner_names(config), widths, strict=True):
-        check_family(name, family_widths)
+    named = (
+        (learner_names(config), learner_widths(config)),
+        (config.evaluation.learners, transfer_widths(config)),
+    )
+    for names, widths in named:
+        for name, family_widths in zip(names, widths, strict=True):
+            check_family(name, family_widths)
 
 
-def build_learners(config: config_dict.ConfigDict) -> tuple[Learner, ...]:
-    """Builds the families that `learner.name` lists."""
+def build_learner(
+    config: config_dict.ConfigDict, name: str, widths: tuple | None
+) -> Learner:
+    """Builds one family in the config's style."""
     style = Style(
         weight_norm=config.learner.weight_norm,
         normalization=config.learner.normalization,
         pool_size=config.learner.pool_size,
         dtype=config.precision,
     )
+    return from_family(name, *DATASETS[config.dataset.name], widths, style)
+
+
+def build_learners(config: config_dict.ConfigDict) -> tuple[Learner, ...]:
+    """Builds the families that `learner.name` lists."""
     names, widths = learner_names(config), learner_widths(config)
-    shape_and_classes = DATASETS[config.dataset.name]
     return tuple(
-        from_family(name, *shape_and_classes, family_widths, style)
+        build_learner(config, name, family_widths)
         for name, family_widths in zip(names, widths, strict=True)
     )
 

@@ -21,7 +21,9 @@ DATASETS = {
     "fashion_mnist": ((28, 28, 1), 10),
     "cifar10": ((32, 32, 3), 10),
 }
-SOURCES = ("gtn", "distillation")
+SOURCES = ("gtn", "distillation", "real")
+#: What `evaluate` compares the workdir's own source with.
+BASELINES = ("real", "real_tuned", "real_subset", "distillation", "noise")
 CURRICULA = ("full", "shuffled_batch", "all_shuffled", "none", "fixed_noise")
 LEARNERS = (
     "conv2_fc",
@@ -82,8 +84,7 @@ def _real(
     def check(value: object) -> bool:
         if value is None:
             return default is None
-        is_number = _is_int(value) or isinstance(value, float)
-        return is_number and math.isfinite(value) and is_valid(value)
+        return _is_number(value) and is_valid(value)
 
     none = "None or " if default is None else ""
     return Field(default, none + expected, check, meaning)
@@ -125,6 +126,16 @@ def _are_counts(value: object) -> bool:
     )
 
 
+def _is_number(value: object) -> bool:
+    return (_is_int(value) or isinstance(value, float)) and math.isfinite(value)
+
+
+def _are_positive(value: object) -> bool:
+    return isinstance(value, tuple | list) and all(
+        _is_number(v) and v > 0 for v in value
+    )
+
+
 def learner_names(config: config_dict.ConfigDict) -> list[str]:
     """Returns the families of `learner.name`, one or several."""
     return [name.strip() for name in config.learner.name.split(",")]
@@ -136,6 +147,12 @@ def learner_widths(config: config_dict.ConfigDict) -> list[tuple | None]:
     if num_families == 1:
         return [config.learner.widths]
     return list(config.learner.widths or [None] * num_families)
+
+
+def transfer_widths(config: config_dict.ConfigDict) -> list[tuple | None]:
+    """Returns the widths of each family of `evaluation.learners`."""
+    num_families = len(config.evaluation.learners)
+    return list(config.evaluation.widths or [None] * num_families)
 
 
 FIELDS = {
@@ -157,8 +174,9 @@ FIELDS = {
     "source": _choice(
         "gtn",
         SOURCES,
-        "a generator, or dataset distillation: the images themselves are "
-        "the meta-parameters",
+        "a generator; dataset distillation: the images themselves are the "
+        "meta-parameters; real images, of which only the inner rates are "
+        "learned (a baseline)",
     ),
     "generator.noise_dim": _whole(128, 1, "Z"),
     "generator.dense_widths": Field(
@@ -269,6 +287,68 @@ FIELDS = {
     "meta.validation_num_learners": _whole(
         5, 1, "fresh learners whose validation accuracies are averaged"
     ),
+    "evaluation.num_learners": _whole(
+        20, 1, "fresh learners per source", may_change=True
+    ),
+    "evaluation.sources": Field(
+        ("gtn", *BASELINES),
+        f"a tuple of gtn, {', '.join(BASELINES)}",
+        lambda v: (
+            isinstance(v, tuple | list)
+            and all(source in ("gtn", *BASELINES) for source in v)
+        ),
+        "what is compared; the workdir's own source always is",
+        may_change=True,
+    ),
+    "evaluation.learners": Field(
+        (),
+        f"a tuple of {', '.join(LEARNERS)}",
+        lambda v: isinstance(v, tuple | list) and all(n in LEARNERS for n in v),
+        "other families that the data are tried on (transfer)",
+        may_change=True,
+    ),
+    "evaluation.widths": Field(
+        None,
+        "None, or a tuple of widths (or None) per family",
+        lambda v: (
+            v is None
+            or (
+                isinstance(v, tuple | list)
+                and all(w is None or _are_widths(w) for w in v)
+            )
+        ),
+        "widths of those families, as learner.widths; None: the official ones",
+        may_change=True,
+    ),
+    "evaluation.meta_learning_rates": Field(
+        (),
+        "a tuple of numbers > 0",
+        _are_positive,
+        "one meta-training each of real and of distillation, the best by "
+        "validation is taken; (): meta.learning_rate",
+        may_change=True,
+    ),
+    "evaluation.tuning_learning_rates": Field(
+        (0.003, 0.01, 0.03, 0.1, 0.2, 0.4, 0.8),
+        "a tuple of numbers > 0",
+        lambda v: _are_positive(v) and len(v) > 0,
+        "constant inner rates tried for real_tuned, real_subset and noise",
+        may_change=True,
+    ),
+    "evaluation.tuning_momenta": Field(
+        (0.0, 0.3, 0.5, 0.7, 0.9),
+        "a tuple of numbers in [0, 1)",
+        lambda v: (
+            isinstance(v, tuple | list)
+            and len(v) > 0
+            and all(_is_number(m) and 0 <= m < 1 for m in v)
+        ),
+        "momenta tried with each of them",
+        may_change=True,
+    ),
+    "evaluation.tuning_num_learners": _whole(
+        5, 1, "validation learners per such pair", may_change=True
+    ),
     "checkpoint.every_steps": _whole(
         100, 1, "meta-steps between checkpoints", may_change=True
     ),
@@ -377,6 +457,22 @@ _PAIRS = (
         "source 'distillation' with curriculum '{c.curriculum.name}'",
         "images that are learned themselves have no noise",
         "set --config.curriculum.name=full, shuffled_batch or all_shuffled",
+    ),
+    (
+        lambda c: c.source == "real" and c.curriculum.learn_labels,
+        "source 'real' with curriculum.learn_labels",
+        "real images keep their labels",
+        "set --config.curriculum.learn_labels=False",
+    ),
+    (
+        lambda c: (
+            c.evaluation.widths is not None
+            and len(c.evaluation.widths) != len(c.evaluation.learners)
+        ),
+        "evaluation.widths {c.evaluation.widths} with evaluation.learners "
+        "{c.evaluation.learners}",
+        "expected one tuple of widths, or None, per family",
+        "set --config.evaluation.widths=None for the official widths",
     ),
     (
         lambda c: c.curriculum.name == "none" and c.curriculum.learn_labels,

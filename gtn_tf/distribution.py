@@ -31,6 +31,9 @@ def configure_runtime(num_logical_devices: int | None = None) -> None:
         return
     cpu = tf.config.list_physical_devices("CPU")[0]
     devices = [tf.config.LogicalDeviceConfiguration()] * num_logical_devices
+    configured = tf.config.get_logical_device_configuration(cpu)
+    if configured is not None and len(configured) == len(devices):
+        return
     try:
         tf.config.set_logical_device_configuration(cpu, devices)
     except RuntimeError as error:

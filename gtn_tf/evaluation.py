@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
-from gtn_tf.gtn import GTN
-from gtn_tf.inner_loop import initial_state, unroll
+from gtn_tf.gtn import SyntheticData
+from gtn_tf.inner_loop import initial_state, inner_step, step_data, unroll
 from gtn_tf.learners import Learner, with_drawn_learner
 from gtn_tf.meta_gradient import InnerProblem
 from gtn_tf.real_batches import RealData, normalize
@@ -47,22 +47,19 @@ def accuracy(
 
 
 def fresh_learner_accuracy(
-    gtn: GTN,
     problem: InnerProblem,
-    meta_params: dict[str, tf.Tensor],
+    data: SyntheticData,
     real: RealData,
     seed: tf.Tensor,
 ) -> tf.Tensor:
-    """Trains one fresh learner on the GTN's data; returns its accuracy.
+    """Trains one fresh learner for all T steps; returns its accuracy.
 
     Args:
-      gtn: what makes the data.
       problem: the learners, of which `seed` draws one, and their optimizer.
-      meta_params: from `gtn.read()`.
+      data: what it trains on.
       real: the split that is asked about.
       seed: [2], the learner's.
     """
-    data = gtn.synthesize(meta_params, seed)
 
     def train_and_test(learner: Learner) -> tf.Tensor:
         state = initial_state(learner, problem.optimizer, seed)
@@ -70,3 +67,55 @@ def fresh_learner_accuracy(
         return accuracy(learner, state, real)
 
     return with_drawn_learner(problem.learners, seed, train_and_test)
+
+
+def fresh_learner_accuracies(
+    problem: InnerProblem,
+    data: SyntheticData,
+    real: RealData,
+    seed: tf.Tensor,
+) -> tf.Tensor:
+    """Returns the accuracy after every inner step, [T]; else as above."""
+    num_steps = data.images.shape[0]
+
+    def train_and_test(learner: Learner) -> tf.Tensor:
+        state = initial_state(learner, problem.optimizer, seed)
+
+        def body(
+            step: tf.Tensor, flat: list[tf.Tensor], found: tf.TensorArray
+        ) -> tuple:
+            after = inner_step(
+                learner,
+                problem.optimizer,
+                tf.nest.pack_sequence_as(state, flat),
+                step_data(data, step),
+            )
+            found = found.write(step, accuracy(learner, after, real))
+            return step + 1, tf.nest.flatten(after), found
+
+        found = tf.TensorArray(tf.float32, num_steps, element_shape=[])
+        _, _, found = tf.while_loop(
+            lambda step, *_: step < num_steps,
+            body,
+            (tf.constant(0), tf.nest.flatten(state), found),
+            maximum_iterations=num_steps,
+        )
+        return found.stack()
+
+    return with_drawn_learner(problem.learners, seed, train_and_test)
+
+
+def train_fresh_learner(
+    problem: InnerProblem, data: SyntheticData, seed: tf.Tensor
+) -> tf.Tensor:
+    """Trains one fresh learner; returns the norm of its parameters.
+
+    For timing: the norm needs all T steps and costs nothing beside them.
+    """
+
+    def train(learner: Learner) -> tf.Tensor:
+        state = initial_state(learner, problem.optimizer, seed)
+        state = unroll(learner, problem.optimizer, state, data)
+        return tf.linalg.global_norm(state.params)
+
+    return with_drawn_learner(problem.learners, seed, train)

@@ -3,11 +3,14 @@
 Meta-parameters are the generator's weights, the curriculum (noise, and soft
 labels if learned) and the inner hyperparameters of every step. With
 source='distillation' the images themselves take the place of generator and
-noise. Methods are pure functions of `meta_params`, the tensors read from the
-variables, so that a replica can differentiate and compile them.
+noise; with source='real', the baseline, batches are real and nothing but the
+inner hyperparameters is learned. Methods are pure functions of `meta_params`,
+the tensors read from the variables, so that a replica can differentiate and
+compile them.
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
@@ -22,6 +25,7 @@ from gtn_tf.curricula import (
 )
 from gtn_tf.generators import IMAGE_SCALE, build_generator, generate
 from gtn_tf.seeds import Purpose, fold
+from gtn_tf.types import Batch
 
 _INITIAL_SOFT_LABEL = 0.9  # share of the label's own class before training
 _SMALLEST = 1e-6  # lets a momentum of 0 start in log space
@@ -77,18 +81,27 @@ class GTN(tf.Module):
       spec: see `GTNSpec`.
       seed: [2], for all initial values.
       dtype: Keras dtype policy name of the generator.
+      sample_real: (seed [2], number of images) -> a real training batch;
+        needed by source 'real' alone.
 
     Attributes:
       variables_by_name: all of the GTN's variables.
       trained_names: those that the meta-gradient reaches.
+      shares_data: whether all learners of a meta-step see the same batches.
     """
 
     def __init__(
-        self, spec: GTNSpec, seed: tf.Tensor, dtype: str = "float32"
+        self,
+        spec: GTNSpec,
+        seed: tf.Tensor,
+        dtype: str = "float32",
+        sample_real: Callable[[tf.Tensor, int], Batch] | None = None,
     ) -> None:
         super().__init__(name="gtn")
         self.spec = spec
         self.curriculum = CURRICULA[spec.curriculum]
+        self.shares_data = self.curriculum.shared and spec.source != "real"
+        self._sample_real = sample_real
         self.dtype = keras.DTypePolicy(dtype).variable_dtype
         self.label_ids = balanced_label_ids(
             spec.num_inner_steps, spec.inner_batch_size, spec.num_classes
@@ -101,7 +114,7 @@ class GTN(tf.Module):
         if spec.source == "distillation":
             noise = draw_noise(seed, (*sequence, *spec.image_shape), self.dtype)
             self._add("images", noise)
-        else:
+        elif spec.source == "gtn":
             self._add_generator(fold(seed, 1), dtype)
             if not self.curriculum.fresh:
                 shape = (*sequence, spec.noise_dim)
@@ -193,6 +206,8 @@ class GTN(tf.Module):
           seed: [2], the learner's; unused where the curriculum is shared.
         """
         seed = fold(seed, Purpose.CURRICULUM)
+        if self.spec.source == "real":
+            return self._draw_real(meta_params, seed)
         labels = self._labels(meta_params, seed)
         if self.generator is None:
             values = meta_params["images"]
@@ -207,6 +222,19 @@ class GTN(tf.Module):
             order = self.curriculum.draw_order(seed, *self.label_ids.shape)
             values, labels = reorder(values, order), reorder(labels, order)
         images = self._images(meta_params, values, labels)
+        return SyntheticData(images, labels, self.hyperparameters(meta_params))
+
+    def _draw_real(
+        self, meta_params: dict[str, tf.Tensor], seed: tf.Tensor
+    ) -> SyntheticData:
+        batch = self._sample_real(seed, self.label_ids.shape.num_elements())
+        images, labels = (
+            tf.reshape(
+                tf.cast(values, self.dtype),
+                (*self.label_ids.shape, *values.shape[1:]),
+            )
+            for values in batch
+        )
         return SyntheticData(images, labels, self.hyperparameters(meta_params))
 
     def _labels(

@@ -37,9 +37,16 @@ def _pretrain(config: config_dict.ConfigDict, workdir: Path) -> int:
     return pretrain.pretrain(config, workdir)
 
 
+def _evaluate(config: config_dict.ConfigDict, workdir: Path) -> int:
+    from gtn_tf import comparison
+
+    return comparison.evaluate(config, workdir)
+
+
 #: --mode -> what runs it: (config, workdir) -> exit code.
 MODES: dict[str, Callable[[config_dict.ConfigDict, Path], int]] = {
     "pretrain": _pretrain,
+    "evaluate": _evaluate,
 }
 _MODE = flags.DEFINE_string(
     "mode", "pretrain", f"What to do: {', '.join(MODES)}."

@@ -318,7 +318,7 @@ def meta_gradient(
     """
     first, num_learners = learner_ids
     # Learners that see the same batches share one pass of the generator.
-    per_pass = num_learners if gtn.curriculum.shared else 1
+    per_pass = num_learners if gtn.shares_data else 1
     gradient_of = DATA_GRADIENTS[rematerialize]
 
     trained = [meta_params[name] for name in gtn.trained_names]

@@ -62,12 +62,15 @@ def to_json(value: Any) -> Any:
     return value
 
 
-def read_rows(path: Path) -> list[dict]:
-    """Reads metrics.jsonl; a last line torn by a kill is left out.
+def read_rows(path: Path, number_key: str = "step") -> list[dict]:
+    """Reads a .jsonl file; a last line torn by a kill is left out.
+
+    Args:
+      path: metrics.jsonl, or another file of rows.
+      number_key: Each row must have a whole number under this key.
 
     Returns:
-      One dict per meta-step, in file order; floats that were not finite are
-      None.
+      One dict per line, in file order; floats that were not finite are None.
 
     Raises:
       InputError: The file cannot be read, or a line other than the last is
@@ -78,28 +81,52 @@ def read_rows(path: Path) -> list[dict]:
     except OSError as error:
         raise InputError(
             f"{str(path)!r} cannot be read ({error.strerror}); expected the "
-            "metrics.jsonl of a run; give the workdir of a run"
+            f"{Path(path).name} of a run; give the workdir of a run"
         ) from error
     rows = []
     for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
             if not isinstance(row, dict) or not isinstance(
-                row.get("step"), int
+                row.get(number_key), int
             ):
-                raise ValueError("no integer 'step'")
+                raise ValueError(f"no integer {number_key!r}")
         except ValueError as error:
             if number == len(lines):
                 break
             raise InputError(
                 f"{path}:{number} is damaged; expected one JSON object with "
-                "an integer 'step' per line; repair or delete that line"
+                f"an integer {number_key!r} per line; repair or delete that "
+                "line"
             ) from error
         rows.append(row)
     return rows
 
 
-class MetricsLog:
+class RowLog:
+    """Appends rows to a .jsonl file.
+
+    Args:
+      path: The file; created where absent.
+      kept: The rows it begins with; whatever else it held is dropped.
+    """
+
+    def __init__(self, path: Path, kept: list[dict]) -> None:
+        path = Path(path)
+        write_atomically(path, b"".join(map(_line, kept)))
+        self._file = path.open("ab")
+
+    def append(self, row: dict) -> None:
+        """Writes one row and flushes it; non-finite floats become null."""
+        self._file.write(_line(row))
+        self._file.flush()
+
+    def close(self) -> None:
+        """Closes the file; a second call does nothing."""
+        self._file.close()
+
+
+class MetricsLog(RowLog):
     """Appends rows to metrics.jsonl, from a restored meta-step on.
 
     Args:
@@ -114,18 +141,7 @@ class MetricsLog:
     def __init__(self, path: Path, resume_step: int) -> None:
         path = Path(path)
         rows = read_rows(path) if resume_step and path.exists() else []
-        kept = [row for row in rows if row["step"] <= resume_step]
-        write_atomically(path, b"".join(map(_line, kept)))
-        self._file = path.open("ab")
-
-    def append(self, row: dict) -> None:
-        """Writes one row and flushes it; non-finite floats become null."""
-        self._file.write(_line(row))
-        self._file.flush()
-
-    def close(self) -> None:
-        """Closes the file; a second call does nothing."""
-        self._file.close()
+        super().__init__(path, [r for r in rows if r["step"] <= resume_step])
 
 
 def _line(row: dict) -> bytes:
@@ -247,3 +263,8 @@ class Progress:
         speed = f"{rate:.1f} steps/s" if rate >= 1 else f"{1 / rate:.2f} s/step"
         left = max(0, round((self._total - step) / rate))
         return [speed, f"ETA {datetime.timedelta(seconds=left)}"]
+
+
+def say(text: str) -> None:
+    """Writes one line to standard error."""
+    print(text, file=sys.stderr, flush=True)

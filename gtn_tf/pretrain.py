@@ -5,13 +5,11 @@ Everything random derives from (seed, meta-step), so that a resumed run goes on
 bit for bit as if it had not been stopped.
 """
 
-import contextlib
 import dataclasses
 import math
 import signal
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -41,12 +39,14 @@ from gtn_tf.distribution import (
 )
 from gtn_tf.evaluation import fresh_learner_accuracy
 from gtn_tf.gtn import GTN, SyntheticData
+from gtn_tf.interrupts import catch_signals, exit_code
 from gtn_tf.meta_step import MetaStep, make_meta_step
 from gtn_tf.metrics import (
     MetricsLog,
     Progress,
     TensorBoardLog,
     read_rows,
+    say,
 )
 from gtn_tf.real_batches import device_split
 from gtn_tf.seeds import Purpose, fold, root_seed
@@ -94,7 +94,7 @@ def pretrain(config: config_dict.ConfigDict, workdir: Path) -> int:
     """
     validate(config)
     check_learners(config)
-    with claim_workdir(workdir), _catch_signals() as caught:
+    with claim_workdir(workdir), catch_signals() as caught:
         _check_workdir(config, workdir)
         configure_runtime(config.num_logical_devices)
         run = build_run(config, workdir)
@@ -102,7 +102,7 @@ def pretrain(config: config_dict.ConfigDict, workdir: Path) -> int:
         _write_config(config, workdir)
         done = int(run.step.numpy())
         if restored is not None:
-            _say(f"resumed at meta-step {done} of {config.meta.num_steps}")
+            say(f"resumed at meta-step {done} of {config.meta.num_steps}")
         return _train(run, workdir, done, caught)
 
 
@@ -113,11 +113,12 @@ def build_run(config: config_dict.ConfigDict, workdir: Path) -> Run:
         config.dataset.data_dir,
         config.dataset.split_seed,
     )
-    problem = build_problem(config, device_split(dataset, "train"))
+    real_train = device_split(dataset, "train")
+    problem = build_problem(config, real_train)
     real_validation = device_split(dataset, "validation")
     strategy = create_strategy(config.strategy, config.meta.num_learners)
     with strategy.scope():
-        gtn = build_gtn(config)
+        gtn = build_gtn(config, real_train)
         optimizer = build_meta_optimizer(config, gtn)
     seed = root_seed(config.seed)
     meta_step = make_meta_step(
@@ -134,12 +135,10 @@ def build_run(config: config_dict.ConfigDict, workdir: Path) -> Run:
 
     @tf.function(autograph=False)
     def accuracy_of(learner: tf.Tensor) -> tf.Tensor:
+        learner_seed = fold(seed, Purpose.VALIDATION, learner)
+        data = gtn.synthesize(gtn.read(), learner_seed)
         return fresh_learner_accuracy(
-            gtn,
-            problem,
-            gtn.read(),
-            real_validation,
-            fold(seed, Purpose.VALIDATION, learner),
+            problem, data, real_validation, learner_seed
         )
 
     @tf.function(autograph=False)
@@ -204,12 +203,12 @@ def _train(run: Run, workdir: Path, done: int, caught: list[int]) -> int:
     config = run.config
     num_steps = config.meta.num_steps
     if done >= num_steps:
-        _say(
+        say(
             f"{workdir} has done {done} of {num_steps} meta-steps already; "
             "raise --config.meta.num_steps to go on"
         )
         return 0
-    _say("tracing the meta-step (once per process)")
+    say("tracing the meta-step (once per process)")
     log = MetricsLog(workdir / "metrics.jsonl", done)
     board = TensorBoardLog(workdir) if config.log.tensorboard else None
     progress = Progress(num_steps, done)
@@ -274,9 +273,9 @@ def _is_due(step: int, every: int) -> bool:
 def _finish(workdir: Path, step: int, caught: list[int]) -> int:
     if caught:
         name = signal.Signals(caught[0]).name
-        _say(f"{name}: saved meta-step {step}; the same command resumes there")
-        return 128 + caught[0]
-    _say(f"done: {step} meta-steps in {workdir}")
+        say(f"{name}: saved meta-step {step}; the same command resumes there")
+        return exit_code(caught)
+    say(f"done: {step} meta-steps in {workdir}")
     return 0
 
 
@@ -328,30 +327,3 @@ def _write_config(config: config_dict.ConfigDict, workdir: Path) -> None:
         workdir / "config.json",
         {**config.to_dict(), "environment": environment()},
     )
-
-
-@contextlib.contextmanager
-def _catch_signals() -> Iterator[list[int]]:
-    """Yields a list that SIGTERM and SIGINT enter instead of killing.
-
-    A second signal of either kind ends the process as usual.
-    """
-    caught: list[int] = []
-    names = (signal.SIGTERM, signal.SIGINT)
-    previous = {}
-
-    def remember(number: int, frame: object) -> None:
-        caught.append(number)
-        signal.signal(number, previous[number])
-
-    for number in names:
-        previous[number] = signal.signal(number, remember)
-    try:
-        yield caught
-    finally:
-        for number in names:
-            signal.signal(number, previous[number])
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

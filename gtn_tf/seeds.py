@@ -24,6 +24,8 @@ class Purpose(enum.IntEnum):
     WIDTHS = 5
     WEIGHTS = 6
     REAL_BATCH = 7
+    TUNING = 8
+    EVALUATION = 9
 
 
 def root_seed(seed: int) -> tf.Tensor:

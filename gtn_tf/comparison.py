@@ -1,0 +1,343 @@
+"""Compares a GTN with other sources of training data (`--mode=evaluate`).
+
+Fresh learners train for T steps on each source. Learner i starts from the same
+weights whatever the source, so that differences are paired. This, and
+`retrain`, alone read test data.
+
+`evaluation.jsonl` has a row per learner and source, written as soon as it is
+known: a killed evaluation goes on where it was.
+"""
+
+import hashlib
+import json
+import statistics
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from ml_collections import config_dict
+
+from gtn_tf import data, plots
+from gtn_tf.assembly import build_learner
+from gtn_tf.baselines import (
+    BASELINES,
+    Setting,
+    Source,
+    Stopped,
+    build_setting,
+    source_of_run,
+)
+from gtn_tf.checkpoints import claim_workdir, write_json
+from gtn_tf.config import transfer_widths
+from gtn_tf.distribution import environment
+from gtn_tf.evaluation import fresh_learner_accuracies, train_fresh_learner
+from gtn_tf.gtn import SyntheticData
+from gtn_tf.interrupts import catch_signals, exit_code
+from gtn_tf.intervals import mean_interval
+from gtn_tf.meta_gradient import InnerProblem
+from gtn_tf.metrics import Progress, RowLog, read_rows, say, to_json
+from gtn_tf.pretrain import restore_run
+from gtn_tf.real_batches import RealData, device_split
+from gtn_tf.seeds import Purpose, fold, root_seed
+
+#: Sources whose data are also tried on other learner families.
+_TRANSFERRED = ("gtn", "distillation", "real", "real_tuned")
+
+
+class _Trained(NamedTuple):
+    """One fresh learner: test accuracy after every inner step, seconds."""
+
+    accuracies: list[float]
+    seconds: float
+
+
+def evaluate(config: config_dict.ConfigDict, workdir: Path) -> int:
+    """Evaluates the workdir's GTN beside the baselines of the config.
+
+    Returns:
+      The exit code: 0, or 128 + the number of the signal that stopped it.
+
+    Raises:
+      InputError: bad config or data, or no GTN in the workdir.
+      DivergenceError: a baseline diverged however it was meta-trained.
+    """
+    began = time.monotonic()
+    run = restore_run(config, workdir)
+    with claim_workdir(workdir), catch_signals() as caught:
+        dataset = data.load(
+            config.dataset.name,
+            config.dataset.data_dir,
+            config.dataset.split_seed,
+            with_test=True,
+        )
+        setting = build_setting(config, workdir, dataset)
+        own = source_of_run(
+            config.source,
+            run,
+            float(run.seconds.numpy()),
+            f"meta-trained for {int(run.step.numpy())} meta-steps",
+        )
+        try:
+            sources = [own, *_prepare(setting)]
+            rows = _train_learners(setting, sources, caught)
+        except Stopped as stopped:
+            return stopped.code
+        if caught:
+            return exit_code(caught)
+        result = _summarize(setting, sources, rows)
+        result["meta_steps"] = int(run.step.numpy())
+        result["seconds"] = time.monotonic() - began
+        write_json(workdir / "evaluation.json", result)
+        plots.save_accuracy_per_step(workdir / "evaluation.png", result)
+    print(table(result))
+    say(f"done: evaluation.json and evaluation.png in {workdir}")
+    return 0
+
+
+def _prepare(setting: Setting) -> list[Source]:
+    """Makes the baselines ready, in the order of the config."""
+    names = [
+        name
+        for name in dict.fromkeys(setting.config.evaluation.sources)
+        if name not in ("gtn", setting.config.source)
+    ]
+    return [BASELINES[name](setting) for name in names]
+
+
+def _train_learners(
+    setting: Setting, sources: list[Source], caught: list[int]
+) -> dict[tuple[str, str], list[_Trained]]:
+    """Returns {(learner family or '', source): one entry per learner}."""
+    num_learners = setting.config.evaluation.num_learners
+    trainers = _trainers(setting)
+    asked = [
+        (family, source)
+        for family in trainers
+        for source in sources
+        if not family or source.name in _TRANSFERRED
+    ]
+    path = setting.workdir / "evaluation.jsonl"
+    known = read_rows(path, "index") if path.exists() else []
+    found: dict[tuple[str, str], list[_Trained]] = {}
+    kept: list[dict] = []
+    log = RowLog(path, known)
+    progress = Progress(len(asked) * num_learners, unit="learner")
+    try:
+        for family, source in asked:
+            trainer = trainers[family]
+            results = found.setdefault((family, source.name), [])
+            digest = trainer.digest(source)
+            for index in range(num_learners):
+                if caught:
+                    return found
+                key = {
+                    "source": source.name,
+                    "learner": family,
+                    "index": index,
+                    "digest": digest,
+                }
+                row = _find(known, key)
+                if row is None:
+                    trained = trainer.train_and_test(source, index)
+                    row = {**key, **trained._asdict()}
+                    log.append(row)
+                kept.append(row)
+                results.append(_Trained(row["accuracies"], row["seconds"]))
+                progress.update(len(kept), accuracy=row["accuracies"][-1])
+    finally:
+        progress.close()
+        log.close()
+    RowLog(path, kept).close()  # rows of another GTN or setting go
+    return found
+
+
+def _find(rows: list[dict], key: dict) -> dict | None:
+    for row in rows:
+        if all(row.get(name) == value for name, value in key.items()):
+            return row
+    return None
+
+
+class _Trainer:
+    """Trains and tests fresh learners of one problem; traced once."""
+
+    def __init__(
+        self, setting: Setting, problem: InnerProblem, real_test: RealData
+    ) -> None:
+        config = setting.config
+        self._root = fold(root_seed(config.seed), Purpose.EVALUATION)
+        self._facts = [
+            tf.__version__,
+            config.seed,
+            config.dataset.name,
+            config.dataset.split_seed,
+            config.learner.to_dict(),
+            config.evaluation.widths,
+            config.inner.optimizer,
+            config.precision,
+            [learner.name for learner in problem.learners],
+        ]
+        self._is_warm = False
+
+        @tf.function(autograph=False)
+        def test(data: SyntheticData, seed: tf.Tensor) -> tf.Tensor:
+            return fresh_learner_accuracies(problem, data, real_test, seed)
+
+        @tf.function(autograph=False)
+        def train(data: SyntheticData, seed: tf.Tensor) -> tf.Tensor:
+            return train_fresh_learner(problem, data, seed)
+
+        self._test, self._train = test, train
+
+    def digest(self, source: Source) -> str:
+        """Returns a digest of all that this source's results depend on."""
+        digest = hashlib.sha256(json.dumps(to_json(self._facts)).encode())
+        for tensor in tf.nest.flatten(source.synthesize(self._root)):
+            digest.update(tensor.numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def train_and_test(self, source: Source, index: int) -> _Trained:
+        """Trains learner number `index`, which no source's name enters."""
+        seed = fold(self._root, index)
+        if not self._is_warm:  # the first call traces
+            self._train(source.synthesize(seed), seed).numpy()
+            self._is_warm = True
+        began = time.monotonic()
+        data = source.synthesize(seed)
+        self._train(data, seed).numpy()
+        seconds = time.monotonic() - began
+        return _Trained(self._test(data, seed).numpy().tolist(), seconds)
+
+
+def _trainers(setting: Setting) -> dict[str, _Trainer]:
+    """Returns the workdir's own learner as '', then those of transfer."""
+    config = setting.config
+    real_test = device_split(setting.dataset, "test")
+    problems = {"": setting.problem}
+    families = config.evaluation.learners
+    for name, widths in zip(families, transfer_widths(config), strict=True):
+        learners = (build_learner(config, name, widths),)
+        problems[name] = setting.problem._replace(learners=learners)
+    return {
+        name: _Trainer(setting, problem, real_test)
+        for name, problem in problems.items()
+    }
+
+
+def _summarize(
+    setting: Setting,
+    sources: list[Source],
+    found: dict[tuple[str, str], list[_Trained]],
+) -> dict:
+    """Returns what evaluation.json holds, in the order it is read."""
+    config = setting.config
+    num_steps, batch_size = config.inner.num_steps, config.inner.batch_size
+    finals = {
+        key: [learner.accuracies[-1] for learner in learners]
+        for key, learners in found.items()
+    }
+    own, *others = (source.name for source in sources)
+    return {
+        "format_version": 1,
+        "dataset": config.dataset.name,
+        "num_inner_steps": num_steps,
+        "inner_batch_size": batch_size,
+        "split": "test",
+        "num_test_images": len(setting.dataset.test.images),
+        "learner": config.learner.name,
+        "unit": "fresh learners of one GTN",
+        "sources": {
+            source.name: {
+                **_accuracy(finals["", source.name]),
+                **_per_step(found["", source.name]),
+                "images_seen": num_steps * batch_size,
+                "seconds_per_learner": statistics.median(
+                    learner.seconds for learner in found["", source.name]
+                ),
+                "setup_seconds": source.setup_seconds,
+                "how": source.how,
+            }
+            for source in sources
+        },
+        "differences": {
+            f"{own} - {other}": _difference(finals["", own], finals["", other])
+            for other in others
+        },
+        "transfer": {
+            family: {
+                name: _accuracy(values)
+                for (of_family, name), values in finals.items()
+                if of_family == family
+            }
+            for family in config.evaluation.learners
+        },
+        "environment": environment(),
+    }
+
+
+def _accuracy(values: list[float]) -> dict:
+    interval = mean_interval(values)
+    return {
+        "accuracy": interval.mean,
+        "std": interval.std,
+        "ci95": interval.ci95,
+        "num_learners": len(values),
+    }
+
+
+def _per_step(learners: list[_Trained]) -> dict:
+    per_step = [
+        mean_interval(values)
+        for values in zip(*(t.accuracies for t in learners), strict=True)
+    ]
+    return {
+        "accuracy_per_step": [interval.mean for interval in per_step],
+        "ci95_per_step": [interval.ci95 for interval in per_step],
+    }
+
+
+def _difference(ours: list[float], theirs: list[float]) -> dict:
+    """Learner i against learner i: they start from the same weights."""
+    interval = mean_interval(np.subtract(ours, theirs))
+    return {
+        "mean": interval.mean,
+        "ci95": interval.ci95,
+        "num_learners": len(ours),
+    }
+
+
+def table(result: dict) -> str:
+    """Returns evaluation.json as lines for a terminal."""
+    own = next(iter(result["sources"]))
+    lines = [
+        f"{result['dataset']}: test accuracy of fresh learners "
+        f"({result['learner']}) after {result['num_inner_steps']} steps of "
+        f"{result['inner_batch_size']} images",
+        f"{'source':14}{'accuracy':>9}  {'95 % interval':17}"
+        f"{own + ' - source':17}{'95 % interval':>18}{'set-up':>10}",
+    ]
+    for name, values in result["sources"].items():
+        difference = result["differences"].get(f"{own} - {name}")
+        lines.append(
+            f"{name:14}{values['accuracy']:9.4f}  "
+            f"{_range(values['ci95']):17}"
+            + (
+                f"{difference['mean']:+13.4f}{_range(difference['ci95']):>22}"
+                if difference
+                else " " * 35
+            )
+            + f"{values['setup_seconds']:9.0f}s"
+        )
+    for family, of_sources in result["transfer"].items():
+        lines.append(f"transfer to {family}:")
+        lines += [
+            f"  {name:12}{values['accuracy']:9.4f}  {_range(values['ci95'])}"
+            for name, values in of_sources.items()
+        ]
+    return "\n".join(lines)
+
+
+def _range(ci95: tuple[float, float] | None) -> str:
+    return "-" if ci95 is None else f"[{ci95[0]:.4f}, {ci95[1]:.4f}]"

@@ -1,0 +1,38 @@
+"""Mean, spread and 95 % interval of a few measured values.
+
+Student's t: the values are independent draws (fresh learners of one GTN, or
+GTN seeds; the caller names the unit).
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+
+class Interval(NamedTuple):
+    """A mean and how far it can be trusted.
+
+    Attributes:
+      mean: of the values.
+      std: their sample standard deviation; None for one value.
+      ci95: (low, high); None for one value.
+    """
+
+    mean: float
+    std: float | None
+    ci95: tuple[float, float] | None
+
+
+def mean_interval(values: Sequence[float]) -> Interval:
+    """Returns mean, sample standard deviation and t interval of values [n]."""
+    values = np.asarray(values, np.float64)
+    mean, num_values = float(values.mean()), len(values)
+    if num_values < 2:
+        return Interval(mean, None, None)
+    std = float(values.std(ddof=1))
+    half = float(stats.t.ppf(0.975, num_values - 1)) * std
+    half /= math.sqrt(num_values)
+    return Interval(mean, std, (mean - half, mean + half))
