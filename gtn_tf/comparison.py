@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 from ml_collections import config_dict
 
-from gtn_tf import data, plots
+from gtn_tf import data, figures
 from gtn_tf.assembly import build_learner
 from gtn_tf.baselines import (
     BASELINES,
@@ -90,7 +90,7 @@ def evaluate(config: config_dict.ConfigDict, workdir: Path) -> int:
         result["meta_steps"] = int(run.step.numpy())
         result["seconds"] = time.monotonic() - began
         write_json(workdir / "evaluation.json", result)
-        plots.save_accuracy_per_step(workdir / "evaluation.png", result)
+        figures.save_accuracy_per_step(workdir / "evaluation.png", result)
     print(table(result))
     say(f"done: evaluation.json and evaluation.png in {workdir}")
     return 0

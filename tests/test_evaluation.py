@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,6 +6,7 @@ import tiny
 from gtn_tf import data, evaluation
 from gtn_tf.assembly import build_gtn, build_problem
 from gtn_tf.gtn import SyntheticData
+from gtn_tf.inner_loop import initial_state, inner_step, step_data
 from gtn_tf.learners import Learner
 from gtn_tf.real_batches import RealData, device_split, sample_batch
 from gtn_tf.seeds import fold, root_seed
@@ -50,15 +49,16 @@ def digits():
 
 def test_fresh_learner_depends_on_its_seed_alone(digits):
     config = tiny.get_config()
-    gtn = build_gtn(config)
-    problem = build_problem(config, device_split(digits, "train"))
+    train = device_split(digits, "train")
+    gtn = build_gtn(config, train)
+    problem = build_problem(config, train)
     real = device_split(digits, "validation")
 
     @tf.function
     def accuracy_of(index):
-        return evaluation.fresh_learner_accuracy(
-            gtn, problem, gtn.read(), real, fold(_SEED, index)
-        )
+        seed = fold(_SEED, index)
+        data = gtn.synthesize(gtn.read(), seed)
+        return evaluation.fresh_learner_accuracy(problem, data, real, seed)
 
     first = [float(accuracy_of(tf.constant(i))) for i in range(4)]
     again = [float(accuracy_of(tf.constant(i))) for i in reversed(range(4))]
@@ -84,12 +84,53 @@ def test_real_data_teach_a_learner(digits):
             "momentum": tf.fill([num_steps], 0.5),
         },
     )
-    gtn = SimpleNamespace(synthesize=lambda meta_params, seed: synthetic)
     problem = build_problem(config, train)
     real = device_split(digits, "validation")
 
     @tf.function
     def accuracy():
-        return evaluation.fresh_learner_accuracy(gtn, problem, {}, real, _SEED)
+        return evaluation.fresh_learner_accuracy(
+            problem, synthetic, real, _SEED
+        )
 
     assert accuracy() > 0.85
+
+
+def test_accuracies_per_step_are_those_of_shorter_trainings(digits):
+    config = tiny.get_config()
+    config.inner.num_steps = 4
+    train = device_split(digits, "train")
+    gtn = build_gtn(config, train)
+    problem = build_problem(config, train)
+    real = device_split(digits, "validation")
+    data = gtn.synthesize(gtn.read(), _SEED)
+
+    def first(number):
+        return tf.nest.map_structure(lambda values: values[:number], data)
+
+    per_step = tf.function(evaluation.fresh_learner_accuracies)(
+        problem, data, real, _SEED
+    )
+    for number in range(1, 5):
+        expected = tf.function(evaluation.fresh_learner_accuracy)(
+            problem, first(number), real, _SEED
+        )
+        np.testing.assert_array_equal(per_step[number - 1], expected)
+    assert len(set(per_step.numpy())) > 1
+
+
+def test_training_alone_ends_where_training_with_tests_does(digits):
+    """Its seconds are those of the same T steps: the norm depends on all."""
+    config = tiny.get_config()
+    train = device_split(digits, "train")
+    gtn = build_gtn(config, train)
+    problem = build_problem(config, train)
+    data = gtn.synthesize(gtn.read(), _SEED)
+    (learner,) = problem.learners
+    state = initial_state(learner, problem.optimizer, _SEED)
+    for step in range(config.inner.num_steps):
+        batch = step_data(data, step)
+        state = inner_step(learner, problem.optimizer, state, batch)
+    norm = tf.function(evaluation.train_fresh_learner)(problem, data, _SEED)
+    expected = np.sqrt(sum(np.sum(np.square(p)) for p in state.params))
+    np.testing.assert_allclose(norm, expected, rtol=1e-6)

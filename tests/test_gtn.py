@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from gtn_tf.gtn import GTN, GTNSpec
 from gtn_tf.seeds import root_seed
+from gtn_tf.types import Batch
 
 NUM_STEPS, BATCH_SIZE, NUM_CLASSES = 4, 6, 3
 NUM_EXAMPLES = NUM_STEPS * BATCH_SIZE
@@ -259,3 +260,36 @@ def test_float64():
     gtn = build(dtype="float64")
     data = synthesize(gtn, 0)
     assert {v.dtype for v in tf.nest.flatten(data)} == {tf.float64}
+
+
+def _numbered(seed, num_images):
+    """Real images that tell which seed and place they were drawn at."""
+    places = tf.range(num_images, dtype=tf.float32)[:, None, None, None]
+    images = tf.tile(places, [1, 8, 8, 1]) + tf.cast(seed[0] % 97, tf.float32)
+    labels = tf.one_hot(tf.range(num_images) % NUM_CLASSES, NUM_CLASSES)
+    return Batch(images, labels)
+
+
+def test_source_real_learns_nothing_but_rates():
+    gtn = GTN(SPEC._replace(source="real"), root_seed(0), sample_real=_numbered)
+    assert gtn.trained_names == ["inner_learning_rate", "inner_momentum"]
+    assert set(gtn.variables_by_name) == set(gtn.trained_names)
+    assert not gtn.shares_data
+
+
+def test_source_real_draws_afresh_for_every_learner():
+    gtn = GTN(SPEC._replace(source="real"), root_seed(0), sample_real=_numbered)
+    first, again, other = (synthesize(gtn, seed) for seed in (0, 0, 1))
+    shape = (NUM_STEPS, BATCH_SIZE)
+    assert first.images.shape == (*shape, 8, 8, 1)
+    # All T x B images come from one draw, in order, with their labels.
+    places = first.images[..., 0, 0, 0] - first.images[0, 0, 0, 0, 0]
+    np.testing.assert_array_equal(
+        places, np.arange(NUM_EXAMPLES).reshape(shape)
+    )
+    np.testing.assert_array_equal(np.argmax(first.labels, -1), LABEL_IDS)
+    np.testing.assert_array_equal(first.images, again.images)
+    assert np.any(first.images != other.images)
+    np.testing.assert_allclose(
+        first.hyperparameters["learning_rate"], SPEC.inner_learning_rate
+    )

@@ -1,0 +1,182 @@
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+
+from gtn_tf import baselines, data
+from gtn_tf.seeds import Purpose, fold, root_seed
+
+_SEED = root_seed(3)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits")
+
+
+@pytest.fixture
+def setting(digits, tmp_path):
+    config = tiny.get_config()
+    config.evaluation.tuning_learning_rates = (1e-4, 0.3)
+    config.evaluation.tuning_momenta = (0.0, 0.5)
+    config.evaluation.tuning_num_learners = 2
+    return baselines.build_setting(config, tmp_path, digits)
+
+
+def _with(setting, digits, **sizes):
+    setting.config.update_from_flattened_dict(sizes)
+    return baselines.build_setting(setting.config, setting.workdir, digits)
+
+
+def test_real_tuned_draws_what_source_real_draws(setting, digits):
+    """The two differ by their rates alone, learner by learner."""
+    from gtn_tf.assembly import build_gtn
+
+    setting.config.source = "real"
+    gtn = build_gtn(setting.config, setting.train)
+    expected = gtn.synthesize(gtn.read(), _SEED)
+    images, labels = baselines._draw_real(setting)(_SEED)
+    np.testing.assert_array_equal(images, expected.images)
+    np.testing.assert_array_equal(labels, expected.labels)
+
+
+def test_real_subset_holds_each_image_once_with_its_label(setting, digits):
+    images, labels = baselines._draw_subset(setting)(_SEED)
+    again, _ = baselines._draw_subset(setting)(fold(_SEED, 1))
+    np.testing.assert_array_equal(images, again)
+    pixels = np.rint(
+        (images * np.array(digits.std) + np.array(digits.mean)) * 255
+    ).astype(np.uint8)
+    flat = pixels.reshape(20, -1)
+    assert len(np.unique(flat, axis=0)) == 20
+    of_training = {
+        image.tobytes(): label
+        for image, label in zip(*digits.train, strict=True)
+    }
+    found = [of_training[image.tobytes()] for image in flat]
+    np.testing.assert_array_equal(found, np.argmax(labels, -1).ravel())
+    np.testing.assert_array_equal(np.argmax(labels, -1)[0], np.arange(10))
+
+
+def test_real_subset_larger_than_the_data_repeats_images(setting, digits):
+    large = _with(
+        setting, digits, **{"inner.num_steps": 3, "inner.batch_size": 1000}
+    )
+    images, labels = baselines._draw_subset(large)(_SEED)
+    flat = images.numpy().reshape(3000, -1)
+    counts = np.unique(flat, axis=0, return_counts=True)[1]
+    assert len(counts) > 950
+    assert counts.max() <= 5
+    assert labels.numpy().sum(axis=(0, 1)).tolist() == [300.0] * 10
+
+
+def test_noise_knows_nothing_of_labels_or_learners(setting):
+    images, labels = baselines._draw_noise(setting)(_SEED)
+    other, _ = baselines._draw_noise(setting)(fold(_SEED, 1))
+    np.testing.assert_array_equal(images, other)
+    assert images.shape == (2, 10, 8, 8, 1)
+    assert abs(float(tf.reduce_mean(images))) < 0.1
+    assert abs(float(tf.math.reduce_std(images)) - 1) < 0.1
+    np.testing.assert_array_equal(np.argmax(labels, -1)[0], np.arange(10))
+
+
+def test_rates_are_the_best_of_the_grid(setting):
+    source = baselines.BASELINES["real_tuned"](setting)
+    path = setting.workdir / "baselines" / "real_tuned" / "tuning.json"
+    kept = json.loads(path.read_text())
+    assert [row[:2] for row in kept["grid"]] == [
+        [1e-4, 0.0],
+        [1e-4, 0.5],
+        [0.3, 0.0],
+        [0.3, 0.5],
+    ]
+    rate, momentum, best = max(kept["grid"], key=lambda row: row[2])
+    assert rate == 0.3
+    used = source.synthesize(_SEED).hyperparameters
+    np.testing.assert_allclose(used["learning_rate"], [rate] * 2)
+    np.testing.assert_allclose(used["momentum"], [momentum] * 2)
+    assert f"constant rate {rate:g}, momentum {momentum:g}" in source.how
+    assert source.setup_seconds == kept["seconds"] > 0
+    # The mean over the validation learners, each with its own real batches.
+    accuracies = []
+    for index in range(2):
+        seed = fold(root_seed(0), Purpose.TUNING, index)
+        data_of_learner = source.synthesize(seed)
+        accuracies.append(float(setting.accuracy_of(data_of_learner, seed)))
+    assert best == pytest.approx(np.mean(accuracies))
+
+
+def test_tuning_is_kept_until_the_setting_changes(setting, digits):
+    tune = baselines.BASELINES["noise"]
+    first = tune(setting)
+    path = setting.workdir / "baselines" / "noise" / "tuning.json"
+    written = path.read_bytes()
+    assert tune(setting).setup_seconds == first.setup_seconds
+    assert path.read_bytes() == written
+    changed = _with(setting, digits, **{"evaluation.tuning_num_learners": 1})
+    tune(changed)
+    assert path.read_bytes() != written
+
+
+def _meta_trained(setting, monkeypatch, outcomes):
+    """Runs `_meta_trained` with a pretrain that only writes its rows."""
+    seen = []
+
+    def pretrain(config, folder):
+        seen.append((config, folder))
+        accuracy = outcomes[config.meta.learning_rate]
+        if accuracy is None:
+            raise baselines.DivergenceError("meta_loss is nan")
+        folder.mkdir(parents=True)
+        row = {"step": 8, "validation_accuracy": accuracy, "seconds": 2.5}
+        (folder / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+        return 0
+
+    monkeypatch.setattr(baselines, "pretrain", pretrain)
+    monkeypatch.setattr(
+        baselines,
+        "restore_run",
+        lambda config, folder: SimpleNamespace(config=config),
+    )
+    monkeypatch.setattr(
+        baselines,
+        "source_of_run",
+        lambda name, run, seconds, how: (name, run.config, seconds, how),
+    )
+    rates = tuple(outcomes)
+    setting.config.evaluation.meta_learning_rates = rates
+    return baselines.BASELINES["distillation"](setting), seen
+
+
+def test_the_best_meta_training_by_validation_is_taken(setting, monkeypatch):
+    outcomes = {0.01: 0.4, 0.1: 0.7, 1.0: None}
+    setting.config.curriculum.name = "none"
+    (name, config, seconds, how), seen = _meta_trained(
+        setting, monkeypatch, outcomes
+    )
+    assert name == config.source == "distillation"
+    assert config.meta.learning_rate == 0.1
+    assert config.curriculum.name == "full"
+    assert seconds == 5.0  # of both, the best and the other
+    assert "0.1 of 3" in how
+    # What else may differ from the GTN's config: where it writes, how much.
+    for trial, _ in seen:
+        trial.source, trial.meta.learning_rate = "gtn", 0.01
+        trial.curriculum.name = "none"
+        trial.log = setting.config.log
+        assert trial == setting.config
+
+
+def test_a_baseline_that_always_diverges_says_so(setting, monkeypatch):
+    with pytest.raises(baselines.DivergenceError, match="meta_learning_rates"):
+        _meta_trained(setting, monkeypatch, {1.0: None})
+
+
+def test_a_stopped_meta_training_stops_the_evaluation(setting, monkeypatch):
+    monkeypatch.setattr(baselines, "pretrain", lambda *_: 143)
+    with pytest.raises(baselines.Stopped) as stopped:
+        baselines.BASELINES["real"](setting)
+    assert stopped.value.code == 143
