@@ -3,7 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: test test-all lint docs clean
+.PHONY: quickstart test test-all lint docs clean
+
+# From nothing to a report: digits, no download, minutes.
+QUICKSTART := $(BIN)/python -m gtn_tf.main --config=configs/digits.py
+quickstart: $(VENV)/installed-cpu
+	$(QUICKSTART)
+	$(QUICKSTART) --mode=evaluate
+	$(QUICKSTART) --mode=report
 
 test: $(VENV)/installed lint
 	$(BIN)/python -m pytest -n 2 -m "not slow"
@@ -18,9 +25,13 @@ lint: $(VENV)/installed
 docs: $(VENV)/installed
 	$(BIN)/python -m gtn_tf.config > docs/config.md
 
-$(VENV)/installed: setup.py
+$(VENV)/installed-cpu: setup.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable ".[cpu]"
+	touch $@
+
+$(VENV)/installed: $(VENV)/installed-cpu
 	$(BIN)/python -m pip install --quiet --editable ".[cpu,test]"
 	touch $@
 

@@ -38,4 +38,6 @@ def get_config() -> config_dict.ConfigDict:
     config.meta.global_clipnorm = 0.1
     config.meta.validation_every = 200
     config.meta.validation_num_learners = 10
+
+    config.evaluation.meta_learning_rates = (0.05,)
     return config
