@@ -20,6 +20,7 @@ DATASETS = {
     "mnist": ((28, 28, 1), 10),
     "fashion_mnist": ((28, 28, 1), 10),
     "cifar10": ((32, 32, 3), 10),
+    "cifar10_16": ((16, 16, 3), 10),
 }
 SOURCES = ("gtn", "distillation", "real")
 #: What `evaluate` compares the workdir's own source with.
@@ -109,15 +110,17 @@ def _is_width(value: object) -> bool:
 
 
 def _are_widths(value: object) -> bool:
-    """Widths of one family, or one tuple (or None) per family."""
-    if value is None:
-        return True
-    if not isinstance(value, tuple | list) or not value:
-        return False
-    return all(map(_is_width, value)) or all(
-        v is None or (isinstance(v, tuple | list) and all(map(_is_width, v)))
-        for v in value
+    """Widths of one family, or None for its own."""
+    return value is None or (
+        isinstance(value, tuple | list)
+        and len(value) > 0
+        and all(map(_is_width, value))
     )
+
+
+def _are_families_widths(value: object) -> bool:
+    """One entry as above per family."""
+    return isinstance(value, tuple | list) and all(map(_are_widths, value))
 
 
 def _are_counts(value: object) -> bool:
@@ -216,7 +219,7 @@ FIELDS = {
         None,
         "None, or a width or (low, high) per layer; one such tuple or None "
         "per family if there are several",
-        _are_widths,
+        lambda v: _are_widths(v) or (_are_families_widths(v) and len(v) > 0),
         "units per layer, fixed or drawn per learner, ends included; None: "
         "the official ones",
     ),
@@ -310,13 +313,7 @@ FIELDS = {
     "evaluation.widths": Field(
         None,
         "None, or a tuple of widths (or None) per family",
-        lambda v: (
-            v is None
-            or (
-                isinstance(v, tuple | list)
-                and all(w is None or _are_widths(w) for w in v)
-            )
-        ),
+        lambda v: v is None or _are_families_widths(v),
         "widths of those families, as learner.widths; None: the official ones",
         may_change=True,
     ),

@@ -13,8 +13,6 @@ from gtn_tf.data import Dataset
 from gtn_tf.seeds import ALGORITHM, fold
 from gtn_tf.types import Batch
 
-_PADDING = 4  # pixels on each side before the random crop
-
 
 class RealData(NamedTuple):
     """A split as tensors, with what a batch of it needs.
@@ -74,7 +72,8 @@ def sample_batch(real: RealData, seed: tf.Tensor, batch_size: int) -> Batch:
     )
     images = tf.gather(real.images, indices)
     if real.augment:
-        images = augment(images, fold(seed, 1))
+        # The usual 4 pixels at 32x32, and as much of other sizes.
+        images = augment(images, fold(seed, 1), -(-images.shape[1] // 8))
     label_ids = tf.gather(real.label_ids, indices)
     return Batch(
         images=normalize(images, real.mean, real.std),
@@ -98,8 +97,8 @@ def normalize(
     )
 
 
-def augment(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Pads with 4 black pixels, crops to the old size, flips half the images.
+def augment(images: tf.Tensor, seed: tf.Tensor, padding: int) -> tf.Tensor:
+    """Pads with black pixels, crops to the old size, flips half the images.
 
     Takes raw pixels, before `normalize`, so that padding is black as in the
     usual recipe. Every image has its own offsets and its own coin.
@@ -107,6 +106,7 @@ def augment(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     Args:
       images: [B, H, W, C] uint8; the shape must be static.
       seed: [2] int32.
+      padding: pixels on each side.
 
     Returns:
       Shape and type of `images`.
@@ -115,7 +115,7 @@ def augment(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     offsets = tf.random.stateless_uniform(
         [2, batch_size, 1],
         fold(seed, 0),
-        maxval=2 * _PADDING + 1,
+        maxval=2 * padding + 1,
         dtype=tf.int32,
         alg=ALGORITHM,
     )
@@ -129,7 +129,7 @@ def augment(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     column = tf.range(width)
     rows = offsets[0] + tf.range(height)  # [B, H]
     columns = offsets[1] + tf.where(flips == 1, width - 1 - column, column)
-    sides = [_PADDING, _PADDING]
+    sides = [padding, padding]
     padded = tf.pad(images, [[0, 0], sides, sides, [0, 0]])
     cropped = tf.gather(padded, rows, axis=1, batch_dims=1)
     return tf.gather(cropped, columns, axis=2, batch_dims=1)

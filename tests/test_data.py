@@ -284,7 +284,7 @@ def test_damaged_info_is_one_line(tiny_mnist, content):
 def test_unknown_name_lists_the_choices():
     assert _error("svhn") == (
         "unknown dataset 'svhn'; expected one of digits, mnist, "
-        "fashion_mnist, cifar10; pass --config.dataset.name=NAME"
+        "fashion_mnist, cifar10, cifar10_16; pass --config.dataset.name=NAME"
     )
 
 
@@ -346,6 +346,35 @@ def test_real_data(name, sizes, shape):
     assert dataset.std == pytest.approx(published[name][1], abs=5e-4)
 
 
+def test_halved_images_are_means_of_four_pixels():
+    images = np.zeros((2, 4, 2, 1), np.uint8)
+    images[0, :2, :, 0] = [[1, 2], [3, 3]]  # mean 2.25
+    images[1, 2:, :, 0] = [[255, 255], [255, 253]]  # mean 254.5, no overflow
+    halved = data._halve(images)
+    assert halved.dtype == np.uint8
+    assert halved[..., 0].tolist() == [[[2], [0]], [[0], [255]]]
+
+
+def test_halved_data_set_has_its_own_moments(monkeypatch):
+    rng = np.random.default_rng(0)
+    split = data.Split(
+        rng.integers(0, 256, (50, 8, 8, 3), np.uint8),
+        rng.integers(0, 10, 50, np.int32),
+    )
+    full = data._dataset("cifar10", split, split, split, augment=True)
+    monkeypatch.setattr(data, "_load_tfds", lambda *_: full)
+    halved = data._load_halved("cifar10", None, 0, True)
+    assert (halved.name, halved.image_shape) == ("cifar10_4", (4, 4, 3))
+    assert halved.augment
+    scaled = halved.train.images / 255.0
+    assert halved.mean == pytest.approx(scaled.mean((0, 1, 2)))
+    assert halved.std == pytest.approx(scaled.std((0, 1, 2)))
+    assert halved.std[0] < 0.6 * full.std[0]
+    expected = (data._halve(split.images), split.label_ids)
+    for ours, theirs in zip(halved.test, expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 # Batches.
 
 
@@ -371,7 +400,7 @@ def test_augment_gives_every_crop_of_every_image_evenly():
     augment = tf.function(real_batches.augment)
     found = []
     for seed in range(200):
-        result = augment(tf.constant(images), _seed(seed, 7)).numpy()
+        result = augment(tf.constant(images), _seed(seed, 7), 4).numpy()
         assert result.dtype == np.uint8
         drawn = [crops[i][result[i].tobytes()] for i in range(num)]
         assert len(set(drawn)) > num // 2  # every image has its own
