@@ -1,0 +1,127 @@
+"""Scores of an untrained network from one batch of real images.
+
+* `naswot`: log-determinant of the kernel of binary activation codes (Mellor et
+  al., arXiv 2006.04647v3).
+* `jacob_cov`: correlation of the input Jacobians of the batch's images (the
+  first version of the same paper).
+* `synflow`: sum of |theta dR / dtheta| on an input of ones with all weights
+  made positive (Tanaka et al., arXiv 2006.05467; as a score, Abdelfattah et
+  al., arXiv 2101.08134).
+* `grad_norm`: norm of the loss gradient, summed over kernels (the latter).
+
+Higher is better for all of them. They take a built Keras model whose values
+are drawn afresh; batch normalisation uses the batch, but for `synflow`, which
+leaves it out.
+"""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gtn_tf.inner_loop import cross_entropy
+from gtn_tf.types import Batch, InputError
+
+_JACOB_COV_SHIFT = 1e-5  # keeps the logarithm of a zero eigenvalue finite
+
+
+def naswot(model: keras.Model, real: Batch) -> float:
+    """Returns log |det K|, K_ij = number of units alike on images i and j.
+
+    Raises:
+      InputError: the model has no ReLU layers to read codes from.
+    """
+    outputs = [layer.output for layer in model.layers if _is_relu(layer)]
+    if not outputs:
+        raise InputError(
+            f"model '{model.name}' has no ReLU layer; expected ReLU, LeakyReLU "
+            "or Activation layers, whose signs 'naswot' reads; leave 'naswot' "
+            "out for this model"
+        )
+    codes_of = keras.Model(model.inputs, outputs)
+    kernel = 0.0
+    for output in tf.nest.flatten(codes_of(real.images, training=True)):
+        code = tf.cast(tf.reshape(output, (len(output), -1)) > 0, tf.float64)
+        off = 1.0 - code
+        kernel += code @ tf.transpose(code) + off @ tf.transpose(off)
+    return float(np.linalg.slogdet(kernel)[1])
+
+
+def _is_relu(layer: keras.layers.Layer) -> bool:
+    if isinstance(layer, keras.layers.ReLU | keras.layers.LeakyReLU):
+        return True
+    activation = getattr(layer, "activation", None)
+    return isinstance(layer, keras.layers.Activation) and "relu" in getattr(
+        activation, "__name__", ""
+    )
+
+
+def jacob_cov(model: keras.Model, real: Batch) -> float:
+    """Returns -sum(log v + 1 / v) of the correlation's eigenvalues v."""
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(real.images)
+        logits = model(real.images, training=True)
+    jacobian = tape.gradient(logits, real.images).numpy()
+    jacobian = jacobian.reshape(len(jacobian), -1).astype(np.float64)
+    values = np.linalg.eigvalsh(np.corrcoef(jacobian)) + _JACOB_COV_SHIFT
+    return float(-np.sum(np.log(values) + 1.0 / values))
+
+
+def synflow(model: keras.Model, real: Batch) -> float:
+    """Returns the log of the sum over kernels of |theta dR / dtheta|.
+
+    R is the sum of the logits. Its logarithm ranks alike and stays readable:
+    R grows exponentially with depth, beyond float32 (hence float64).
+    """
+    wide = _in_float64(model)
+    for variable, value in zip(wide.variables, model.variables, strict=True):
+        variable.assign(tf.cast(value, variable.dtype))
+    kernels = _kernels(wide)
+    for variable in wide.trainable_variables:
+        variable.assign(tf.abs(variable))
+    ones = tf.ones((1, *real.images.shape[1:]), tf.float64)
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(wide(ones, training=False))
+    gradients = tape.gradient(total, [kernel.value for kernel in kernels])
+    flow = sum(
+        float(tf.reduce_sum(tf.abs(kernel * gradient)))
+        for kernel, gradient in zip(kernels, gradients, strict=True)
+        if gradient is not None
+    )
+    return float(np.log(flow))
+
+
+def _in_float64(model: keras.Model) -> keras.Model:
+    def convert(value: object) -> object:
+        if isinstance(value, dict):
+            return {name: convert(item) for name, item in value.items()}
+        if isinstance(value, list | tuple):
+            return type(value)(map(convert, value))
+        is_type = value in ("float32", "mixed_bfloat16")
+        return "float64" if is_type else value
+
+    return type(model).from_config(convert(model.get_config()))
+
+
+def grad_norm(model: keras.Model, real: Batch) -> float:
+    """Returns the sum over kernels of the norm of the loss' gradient."""
+    kernels = _kernels(model)
+    with tf.GradientTape() as tape:
+        logits = model(real.images, training=True)
+        total = cross_entropy(logits, tf.cast(real.labels, logits.dtype))
+    gradients = tape.gradient(total, [kernel.value for kernel in kernels])
+    return sum(float(tf.norm(g)) for g in gradients if g is not None)
+
+
+def _kernels(model: keras.Model) -> list[keras.Variable]:
+    return [v for v in model.trainable_variables if "kernel" in v.name]
+
+
+#: Evaluator name -> score of (model, real batch).
+PROXIES: dict[str, Callable[[keras.Model, Batch], float]] = {
+    "naswot": naswot,
+    "synflow": synflow,
+    "grad_norm": grad_norm,
+    "jacob_cov": jacob_cov,
+}
