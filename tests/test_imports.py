@@ -17,7 +17,7 @@ initial_values learner_families generators curricula learners
 gtn inner_loop
 meta_gradient evaluation meta_step
 assembly
-plots report
+figures plots page results report_evaluation report_training report
 pretrain
 main
 """
@@ -59,7 +59,9 @@ def test_the_search_finds_imports():
 
 
 _WITHOUT_TENSORFLOW = [
-    name for name in ("main", "config", "plots", "report") if name in _MODULES
+    name
+    for name in ("main", "config", "figures", "plots", "report")
+    if name in _MODULES
 ]
 
 
