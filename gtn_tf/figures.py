@@ -53,7 +53,7 @@ SOURCES = {
 
 _THEME = {
     "font.family": "DejaVu Sans",  # comes with matplotlib
-    "font.size": 10,
+    "font.size": 11,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -72,7 +72,9 @@ _THEME = {
 }
 _in_theme = matplotlib.rc_context(_THEME)
 _POINTS_PER_INCH = 72
-_LABEL_POINTS = 13  # from one label of a line to the next
+#: More values than these are drawn under their moving mean.
+SMOOTHED_BEYOND = 200
+_LABEL_POINTS = 14  # from one label of a line to the next
 _FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 
 
@@ -84,7 +86,7 @@ def accuracy_per_step(evaluation: dict) -> Figure:
       evaluation: As in evaluation.json: of each source `accuracy_per_step` [T]
         and, where known, `ci95_per_step` [T, 2].
     """
-    figure = new_figure(460, 300)
+    figure = new_figure(400, 290)
     axes = figure.subplots()
     sources = evaluation["sources"]
     for name in sorted(sources, key=lambda n: _place(n)):
@@ -122,7 +124,7 @@ def learned_rates(
     inner_learning_rate: np.ndarray, inner_momentum: np.ndarray
 ) -> Figure:
     """Draws the rates of the inner optimizer, [T] each, over inner steps."""
-    figure = new_figure(460, 300)
+    figure = new_figure(400, 290)
     upper, lower = figure.subplots(2, sharex=True)
     for axes, values, name, colour, marker in (
         (upper, inner_learning_rate, "learning rate", _BLUE, "o"),
@@ -141,7 +143,7 @@ def learned_rates(
 @_in_theme
 def meta_loss_curve(rows: list[dict]) -> Figure:
     """Draws the meta-loss over meta-steps; rows as in metrics.jsonl."""
-    figure = new_figure(460, 280)
+    figure = new_figure(400, 290)
     _draw_meta_loss(figure.subplots(), rows)
     return figure
 
@@ -149,7 +151,7 @@ def meta_loss_curve(rows: list[dict]) -> Figure:
 @_in_theme
 def accuracy_curve(rows: list[dict]) -> Figure:
     """Draws train and validation accuracy over meta-steps."""
-    figure = new_figure(460, 280)
+    figure = new_figure(400, 290)
     _draw_accuracy(figure.subplots(), rows)
     return figure
 
@@ -158,7 +160,8 @@ def accuracy_curve(rows: list[dict]) -> Figure:
 def save_curves(path: Path, rows: list[dict], title: str) -> None:
     """Writes meta-loss and accuracies over meta-steps, as PNG; atomic.
 
-    More than 200 values of a kind are drawn pale, under their moving mean.
+    More than `SMOOTHED_BEYOND` values of a kind are drawn pale, under their
+    moving mean.
 
     Args:
       path: The PNG file.
@@ -175,7 +178,7 @@ def save_curves(path: Path, rows: list[dict], title: str) -> None:
 
 def _draw_meta_loss(axes: Axes, rows: list[dict]) -> None:
     _curve(axes, rows, "meta_loss", "meta-loss", _BLUE)
-    axes.set_ylabel("meta-loss: cross-entropy [nats]")
+    axes.set_ylabel("meta-loss [nats]")
     _name_steps(axes, "meta-step")
 
 
@@ -201,7 +204,7 @@ def _curve(
         return
     steps, values = np.asarray(points, np.float64).T
     marker = "o" if len(points) <= 40 else None
-    if len(points) > 200:
+    if len(points) > SMOOTHED_BEYOND:
         axes.plot(steps, values, color=colour, alpha=0.25, linewidth=0.8)
         window = np.ones(len(points) // 50)
         # Sums over counts: the ends average what there is of the window.
@@ -225,7 +228,7 @@ def _name_accuracy(axes: Axes, label: str) -> None:
 
 def _name_steps(axes: Axes, label: str) -> None:
     axes.set_xlabel(label)
-    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 
 
 def _name_lines(figure: Figure, axes: Axes) -> None:
@@ -236,7 +239,7 @@ def _name_lines(figure: Figure, axes: Axes) -> None:
     )
     heights = np.sort(ends[:, 1]) * _POINTS_PER_INCH / figure.dpi
     if not np.all(np.diff(heights) >= _LABEL_POINTS):
-        figure.legend(loc="outside upper left", ncols=3, handlelength=3)
+        figure.legend(loc="outside upper left", ncols=2, handlelength=3)
         return
     for line in axes.lines:
         axes.annotate(

@@ -134,7 +134,7 @@ def table(
     return scroll_box(
         element(
             "table",
-            element("caption", caption),
+            element("caption", element("span", caption)),
             element("thead", head),
             element("tbody", *body),
         ),
@@ -168,6 +168,13 @@ def png(data: bytes, width: int, height: int, alt: str) -> Html:
     return Html(
         f'<img src="data:image/png;base64,{source}" width="{width}" '
         f'height="{height}" alt="{html.escape(alt)}">'
+    )
+
+
+def columns(narrowest: str, *content: object) -> Html:
+    """Returns content side by side where each has the CSS width for it."""
+    return element(
+        "div", *content, class_="columns", style=f"--column: {narrowest}"
     )
 
 

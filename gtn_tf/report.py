@@ -27,11 +27,7 @@ from gtn_tf.page import (
     table,
 )
 from gtn_tf.report_evaluation import evaluation_section, headline
-from gtn_tf.report_training import (
-    curriculum_section,
-    meta_training_section,
-    rates_section,
-)
+from gtn_tf.report_training import curriculum_section, meta_training_section
 from gtn_tf.results import Results, config_value, read_results
 from gtn_tf.types import InputError
 
@@ -110,7 +106,7 @@ def _header(results: Results, title: str) -> Html:
             ),
             element(
                 "ol",
-                *(element("li", step) for step in flow),
+                *(element("li", element("span", step)) for step in flow),
                 class_="flow",
                 aria_label="data flow of one meta-step",
             ),
@@ -161,7 +157,7 @@ def _provenance(results: Results) -> Html:
     facts = dict(flatten(results.environment))
     export, evaluation = results.export or {}, results.evaluation or {}
     seconds = results.rows[-1].get("seconds") if results.rows else None
-    facts["meta-training"] = duration(seconds)
+    facts["time of meta-training"] = duration(seconds)
     for name, found in (("export", export), ("evaluation", evaluation)):
         versions = found.get("versions")
         if isinstance(versions, dict):
@@ -169,7 +165,7 @@ def _provenance(results: Results) -> Html:
             text = ", ".join(f"{key} {value}" for key, value in listed)
             facts[f"versions of the {name}"] = text
     if evaluation:
-        facts["evaluation"] = duration(evaluation.get("seconds"))
+        facts["time of evaluation"] = duration(evaluation.get("seconds"))
     pairs = []
     for name, value in facts.items():
         if isinstance(value, list):
@@ -258,7 +254,6 @@ _SECTIONS: tuple[Callable[[Results], Html | None], ...] = (
     evaluation_section,
     curriculum_section,
     meta_training_section,
-    rates_section,
     _notes,
     _reproduce,
     _config,

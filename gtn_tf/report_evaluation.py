@@ -6,6 +6,7 @@ from gtn_tf import figures
 from gtn_tf.page import (
     ABSENT,
     Html,
+    columns,
     count,
     duration,
     element,
@@ -20,56 +21,66 @@ from gtn_tf.page import (
 from gtn_tf.results import Results, config_value
 
 
+_INTERVAL = "95\u00a0% interval"  # on one line
+
+
 def _source_label(name: str) -> str:
     return figures.SOURCES[name].label if name in figures.SOURCES else name
 
 
 def headline(results: Results) -> Html:
-    """The numbers that a reader comes for."""
+    """The numbers that a reader comes for: name, value, what it rests on."""
     cards = []
-    evaluation = results.evaluation or {"sources": {}}
+    if results.evaluation is not None:
+        cards += _test_cards(results.evaluation)
+    cards += _training_cards(results)
+    items = (
+        element(
+            "div",
+            element("dt", name),
+            element("dd", value, class_="value"),
+            element("dd", more, class_="more"),
+        )
+        for name, value, more in cards
+    )
+    return element("dl", *items, class_="headline") if cards else Html()
+
+
+def _test_cards(evaluation: dict) -> list[tuple]:
+    cards = []
     subject = evaluation["sources"].get("gtn")
     if subject is not None:
-        more = f"95 % interval {interval(subject['ci95'], False)}; "
+        more = f"{_INTERVAL} {interval(subject['ci95'], False)}; "
         more += f"{count(subject['num_learners'])} fresh learners"
         cards.append(("Test accuracy", percent(subject["accuracy"]), more))
-    differences = evaluation.get("differences", {})
-    for name in ("gtn - real_tuned", "gtn - real"):
-        if name in differences:
-            difference = differences[name]
-            other = _source_label(name.removeprefix("gtn - "))
-            more = f"{_verdict(difference)}; percentage points, 95 % interval "
-            more += interval(difference["ci95"], True)
-            cards.append(
-                (f"GTN \u2212 {other}", points(difference["mean"]), more)
-            )
+    for other in ("real_tuned", "real"):
+        difference = evaluation.get("differences", {}).get(f"gtn - {other}")
+        if difference is not None:
+            value = [points(difference["mean"]), element("small", " points")]
+            verdict = element("strong", _verdict(difference))
+            shown = interval(difference["ci95"], True)
+            more = join([verdict, f"; {_INTERVAL} {shown}"])
+            cards.append((f"Against {_source_label(other)}", join(value), more))
+    return cards
+
+
+def _training_cards(results: Results) -> list[tuple]:
+    if not results.rows:
+        return []
+    cards = []
     validated = [r for r in results.rows if "validation_accuracy" in r]
     if validated:
-        last = validated[-1]
-        more = f"after meta-step {last['step']}; mean of "
-        more += (
-            f"{config_value(results, 'meta.validation_num_learners')} learners"
+        step, value = (
+            validated[-1][k] for k in ("step", "validation_accuracy")
         )
-        value = percent(last["validation_accuracy"])
-        cards.append(("Validation accuracy", value, more))
-    if results.rows:
-        last = results.rows[-1]
-        more = f"{count(last['step'])} of "
-        more += f"{config_value(results, 'meta.num_steps')} meta-steps"
-        cards.append(("Meta-training", duration(last.get("seconds")), more))
-    return element(
-        "dl",
-        *(
-            element(
-                "div",
-                element("dt", name),
-                element("dd", value, class_="value"),
-                element("dd", more, class_="more"),
-            )
-            for name, value, more in cards
-        ),
-        class_="headline",
-    )
+        number = config_value(results, "meta.validation_num_learners")
+        more = f"after meta-step {step}; mean of {number} learners"
+        cards.append(("Validation accuracy", percent(value), more))
+    last = results.rows[-1]
+    total = config_value(results, "meta.num_steps")
+    more = f"{last['step']} of {total} meta-steps"
+    cards.append(("Meta-training", duration(last.get("seconds")), more))
+    return cards
 
 
 def _verdict(difference: dict) -> str:
@@ -97,12 +108,18 @@ def evaluation_section(results: Results) -> Html | None:
         "evaluation",
         "Test accuracy",
         _sources_table(evaluation, tests),
-        figure(
-            Html(curves),
-            "Test accuracy after each inner step; bands are 95 % intervals.",
+        columns(
+            "25rem",
+            figure(
+                Html(curves),
+                "Test accuracy after each inner step; bands: 95 % intervals.",
+            ),
+            element(
+                "div",
+                _differences_table(evaluation),
+                _transfer_table(evaluation),
+            ),
         ),
-        _differences_table(evaluation),
-        _transfer_table(evaluation),
     )
 
 
@@ -175,18 +192,18 @@ def _differences_table(evaluation: dict) -> Html:
     rows = []
     for name, difference in differences.items():
         label = " \u2212 ".join(map(_source_label, name.split(" - ")))
-        subject = _source_label(name.split(" - ")[0])
         rows.append(
             (
                 label,
-                f"{subject}: {_verdict(difference)}",
+                _verdict(difference),
                 points(difference["mean"]),
                 interval(difference["ci95"], True),
                 count(difference.get("num_learners")),
             )
         )
     return table(
-        "Paired differences of test accuracy, in percentage points.",
+        "Paired differences of test accuracy, in percentage points; the "
+        "verdict is on the first of the two.",
         ["difference", "verdict", "mean", "95 % interval", "pairs"],
         rows,
         num_text_columns=2,
@@ -210,7 +227,13 @@ def _transfer_table(evaluation: dict) -> Html:
         return Html()
     return table(
         "Transfer: test accuracy of learners of other families.",
-        ["learner", "training data", "accuracy", "95 % interval", "learners"],
+        [
+            "learner",
+            "training data",
+            "accuracy",
+            "95 % interval",
+            "learners",
+        ],
         rows,
         num_text_columns=2,
     )

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from gtn_tf import figures, plots
-from gtn_tf.page import Html, element, figure, png, scroll_box, section
+from gtn_tf.page import Html, columns, element, figure, png, scroll_box, section
 from gtn_tf.results import Results, config_value
 
 _SHOWN_STEPS = 32
@@ -16,13 +16,18 @@ _WIDEST_PIXELS = 1088
 
 
 def meta_training_section(results: Results) -> Html | None:
-    """The curves of metrics.jsonl."""
-    rows = results.rows
-    if not rows:
+    """Meta-loss and accuracies over meta-steps; the rates that came out."""
+    drawings = [*_curves(results.rows), *_rates(results)]
+    if not drawings:
         return None
-    smoothed = ""
-    if len(rows) > 200:
-        smoothed = " Pale: each meta-step; strong: their moving mean."
+    return section(
+        "meta-training", "Meta-training", columns("20rem", *drawings)
+    )
+
+
+def _curves(rows: list[dict]) -> list[Html]:
+    if not rows:
+        return []
     loss = figures.inline_svg(
         figures.meta_loss_curve(rows),
         "meta-loss",
@@ -33,20 +38,38 @@ def meta_training_section(results: Results) -> Html | None:
         "meta-accuracy",
         "Line chart: train and validation accuracy over meta-steps",
     )
-    return section(
-        "meta-training",
-        "Meta-training",
-        element(
-            "div",
-            figure(Html(loss), f"Meta-loss of each meta-step.{smoothed}"),
-            figure(
-                Html(accuracy),
-                "Accuracy of learners after their last inner step, on real "
-                "images of the meta-batch and of the validation split.",
-            ),
-            class_="pair",
+    smoothed = ""
+    if len(rows) > figures.SMOOTHED_BEYOND:
+        smoothed = " Pale: each meta-step; strong: their moving mean."
+    return [
+        figure(Html(loss), f"Meta-loss of each meta-step.{smoothed}"),
+        figure(
+            Html(accuracy),
+            "Accuracy of learners on real images after their last inner step.",
         ),
+    ]
+
+
+def _rates(results: Results) -> list[Html]:
+    if results.curriculum is None:
+        return []
+    drawing = figures.inline_svg(
+        figures.learned_rates(
+            results.curriculum.inner_learning_rate,
+            results.curriculum.inner_momentum,
+        ),
+        "rates",
+        "Line charts: inner learning rate and momentum over inner steps",
     )
+    began = (
+        f"{config_value(results, 'inner.learning_rate')} and "
+        f"{config_value(results, 'inner.momentum')}"
+    )
+    caption = f"Rates of the inner optimizer: {began} at every inner step."
+    if config_value(results, "inner.learn_hyperparameters"):
+        caption = "Rates of the inner optimizer, learned for each inner step; "
+        caption += f"they began at {began}."
+    return [figure(Html(drawing), caption)]
 
 
 def curriculum_section(results: Results) -> Html | None:
@@ -102,32 +125,3 @@ def _tiles(picture: np.ndarray, steps: np.ndarray, num_classes: int) -> Html:
         style=f"--width: {width}; --height: {height}; --zoom: {zoom}",
     )
     return scroll_box(tiles, "curriculum")
-
-
-def rates_section(results: Results) -> Html | None:
-    """The rates of the inner optimizer over inner steps."""
-    if results.curriculum is None:
-        return None
-    drawing = figures.inline_svg(
-        figures.learned_rates(
-            results.curriculum.inner_learning_rate,
-            results.curriculum.inner_momentum,
-        ),
-        "rates",
-        "Line charts: inner learning rate and momentum over inner steps",
-    )
-    began = (
-        f"{config_value(results, 'inner.learning_rate')} and "
-        f"{config_value(results, 'inner.momentum')}"
-    )
-    is_learned = config_value(results, "inner.learn_hyperparameters")
-    return section(
-        "rates",
-        "Rates of the inner optimizer",
-        figure(
-            Html(drawing),
-            f"Learned for each inner step; they began at {began}."
-            if is_learned
-            else f"Not learned: {began} at every inner step.",
-        ),
-    )
