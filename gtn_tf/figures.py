@@ -83,14 +83,14 @@ def accuracy_per_step(evaluation: dict) -> Figure:
     """Draws test accuracy over inner steps, one line per source.
 
     Args:
-      evaluation: As in evaluation.json: of each source `accuracy_per_step` [T]
-        and, where known, `ci95_per_step` [T, 2].
+      evaluation: As in evaluation.json: of each of `SOURCES` in it
+        `accuracy_per_step` [T] and, where known, `ci95_per_step` [T, 2].
     """
     figure = new_figure(400, 290)
     axes = figure.subplots()
     sources = evaluation["sources"]
-    for name in sorted(sources, key=lambda n: _place(n)):
-        style = SOURCES.get(name, Style(name, INK, "-", "."))
+    for name in [name for name in SOURCES if name in sources]:
+        style = SOURCES[name]
         means = _numbers(sources[name]["accuracy_per_step"])
         steps = np.arange(1, len(means) + 1)
         bands = sources[name].get("ci95_per_step")
@@ -211,10 +211,6 @@ def _curve(
         counts = np.convolve(np.ones(len(points)), window, "same")
         values = np.convolve(values, window, "same") / counts
     axes.plot(steps, values, dashes, color=colour, label=label, marker=marker)
-
-
-def _place(source: str) -> int:
-    return [*SOURCES].index(source) if source in SOURCES else len(SOURCES)
 
 
 def _numbers(values: Iterable[float | None]) -> np.ndarray:

@@ -20,7 +20,6 @@ from gtn_tf.page import (
 )
 from gtn_tf.results import Results, config_value
 
-
 _INTERVAL = "95\u00a0% interval"  # on one line
 
 

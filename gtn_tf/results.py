@@ -12,6 +12,7 @@ import numpy as np
 
 from gtn_tf.checkpoints import read_json
 from gtn_tf.config import flatten
+from gtn_tf.figures import SOURCES
 from gtn_tf.metrics import read_rows
 from gtn_tf.types import InputError
 
@@ -129,20 +130,17 @@ _MEASURED = {
     "ci95": _is_interval,
     "num_learners": is_number,
 }
+_SOURCE = {
+    **_MEASURED,
+    "accuracy_per_step": _are_numbers,
+    "ci95_per_step?": lambda v: v is None or _is_list_of(_is_interval, v),
+    "std?": _is_number_or_none,
+    "images_seen?": _is_number_or_none,
+    "seconds_per_learner?": _is_number_or_none,
+    "setup_seconds?": _is_number_or_none,
+}
 _EVALUATION = {
-    "sources": {
-        "*": {
-            **_MEASURED,
-            "accuracy_per_step": _are_numbers,
-            "ci95_per_step?": lambda v: (
-                v is None or _is_list_of(_is_interval, v)
-            ),
-            "std?": _is_number_or_none,
-            "images_seen?": _is_number_or_none,
-            "seconds_per_learner?": _is_number_or_none,
-            "setup_seconds?": _is_number_or_none,
-        }
-    },
+    "sources": {f"{name}?": _SOURCE for name in SOURCES},
     "differences?": {
         "*": {
             "mean": is_number,
@@ -211,6 +209,8 @@ def _read_evaluation(path: Path) -> dict | None:
     if not evaluation["sources"]:
         raise _damaged(path, "no sources")
     for name, source in evaluation["sources"].items():
+        if name not in SOURCES:
+            raise _damaged(path, f"sources.{name} is none of gtn_tf's")
         bands = source.get("ci95_per_step")
         num_steps = len(source["accuracy_per_step"])
         if bands is not None and len(bands) != num_steps:
