@@ -86,7 +86,7 @@ def accuracy_per_step(evaluation: dict) -> Figure:
       evaluation: As in evaluation.json: of each of `SOURCES` in it
         `accuracy_per_step` [T] and, where known, `ci95_per_step` [T, 2].
     """
-    figure = new_figure(400, 290)
+    figure = _new_figure(400, 290)
     axes = figure.subplots()
     sources = evaluation["sources"]
     for name in [name for name in SOURCES if name in sources]:
@@ -124,7 +124,7 @@ def learned_rates(
     inner_learning_rate: np.ndarray, inner_momentum: np.ndarray
 ) -> Figure:
     """Draws the rates of the inner optimizer, [T] each, over inner steps."""
-    figure = new_figure(400, 290)
+    figure = _new_figure(400, 290)
     upper, lower = figure.subplots(2, sharex=True)
     for axes, values, name, colour, marker in (
         (upper, inner_learning_rate, "learning rate", _BLUE, "o"),
@@ -143,7 +143,7 @@ def learned_rates(
 @_in_theme
 def meta_loss_curve(rows: list[dict]) -> Figure:
     """Draws the meta-loss over meta-steps; rows as in metrics.jsonl."""
-    figure = new_figure(400, 290)
+    figure = _new_figure(400, 290)
     _draw_meta_loss(figure.subplots(), rows)
     return figure
 
@@ -151,7 +151,7 @@ def meta_loss_curve(rows: list[dict]) -> Figure:
 @_in_theme
 def accuracy_curve(rows: list[dict]) -> Figure:
     """Draws train and validation accuracy over meta-steps."""
-    figure = new_figure(400, 290)
+    figure = _new_figure(400, 290)
     _draw_accuracy(figure.subplots(), rows)
     return figure
 
@@ -168,7 +168,7 @@ def save_curves(path: Path, rows: list[dict], title: str) -> None:
       rows: As in metrics.jsonl; absent and null values are left out.
       title: Drawn above both panels.
     """
-    figure = new_figure(720, 288)
+    figure = _new_figure(720, 288)
     figure.suptitle(title, fontsize=11)
     left, right = figure.subplots(1, 2)
     _draw_meta_loss(left, rows)
@@ -248,8 +248,8 @@ def _name_lines(figure: Figure, axes: Axes) -> None:
         )
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """Returns an empty figure of so many points, laid out by itself."""
+def _new_figure(width: float, height: float) -> Figure:
+    """Returns an empty figure of so many points."""
     size = (width / _POINTS_PER_INCH, height / _POINTS_PER_INCH)
     return Figure(figsize=size, layout="constrained")
 

@@ -49,9 +49,10 @@ def percent(share: float | None) -> str:
     return ABSENT if share is None else f"{100 * share:.2f} %"
 
 
-def points(difference: float | None) -> str:
-    """Returns a difference of shares as '+1.20': percentage points."""
-    return ABSENT if difference is None else _signed(difference)
+def points(difference: float) -> str:
+    """Returns a difference of shares, 0.012, as '+1.20' percentage points."""
+    # A real minus sign is as wide as the plus.
+    return f"{100 * difference:+.2f}".replace("-", "\u2212")
 
 
 def interval(ci95: Sequence[float | None] | None, is_signed: bool) -> str:
@@ -60,13 +61,8 @@ def interval(ci95: Sequence[float | None] | None, is_signed: bool) -> str:
         return ABSENT
     low, high = ci95
     if is_signed:
-        return f"[{_signed(low)}, {_signed(high)}]"
+        return f"[{points(low)}, {points(high)}]"
     return f"[{100 * low:.2f}, {100 * high:.2f}]"
-
-
-def _signed(share: float) -> str:
-    # A real minus sign is as wide as the plus.
-    return f"{100 * share:+.2f}".replace("-", "\u2212")
 
 
 def count(value: float | None) -> str:
