@@ -15,6 +15,7 @@ setup(
     # installs.
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["gtn_tf", "gtn_tf.*"]),
+    package_data={"gtn_tf": ["page.css"]},
     install_requires=[
         "absl-py",
         "importlib_resources",  # tensorflow-datasets needs it, unsaid
@@ -35,7 +36,7 @@ setup(
         "cpu": ["tensorflow-cpu>=2.18,<2.22"],
         "gpu": ["tensorflow[and-cuda]>=2.18,<2.22"],
         "tpu": ["tensorflow-tpu>=2.18,<2.21"],
-        "test": ["pytest>=8", "pytest-xdist", "ruff>=0.9"],
+        "test": ["pytest>=8", "pytest-xdist", "ruff>=0.9", "selenium>=4.20"],
     },
     entry_points={"console_scripts": ["gtn-tf = gtn_tf.main:run"]},
 )

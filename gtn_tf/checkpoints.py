@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from absl import logging
+from ml_collections import config_dict
 
+from gtn_tf.config import FIELDS, flatten
 from gtn_tf.metrics import to_json, write_atomically
 from gtn_tf.types import InputError
 
@@ -237,6 +239,29 @@ def read_json(path: Path) -> Any:
         f"{str(path)!r} {reason}; expected a JSON file written by gtn_tf; give "
         "another path or run again what writes it"
     )
+
+
+def check_workdir(config: config_dict.ConfigDict, workdir: Path) -> None:
+    """Compares a config with the config.json of a workdir, if it has one.
+
+    Raises:
+      InputError: They differ in a key that may not change, or the file is
+        damaged.
+    """
+    path = Path(workdir) / "config.json"
+    if path.exists():
+        saved = read_json(path)
+        if not isinstance(saved, dict):
+            raise InputError(
+                f"{str(path)!r} holds no config; expected one JSON object; "
+                "restore it from a copy or give another --workdir"
+            )
+        saved.pop("environment", None)
+        # A key that came after the workdir was begun: its default is what the
+        # run did then.
+        defaults = {key: field.default for key, field in FIELDS.items()}
+        free = [key for key, field in FIELDS.items() if field.may_change]
+        check_same_config(defaults | dict(flatten(saved)), config.to_dict(), free)
 
 
 def check_same_config(

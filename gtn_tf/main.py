@@ -43,11 +43,19 @@ def _evaluate(config: config_dict.ConfigDict, workdir: Path) -> int:
     return comparison.evaluate(config, workdir)
 
 
+def _report(config: config_dict.ConfigDict, workdir: Path) -> int:
+    from gtn_tf import report
+
+    return report.report(config, workdir)
+
+
 #: --mode -> what runs it: (config, workdir) -> exit code.
 MODES: dict[str, Callable[[config_dict.ConfigDict, Path], int]] = {
     "pretrain": _pretrain,
     "evaluate": _evaluate,
+    "report": _report,
 }
+_WITHOUT_TENSORFLOW = ("report",)
 _MODE = flags.DEFINE_string(
     "mode", "pretrain", f"What to do: {', '.join(MODES)}."
 )
@@ -89,7 +97,8 @@ def _run(argv: list[str]) -> int:
     validate(config)
     name = Path(config_flags.get_config_filename(flags.FLAGS["config"])).stem
     workdir = Path(_WORKDIR.value or Path("runs") / name)
-    _check_tensorflow()
+    if _MODE.value not in _WITHOUT_TENSORFLOW:
+        _check_tensorflow()
     return MODES[_MODE.value](config, workdir)
 
 

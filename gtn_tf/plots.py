@@ -1,7 +1,4 @@
-"""Pictures of a run: the curriculum and the curves of meta-training.
-
-No TensorFlow here, and matplotlib through its objects only: `pyplot` keeps
-global state and picks a backend that may want a display.
+"""Pictures of what a GTN teaches; no TensorFlow here.
 
 Image units: "normalised" is what learners see; `x * std + mean` takes it back
 to data units, in which real images lie in [0, 1].
@@ -14,19 +11,16 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
 from PIL import Image
 
+from gtn_tf.figures import save_figure
 from gtn_tf.metrics import write_atomically
 
 _SEPARATOR = 2  # pixels
 _WHITE, _BLANK = 255, 232
-# From the palette of Okabe and Ito, which the colour-blind can tell apart.
-_BLUE, _ORANGE = "#0072B2", "#D55E00"
-_DPI = 100
 _BAND_COLUMNS = 32
+_DPI = 100
 
 
 def curriculum_grid(
@@ -124,7 +118,8 @@ def save_curriculum_figure(
     total_width = max(left + zoom * columns * pitch_x + right, 520)
     total_height = top + len(starts) * (band_height + gap)
 
-    figure = _figure(total_width, total_height)
+    size = (total_width / _DPI, total_height / _DPI)
+    figure = Figure(figsize=size, dpi=_DPI)
     figure.suptitle(title, fontsize=11, y=1 - 22 / total_height, va="center")
     for band, start in enumerate(starts):
         end = min(start + columns, num_steps)
@@ -141,7 +136,7 @@ def save_curriculum_figure(
         axes.imshow(part, interpolation="nearest", aspect="auto")
         _label_tiles(axes, range(start, end), pitch_x, pitch_y)
     axes.set_xlabel("inner step")
-    _save(path, figure)
+    save_figure(path, figure, _DPI)
 
 
 def _label_tiles(axes: Axes, steps: range, pitch_x: int, pitch_y: int) -> None:
@@ -156,63 +151,3 @@ def _label_tiles(axes: Axes, steps: range, pitch_x: int, pitch_y: int) -> None:
     axes.tick_params(length=2, labelsize=9)
     axes.spines[:].set_visible(False)
     axes.set_ylabel("class")
-
-
-def save_curves(path: Path, rows: list[dict], title: str) -> None:
-    """Writes meta-loss and accuracies over meta-steps, as PNG; atomic.
-
-    More than 200 values of a kind are drawn pale, under their moving mean.
-
-    Args:
-      path: The PNG file.
-      rows: As in metrics.jsonl; absent and null values are left out.
-      title: Drawn above both panels.
-    """
-    figure = _figure(1000, 400)
-    figure.suptitle(title, fontsize=11)
-    loss, accuracy = figure.subplots(1, 2)
-    _curve(loss, rows, "meta_loss", "meta-loss", _BLUE)
-    loss.set_ylabel("meta-loss: cross-entropy [nats]")
-    _curve(accuracy, rows, "meta_accuracy", "meta-batch (train)", _BLUE)
-    _curve(accuracy, rows, "validation_accuracy", "validation", _ORANGE)
-    accuracy.set_ylabel("accuracy [%]")
-    accuracy.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
-    if accuracy.lines:
-        accuracy.legend(loc="lower right", frameon=False)
-    for axes in (loss, accuracy):
-        axes.set_xlabel("meta-step")
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        axes.grid(color="0.9")
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.tight_layout()
-    _save(path, figure)
-
-
-def _curve(
-    axes: Axes, rows: list[dict], key: str, label: str, colour: str
-) -> None:
-    points = [(r["step"], r[key]) for r in rows if r.get(key) is not None]
-    if not points:
-        return
-    steps, values = np.asarray(points, np.float64).T
-    marker = "o" if len(points) <= 40 else None
-    if len(points) > 200:
-        axes.plot(steps, values, color=colour, alpha=0.25, linewidth=0.8)
-        window = np.ones(len(points) // 50)
-        # Sums over counts: the ends average what there is of the window.
-        counts = np.convolve(np.ones(len(points)), window, "same")
-        values = np.convolve(values, window, "same") / counts
-    axes.plot(steps, values, color=colour, label=label, marker=marker, ms=3.5)
-
-
-def _figure(width: int, height: int) -> Figure:
-    figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _save(path: Path, figure: Figure) -> None:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    write_atomically(path, buffer.getvalue())

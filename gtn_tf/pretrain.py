@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from ml_collections import config_dict
 
-from gtn_tf import data, plots
+from gtn_tf import data, figures, plots
 from gtn_tf.assembly import (
     build_gtn,
     build_meta_optimizer,
@@ -25,12 +25,11 @@ from gtn_tf.assembly import (
 )
 from gtn_tf.checkpoints import (
     Checkpoints,
-    check_same_config,
+    check_workdir,
     claim_workdir,
-    read_json,
     write_json,
 )
-from gtn_tf.config import FIELDS, validate
+from gtn_tf.config import validate
 from gtn_tf.distribution import (
     configure_runtime,
     create_strategy,
@@ -51,8 +50,6 @@ from gtn_tf.metrics import (
 from gtn_tf.real_batches import device_split
 from gtn_tf.seeds import Purpose, fold, root_seed
 from gtn_tf.types import DivergenceError, InputError
-
-_MAY_CHANGE = tuple(key for key, field in FIELDS.items() if field.may_change)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +92,7 @@ def pretrain(config: config_dict.ConfigDict, workdir: Path) -> int:
     validate(config)
     check_learners(config)
     with claim_workdir(workdir), catch_signals() as caught:
-        _check_workdir(config, workdir)
+        check_workdir(config, workdir)
         configure_runtime(config.num_logical_devices)
         run = build_run(config, workdir)
         restored = run.checkpoints.restore_latest()
@@ -181,7 +178,7 @@ def restore_run(config: config_dict.ConfigDict, workdir: Path) -> Run:
     )
     if not (workdir / "config.json").exists():
         raise no_gtn
-    _check_workdir(config, workdir)
+    check_workdir(config, workdir)
     configure_runtime(config.num_logical_devices)
     run = build_run(config, workdir)
     if run.checkpoints.restore_latest() is None:
@@ -300,26 +297,13 @@ def _draw_samples(
         *facts,
         title=f"{run.dataset.name}: curriculum after {step} meta-steps",
     )
-    plots.save_curves(
+    figures.save_curves(
         workdir / "samples" / "curves.png",
         read_rows(workdir / "metrics.jsonl"),
         title=f"{run.dataset.name}: meta-training",
     )
     if board is not None:
         board.image(step, "curriculum", plots.curriculum_grid(*facts))
-
-
-def _check_workdir(config: config_dict.ConfigDict, workdir: Path) -> None:
-    path = workdir / "config.json"
-    if path.exists():
-        saved = read_json(path)
-        if not isinstance(saved, dict):
-            raise InputError(
-                f"{str(path)!r} holds no config; expected one JSON object; "
-                "restore it from a copy or give another --workdir"
-            )
-        saved.pop("environment", None)
-        check_same_config(saved, config.to_dict(), _MAY_CHANGE)
 
 
 def _write_config(config: config_dict.ConfigDict, workdir: Path) -> None:

@@ -591,3 +591,23 @@ def test_what_may_change():
         check_same_config(
             CONFIG, changed(evaluation_mode="slow"), ["evaluation"]
         )
+
+
+def _workdir_begun_without(key, folder):
+    config = default_config()
+    *groups, name = key.split(".")
+    saved = config.to_dict()
+    node = saved
+    for group in groups:
+        node = node[group]
+    del node[name]
+    write_json(folder / "config.json", {**saved, "environment": {}})
+    return config
+
+
+def test_a_workdir_older_than_a_key_has_its_default(tmp_path):
+    config = _workdir_begun_without("generator.rematerialize", tmp_path)
+    check_workdir(config, tmp_path)
+    config.generator.rematerialize = True
+    with pytest.raises(InputError, match=r"rematerialize=True \(saved: False"):
+        check_workdir(config, tmp_path)

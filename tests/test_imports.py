@@ -11,14 +11,15 @@ import gtn_tf
 #: or from those named before it in its own line.
 LAYERS = """
 types
-config metrics checkpoints seeds tfds_reader data real_batches
+config metrics checkpoints interrupts intervals seeds tfds_reader data real_batches
 layers normalization inner_optimizers distribution
 initial_values learner_families generators curricula learners
 gtn inner_loop
 meta_gradient evaluation meta_step
 assembly
-plots report
+figures plots page results report_evaluation report_training report
 pretrain
+baselines comparison
 main
 """
 _FOLDER = Path(gtn_tf.__file__).parent
@@ -59,7 +60,9 @@ def test_the_search_finds_imports():
 
 
 _WITHOUT_TENSORFLOW = [
-    name for name in ("main", "config", "plots", "report") if name in _MODULES
+    name
+    for name in ("main", "config", "figures", "plots", "report")
+    if name in _MODULES
 ]
 
 

@@ -112,7 +112,7 @@ def test_the_figure_holds_every_pixel_of_the_grid(
 def capture_figures(monkeypatch):
     figures = []
     monkeypatch.setattr(
-        plots, "_save", lambda _, figure: figures.append(figure)
+        plots, "save_figure", lambda _, figure, dpi: figures.append(figure)
     )
     return figures
 
@@ -133,49 +133,3 @@ def test_ticks_name_inner_steps_and_classes(monkeypatch):
     assert second.get_xlabel() == "inner step"
     assert first.get_ylabel() == "class"
     assert figures[0].get_suptitle() == "40 steps"
-
-
-def test_curves_show_the_rows(monkeypatch):
-    figures = capture_figures(monkeypatch)
-    rows = [
-        {"step": 1, "meta_loss": 2.0, "meta_accuracy": 0.1},
-        {"step": 2, "meta_loss": None, "meta_accuracy": 0.2},
-        {
-            "step": 3,
-            "meta_loss": 1.0,
-            "meta_accuracy": 0.3,
-            "validation_accuracy": 0.25,
-        },
-    ]
-    plots.save_curves("-", rows, "run")
-    loss, accuracy = figures[0].axes
-    np.testing.assert_array_equal(loss.lines[0].get_xydata(), [[1, 2], [3, 1]])
-    train, validation = accuracy.lines
-    np.testing.assert_array_equal(train.get_ydata(), [0.1, 0.2, 0.3])
-    np.testing.assert_array_equal(validation.get_xydata(), [[3, 0.25]])
-    assert train.get_color() != validation.get_color()
-    assert loss.get_xlabel() == accuracy.get_xlabel() == "meta-step"
-    assert "nats" in loss.get_ylabel()
-    assert "%" in accuracy.get_ylabel()
-    assert float(accuracy.yaxis.get_major_formatter()(0.25, 0)) == 25
-
-
-def test_long_curves_get_a_moving_mean_right_to_the_ends(monkeypatch):
-    figures = capture_figures(monkeypatch)
-    rows = [{"step": s, "meta_loss": 3.0 + (-1) ** s} for s in range(1, 201)]
-    rows += [{"step": 201 + s, "meta_loss": 3.0} for s in range(10)]
-    plots.save_curves("-", rows, "run")
-    raw, mean = figures[0].axes[0].lines
-    # 210 values: a window of 4, so the alternation 2, 4, 2, 4 averages to 3.
-    np.testing.assert_array_equal(raw.get_ydata()[:4], [2, 4, 2, 4])
-    np.testing.assert_allclose(mean.get_ydata()[2:-12], 3.0)
-    assert mean.get_ydata()[-1] == pytest.approx(3.0)
-    # At the start only the values 1 and 2 are inside the window.
-    assert mean.get_ydata()[0] == pytest.approx(3.0)
-
-
-@pytest.mark.parametrize("rows", [[], [{"step": 1}]])
-def test_curves_of_a_run_that_has_just_begun(tmp_path, rows):
-    plots.save_curves(tmp_path / "curves.png", rows, "run")
-    with Image.open(tmp_path / "curves.png") as image:
-        assert image.size == (1000, 400)

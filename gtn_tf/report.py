@@ -1,0 +1,261 @@
+"""`--mode=report`: one self-contained page of whatever a workdir holds.
+
+Reads files only. A section is a function of the results that returns None
+where what it shows is absent; `_SECTIONS` lists them in the order of the page.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from ml_collections import config_dict
+
+from gtn_tf.checkpoints import check_workdir
+from gtn_tf.config import FIELDS, default_config, flatten, validate
+from gtn_tf.metrics import to_json, write_atomically
+from gtn_tf.page import (
+    ABSENT,
+    Html,
+    document,
+    duration,
+    element,
+    join,
+    section,
+    table,
+)
+from gtn_tf.report_evaluation import evaluation_section, headline
+from gtn_tf.report_training import curriculum_section, meta_training_section
+from gtn_tf.results import Results, config_value, read_results
+from gtn_tf.types import InputError
+
+
+def report(config: config_dict.ConfigDict, workdir: Path) -> int:
+    """Writes `workdir/report.html` and says so on standard error.
+
+    Returns:
+      The exit code, 0.
+
+    Raises:
+      InputError: bad config; no results in the workdir, damaged ones or those
+        of another config; or the page cannot be written.
+    """
+    validate(config)
+    results = read_results(workdir)
+    check_workdir(config, workdir)
+    path = Path(workdir) / "report.html"
+    # A lone surrogate, which JSON can hold, has no UTF-8.
+    page = build_page(results).encode("utf-8", "xmlcharrefreplace")
+    try:
+        write_atomically(path, page)
+    except OSError as error:
+        raise InputError(
+            f"{str(path)!r} cannot be written ({error.strerror}); expected a "
+            "workdir that can be written; report on a copy of it"
+        ) from error
+    print(path, file=sys.stderr, flush=True)
+    return 0
+
+
+def build_page(results: Results) -> str:
+    """Returns the page: the same results, the same text."""
+    found = (make(results) for make in _SECTIONS)
+    title = f"GTN on {config_value(results, 'dataset.name')}"
+    return document(
+        title,
+        _header(results, title),
+        join([part for part in found if part is not None], "\n"),
+    )
+
+
+def _header(results: Results, title: str) -> Html:
+    num_steps = config_value(results, "inner.num_steps")
+    subtitle = (
+        f"{num_steps} inner steps of "
+        f"{config_value(results, 'inner.batch_size')} synthetic images, "
+        f"learner {config_value(results, 'learner.name')}, "
+        f"seed {config_value(results, 'seed')}"
+    )
+    is_generated = config_value(results, "source") == "gtn"
+    if is_generated:
+        what = "A Generative Teaching Network (GTN) learns to make training"
+        start = ["curriculum", "generator"]
+    else:
+        what = "Here the images themselves are learned: distilled training"
+        start = ["learned images"]
+    flow = [
+        *start,
+        f"inner step \u00d7 {num_steps}",
+        "meta-loss on real data",
+        "meta-gradient",
+        "one update",
+    ]
+    return join(
+        [
+            element("h1", title),
+            element("p", subtitle, class_="subtitle"),
+            element(
+                "p",
+                f"{what} data. A freshly initialised learner trains on them "
+                f"for {num_steps} inner steps; its cross-entropy on real "
+                "images is the meta-loss. The gradient of the meta-loss "
+                "through all inner steps improves the data, so what counts is "
+                "how well such a learner then does on real images.",
+            ),
+            element(
+                "ol",
+                *(element("li", element("span", step)) for step in flow),
+                class_="flow",
+                aria_label="data flow of one meta-step",
+            ),
+            headline(results),
+        ],
+        "\n",
+    )
+
+
+def _config(results: Results) -> Html:
+    defaults = dict(flatten(to_json(default_config().to_dict())))
+    values = dict(flatten(results.config))
+    rows, classes = [], []
+    for key in [*FIELDS, *(key for key in values if key not in FIELDS)]:
+        value, default = values.get(key, ABSENT), defaults.get(key, ABSENT)
+        is_set = key in values and value != default
+        rows.append(
+            (
+                element("code", key),
+                element("code", _flag_value(value)),
+                element("code", _flag_value(default)) if is_set else "",
+                FIELDS[key].meaning if key in FIELDS else "",
+            )
+        )
+        classes.append("set" if is_set else "default")
+    return section(
+        "config",
+        "Config",
+        element(
+            "details",
+            element(
+                "summary",
+                f"{classes.count('set')} of {len(rows)} keys differ from the "
+                "defaults",
+            ),
+            table(
+                "Keys that differ from the default are marked.",
+                ["key", "value", "default, if another", "meaning"],
+                rows,
+                num_text_columns=4,
+                row_classes=classes,
+            ),
+        ),
+    )
+
+
+def _provenance(results: Results) -> Html:
+    facts = dict(flatten(results.environment))
+    export, evaluation = results.export or {}, results.evaluation or {}
+    seconds = results.rows[-1].get("seconds") if results.rows else None
+    facts["time of meta-training"] = duration(seconds)
+    for name, found in (("export", export), ("evaluation", evaluation)):
+        versions = found.get("versions")
+        if isinstance(versions, dict):
+            listed = flatten(versions)
+            text = ", ".join(f"{key} {value}" for key, value in listed)
+            facts[f"versions of the {name}"] = text
+    if evaluation:
+        facts["time of evaluation"] = duration(evaluation.get("seconds"))
+    pairs = []
+    for name, value in facts.items():
+        if isinstance(value, list):
+            value = ", ".join(map(str, value))
+        pairs += [
+            element("dt", name.replace("_", " ")),
+            element("dd", value),
+        ]
+    return section(
+        "provenance",
+        "Versions, hardware, times",
+        element("dl", *pairs, class_="facts"),
+    )
+
+
+def flags(results: Results) -> list[str]:
+    """Returns the flags that make configs/default.py the config of a run."""
+    defaults = dict(flatten(to_json(default_config().to_dict())))
+    values = flatten(results.config)
+    return [
+        f"--config.{key}={_flag_value(value)}"
+        for key, value in values
+        if key in FIELDS and value != defaults[key]
+    ]
+
+
+def _flag_value(value: object) -> str:
+    """Writes a value of config.json as flags take it: lists as tuples."""
+    if isinstance(value, list):
+        items = "".join(f"{_flag_value(item)}," for item in value)
+        return f"({items if len(value) == 1 else items[:-1]})"
+    return str(value)
+
+
+def _reproduce(results: Results) -> Html:
+    given = [
+        "python -m gtn_tf.main --config=configs/default.py",
+        f"--workdir={results.workdir}",
+        *flags(results),
+    ]
+    command = " \\\n    ".join(
+        [given[0], *(shlex.quote(flag) for flag in given[1:])]
+    )
+    modes = ["report"]
+    if results.export is not None:
+        modes.insert(0, "export")
+    if results.evaluation is not None:
+        modes.insert(0, "evaluate")
+    listed = join((element("code", f"--mode={m}") for m in modes), ", then ")
+    return section(
+        "reproduce",
+        "Reproduce",
+        element(
+            "p",
+            "From a checkout of gtn_tf; give another ",
+            element("code", "--workdir"),
+            " to begin anew. The same command with ",
+            listed,
+            " makes the rest of this page.",
+        ),
+        element("pre", element("code", command), tabindex="0"),
+    )
+
+
+def _notes(results: Results) -> Html:
+    notes = [
+        "Intervals are over learners within one GTN: fresh initial weights, "
+        "the same meta-trained GTN. They do not say how another "
+        "meta-training, from another seed, would end.",
+        "\u201cBetter\u201d and \u201cworse\u201d mean that the 95 % interval "
+        "of the paired difference excludes 0.",
+        "Meta-training reads the train split; the validation accuracy is of "
+        "images held out from it, and is what choices are made by. Test "
+        "images are read by the evaluation alone.",
+        f"\u201c{ABSENT}\u201d: not run, or not known.",
+    ]
+    return section(
+        "notes",
+        "How to read this",
+        element("ul", *(element("li", note) for note in notes)),
+    )
+
+
+#: In the order of the page.
+_SECTIONS: tuple[Callable[[Results], Html | None], ...] = (
+    evaluation_section,
+    curriculum_section,
+    meta_training_section,
+    _notes,
+    _reproduce,
+    _config,
+    _provenance,
+)

@@ -1,0 +1,238 @@
+"""What a report says of an evaluation: its headline, tables and curves."""
+
+from __future__ import annotations
+
+from gtn_tf import figures
+from gtn_tf.page import (
+    ABSENT,
+    Html,
+    columns,
+    count,
+    duration,
+    element,
+    figure,
+    interval,
+    join,
+    percent,
+    points,
+    section,
+    table,
+)
+from gtn_tf.results import Results, config_value
+
+_INTERVAL = "95\u00a0% interval"  # on one line
+
+
+def _source_label(name: str) -> str:
+    return figures.SOURCES[name].label if name in figures.SOURCES else name
+
+
+def headline(results: Results) -> Html:
+    """The numbers that a reader comes for: name, value, what it rests on."""
+    cards = []
+    if results.evaluation is not None:
+        cards += _test_cards(results.evaluation)
+    cards += _training_cards(results)
+    items = (
+        element(
+            "div",
+            element("dt", name),
+            element("dd", value, class_="value"),
+            element("dd", more, class_="more"),
+        )
+        for name, value, more in cards
+    )
+    return element("dl", *items, class_="headline") if cards else Html()
+
+
+def _test_cards(evaluation: dict) -> list[tuple]:
+    cards = []
+    subject = evaluation["sources"].get("gtn")
+    if subject is not None:
+        more = f"{_INTERVAL} {interval(subject['ci95'], False)}; "
+        more += f"{count(subject['num_learners'])} fresh learners"
+        cards.append(("Test accuracy", percent(subject["accuracy"]), more))
+    for other in ("real_tuned", "real"):
+        difference = evaluation.get("differences", {}).get(f"gtn - {other}")
+        if difference is not None:
+            value = [points(difference["mean"]), element("small", " points")]
+            verdict = element("strong", _verdict(difference))
+            shown = interval(difference["ci95"], True)
+            more = join([verdict, f"; {_INTERVAL} {shown}"])
+            cards.append((f"Against {_source_label(other)}", join(value), more))
+    return cards
+
+
+def _training_cards(results: Results) -> list[tuple]:
+    if not results.rows:
+        return []
+    cards = []
+    validated = [r for r in results.rows if "validation_accuracy" in r]
+    if validated:
+        step, value = (
+            validated[-1][k] for k in ("step", "validation_accuracy")
+        )
+        number = config_value(results, "meta.validation_num_learners")
+        more = f"after meta-step {step}; mean of {number} learners"
+        cards.append(("Validation accuracy", percent(value), more))
+    last = results.rows[-1]
+    total = config_value(results, "meta.num_steps")
+    more = f"{last['step']} of {total} meta-steps"
+    cards.append(("Meta-training", duration(last.get("seconds")), more))
+    return cards
+
+
+def _verdict(difference: dict) -> str:
+    """Says what the 95 % interval of a paired difference shows."""
+    low, high = difference["ci95"] or (None, None)
+    if low is not None and low > 0:
+        return "better"
+    if high is not None and high < 0:
+        return "worse"
+    return "no difference shown"
+
+
+def evaluation_section(results: Results) -> Html | None:
+    """Test accuracy by training data: table, curves, differences, transfer."""
+    evaluation = results.evaluation
+    if evaluation is None:
+        return None
+    curves = figures.inline_svg(
+        figures.accuracy_per_step(evaluation),
+        "accuracy-per-step",
+        "Line chart: test accuracy after each inner step, by training data",
+    )
+    tests = count(evaluation.get("num_test_images"))
+    return section(
+        "evaluation",
+        "Test accuracy",
+        _sources_table(evaluation, tests),
+        columns(
+            "25rem",
+            figure(
+                Html(curves),
+                "Test accuracy after each inner step; bands: 95 % intervals.",
+            ),
+            element(
+                "div",
+                _differences_table(evaluation),
+                _transfer_table(evaluation),
+            ),
+        ),
+    )
+
+
+def _sources_table(evaluation: dict, num_test_images: str) -> Html:
+    sources = evaluation["sources"]
+    ranked = sorted(sources, key=lambda n: (-sources[n]["accuracy"], n))
+    rows, classes = [], []
+    for name in ranked:
+        source = sources[name]
+        label = join(
+            [_source_label(name), element("small", source.get("how") or "")]
+        )
+        rows.append(
+            (
+                label,
+                percent(source["accuracy"]),
+                interval(source["ci95"], False),
+                _range(source),
+                percent(source.get("std")),
+                count(source["num_learners"]),
+                count(source.get("images_seen")),
+                duration(source.get("seconds_per_learner")),
+                duration(source.get("setup_seconds")),
+            )
+        )
+        classes.append("subject" if name == "gtn" else "source")
+    for name in [n for n in figures.SOURCES if n not in sources]:
+        rows.append((_source_label(name), *[ABSENT] * 8))
+        classes.append("absent")
+    return table(
+        f"Learner {evaluation.get('learner')} on {num_test_images} test "
+        f"images after {evaluation.get('num_inner_steps')} inner steps of "
+        f"{evaluation.get('inner_batch_size')} images.",
+        [
+            "training data",
+            "accuracy",
+            "95 % interval",
+            "0 to 100 %",
+            "std",
+            "learners",
+            "images seen",
+            "per learner",
+            "setup",
+        ],
+        rows,
+        row_classes=classes,
+    )
+
+
+def _range(source: dict) -> Html:
+    """A dot at the accuracy in a bar for its interval, from 0 to 100 %."""
+    mean = source["accuracy"]
+    low, high = source["ci95"] or (None, None)
+    low, high = (mean if v is None else v for v in (low, high))
+    style = f"--low: {low:.2%}; --width: {high - low:.2%}; --mean: {mean:.2%}"
+    return element(
+        "span",
+        element("i"),
+        element("b"),
+        class_="range",
+        style=style,
+        aria_hidden="true",
+    )
+
+
+def _differences_table(evaluation: dict) -> Html:
+    differences = evaluation.get("differences")
+    if not differences:
+        return Html()
+    rows = []
+    for name, difference in differences.items():
+        label = " \u2212 ".join(map(_source_label, name.split(" - ")))
+        rows.append(
+            (
+                label,
+                _verdict(difference),
+                points(difference["mean"]),
+                interval(difference["ci95"], True),
+                count(difference.get("num_learners")),
+            )
+        )
+    return table(
+        "Paired differences of test accuracy, in percentage points; the "
+        "verdict is on the first of the two.",
+        ["difference", "verdict", "mean", "95 % interval", "pairs"],
+        rows,
+        num_text_columns=2,
+    )
+
+
+def _transfer_table(evaluation: dict) -> Html:
+    rows = []
+    for learner, measured in evaluation.get("transfer", {}).items():
+        for name, source in measured.items():
+            rows.append(
+                (
+                    learner,
+                    _source_label(name),
+                    percent(source["accuracy"]),
+                    interval(source["ci95"], False),
+                    count(source["num_learners"]),
+                )
+            )
+    if not rows:
+        return Html()
+    return table(
+        "Transfer: test accuracy of learners of other families.",
+        [
+            "learner",
+            "training data",
+            "accuracy",
+            "95 % interval",
+            "learners",
+        ],
+        rows,
+        num_text_columns=2,
+    )

@@ -1,0 +1,260 @@
+"""What a workdir holds, read and checked; no TensorFlow here."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gtn_tf.checkpoints import read_json
+from gtn_tf.config import flatten
+from gtn_tf.figures import SOURCES
+from gtn_tf.metrics import read_rows
+from gtn_tf.types import InputError
+
+
+class Curriculum(NamedTuple):
+    """The arrays of export/curriculum.npz.
+
+    Attributes:
+      images: [T, B, H, W, C] float, normalised.
+      labels: [T, B, K] float.
+      inner_learning_rate: [T].
+      inner_momentum: [T].
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    inner_learning_rate: np.ndarray
+    inner_momentum: np.ndarray
+
+
+class Results(NamedTuple):
+    """The files of a workdir; None or empty where absent.
+
+    Attributes:
+      workdir: where they are.
+      config: of config.json, nested.
+      environment: of config.json: versions, devices, threads.
+      rows: of metrics.jsonl; values that are no finite numbers are left out.
+      evaluation: evaluation.json.
+      export: export/metadata.json.
+      curriculum: export/curriculum.npz.
+    """
+
+    workdir: Path
+    config: dict
+    environment: dict
+    rows: list[dict]
+    evaluation: dict | None
+    export: dict | None
+    curriculum: Curriculum | None
+
+
+def read_results(workdir: Path) -> Results:
+    """Reads whatever a workdir holds.
+
+    Raises:
+      InputError: It holds no results, or one of its files is damaged.
+    """
+    workdir = Path(workdir)
+    if not (workdir / "config.json").exists():
+        raise _nothing(workdir)
+    config = dict(_read_object(workdir / "config.json"))
+    environment = config.pop("environment", {})
+    results = Results(
+        workdir=workdir,
+        config=config,
+        environment=environment if isinstance(environment, dict) else {},
+        rows=_read_metrics(workdir / "metrics.jsonl"),
+        evaluation=_read_evaluation(workdir / "evaluation.json"),
+        export=_read_checked(workdir / "export" / "metadata.json", _EXPORT),
+        curriculum=_read_curriculum(workdir / "export" / "curriculum.npz"),
+    )
+    if not any(results[3:]):
+        raise _nothing(workdir)
+    return results
+
+
+def config_value(results: Results, key: str) -> object:
+    """Returns the value of a dotted key, None where there is none."""
+    return dict(flatten(results.config)).get(key)
+
+
+def _nothing(workdir: Path) -> InputError:
+    return InputError(
+        f"workdir {str(workdir)!r} holds no results; expected config.json and "
+        "a metrics.jsonl with rows, an evaluation.json or an export; run "
+        "--mode=pretrain first or give another --workdir"
+    )
+
+
+def is_number(value: object) -> bool:
+    """Whether a value of a JSON file is a finite number."""
+    is_real = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_real and math.isfinite(value)
+
+
+def _is_interval(value: object) -> bool:
+    return (_is_list_of(is_number, value) and len(value) == 2) or value in (
+        None,
+        [None, None],
+    )
+
+
+def _is_list_of(is_item: Callable[[Any], bool], value: object) -> bool:
+    return isinstance(value, list) and all(map(is_item, value))
+
+
+def _is_number_or_none(value: object) -> bool:
+    return value is None or is_number(value)
+
+
+def _are_numbers(value: object) -> bool:
+    return _is_list_of(is_number, value) and bool(value)
+
+
+def _are_objects(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(item, dict) for item in value.values()
+    )
+
+
+#: Key -> what its value must be; '*' stands for every key.
+_MEASURED = {
+    "accuracy": is_number,
+    "ci95": _is_interval,
+    "num_learners": is_number,
+}
+_SOURCE = {
+    **_MEASURED,
+    "accuracy_per_step": _are_numbers,
+    "ci95_per_step?": lambda v: v is None or _is_list_of(_is_interval, v),
+    "std?": _is_number_or_none,
+    "images_seen?": _is_number_or_none,
+    "seconds_per_learner?": _is_number_or_none,
+    "setup_seconds?": _is_number_or_none,
+}
+_EVALUATION = {
+    "sources": {f"{name}?": _SOURCE for name in SOURCES},
+    "differences?": {
+        "*": {
+            "mean": is_number,
+            "ci95": _is_interval,
+            "num_learners?": _is_number_or_none,
+        }
+    },
+    "transfer?": {"*": {"*": _MEASURED}},
+    "num_test_images?": _is_number_or_none,
+    "seconds?": _is_number_or_none,
+}
+_EXPORT = {
+    "normalisation": {
+        "mean": lambda v: is_number(v) or _are_numbers(v),
+        "std": lambda v: is_number(v) or _are_numbers(v),
+    },
+}
+
+
+def _misfit(value: object, expected: dict | Callable, place: str) -> str:
+    """Returns the first place of `value` that is not as expected, or ''."""
+    if callable(expected):
+        return "" if expected(value) else place
+    if not isinstance(value, dict):
+        return place
+    for key, inner in expected.items():
+        name = key.rstrip("?")
+        if key.endswith("?") and name not in value:
+            continue
+        for found in [*value] if name == "*" else [name]:
+            where = f"{place}.{found}".lstrip(".")
+            misfit = _misfit(value.get(found), inner, where)
+            if misfit:
+                return misfit
+    return ""
+
+
+def _damaged(path: Path, reason: str) -> InputError:
+    return InputError(
+        f"{str(path)!r} is damaged ({reason}); expected it as gtn_tf writes "
+        "it; delete it or run again the mode that writes it"
+    )
+
+
+def _read_object(path: Path) -> dict:
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise _damaged(path, "no JSON object")
+    return value
+
+
+def _read_checked(path: Path, expected: dict) -> dict | None:
+    if not path.exists():
+        return None
+    value = _read_object(path)
+    misfit = _misfit(value, expected, "")
+    if misfit:
+        raise _damaged(path, f"its {misfit!r} is absent or of a wrong type")
+    return value
+
+
+def _read_evaluation(path: Path) -> dict | None:
+    evaluation = _read_checked(path, _EVALUATION)
+    if evaluation is None:
+        return None
+    if not evaluation["sources"]:
+        raise _damaged(path, "no sources")
+    for name, source in evaluation["sources"].items():
+        if name not in SOURCES:
+            raise _damaged(path, f"sources.{name} is none of gtn_tf's")
+        bands = source.get("ci95_per_step")
+        num_steps = len(source["accuracy_per_step"])
+        if bands is not None and len(bands) != num_steps:
+            raise _damaged(
+                path, f"{len(bands)} of {num_steps} bands of {name!r}"
+            )
+    return evaluation
+
+
+def _read_metrics(path: Path) -> list[dict]:
+    rows = read_rows(path) if path.exists() else []
+    return [{k: v for k, v in r.items() if is_number(v)} for r in rows]
+
+
+def _read_curriculum(path: Path) -> Curriculum | None:
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            found = Curriculum(*(arrays[name] for name in Curriculum._fields))
+        is_whole = _fit_each_other(found)
+    except (
+        EOFError,
+        LookupError,
+        OSError,
+        TypeError,
+        ValueError,
+        zipfile.BadZipFile,
+    ) as error:
+        raise _damaged(path, " ".join(str(error).split())) from error
+    if not is_whole:
+        raise _damaged(path, "its arrays do not fit each other")
+    return found
+
+
+def _fit_each_other(arrays: Curriculum) -> bool:
+    images, labels, *rates = arrays
+    return bool(
+        images.ndim == 5
+        and images.size
+        and images.shape[-1] in (1, 3)
+        and labels.ndim == 3
+        and labels.size
+        and labels.shape[:2] == images.shape[:2]
+        and all(rate.shape == images.shape[:1] for rate in rates)
+        and all(np.isfinite(array).all() for array in arrays)
+    )
