@@ -279,11 +279,13 @@ def _tune(
     )
     progress = Progress(len(pairs), unit=f"{name} pair")
     grid = []
-    for number, (rate, momentum) in enumerate(pairs, start=1):
-        accuracy = _mean_accuracy(synthesize, rate, momentum, setting)
-        grid.append([rate, momentum, accuracy])
-        progress.update(number, best=max(row[2] for row in grid))
-    progress.close()
+    try:
+        for number, (rate, momentum) in enumerate(pairs, start=1):
+            accuracy = _mean_accuracy(synthesize, rate, momentum, setting)
+            grid.append([rate, momentum, accuracy])
+            progress.update(number, best=max(row[2] for row in grid))
+    finally:
+        progress.close()
     tuning = {
         "asked": asked,
         "grid": grid,

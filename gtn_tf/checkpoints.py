@@ -22,7 +22,7 @@ from ml_collections import config_dict
 
 from gtn_tf.config import FIELDS, flatten
 from gtn_tf.metrics import to_json, write_atomically
-from gtn_tf.types import InputError
+from gtn_tf.types import InputError, one_line
 
 _FILE = re.compile(r"ckpt-(\d+)\.(index|data-\d{5}-of-\d{5})")
 
@@ -132,7 +132,7 @@ class Checkpoints:
             RuntimeError,
             ValueError,
         ) as error:
-            return " ".join(str(error).split()).replace(";", ",")[:300]
+            return one_line(error)
         return ""
 
     def _entries(self, prefix: Path, read_values: bool) -> dict[str, str]:
@@ -261,7 +261,9 @@ def check_workdir(config: config_dict.ConfigDict, workdir: Path) -> None:
         # run did then.
         defaults = {key: field.default for key, field in FIELDS.items()}
         free = [key for key, field in FIELDS.items() if field.may_change]
-        check_same_config(defaults | dict(flatten(saved)), config.to_dict(), free)
+        check_same_config(
+            defaults | dict(flatten(saved)), config.to_dict(), free
+        )
 
 
 def check_same_config(
@@ -278,7 +280,7 @@ def check_same_config(
     Raises:
       InputError: Any other key differs or is in one of them only.
     """
-    before, now = _flatten(to_json(saved)), _flatten(to_json(config))
+    before, now = (dict(flatten(to_json(c))) for c in (saved, config))
     different = [
         f"{key}={_shown(now, key)} (saved: {_shown(before, key)})"
         for key in {**now, **before}
@@ -294,12 +296,3 @@ def check_same_config(
 
 def _shown(flat: dict[str, Any], key: str) -> str:
     return repr(flat[key]) if key in flat else "absent"
-
-
-def _flatten(value: Any, key: str = "") -> dict[str, Any]:
-    if not isinstance(value, dict) or not value:
-        return {key: value}
-    flat = {}
-    for name, item in value.items():
-        flat.update(_flatten(item, f"{key}.{name}" if key else name))
-    return flat

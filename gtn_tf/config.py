@@ -399,7 +399,7 @@ def default_config() -> config_dict.ConfigDict:
 
 
 def flatten(values: dict, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields (dotted key, value) of nested dicts."""
+    """Yields (dotted key, value) of nested dicts; empty ones yield none."""
     for name, value in values.items():
         if isinstance(value, dict):
             yield from flatten(value, f"{prefix}{name}.")

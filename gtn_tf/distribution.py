@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from gtn_tf.types import InputError
+from gtn_tf.types import InputError, one_line
 
 
 def configure_runtime(num_logical_devices: int | None = None) -> None:
@@ -68,12 +68,11 @@ def _tpu() -> tf.distribute.Strategy:
         tf.tpu.experimental.initialize_tpu_system(resolver)
         return tf.distribute.TPUStrategy(resolver)
     except (ValueError, RuntimeError, tf.errors.OpError) as error:
-        reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"strategy 'tpu' found no TPU at TPU_NAME='{name}' ({reason}); "
-            "expected a TPU VM, or the name of a TPU that can be reached, "
-            "with the tensorflow-tpu build; set TPU_NAME or "
-            "--config.strategy=auto"
+            f"strategy 'tpu' found no TPU at TPU_NAME='{name}' "
+            f"({one_line(error)}); expected a TPU VM, or the name of a TPU "
+            "that can be reached, with the tensorflow-tpu build; set TPU_NAME "
+            "or --config.strategy=auto"
         ) from error
 
 

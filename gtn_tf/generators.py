@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
-from gtn_tf.initial_values import draw_initial_values
+from gtn_tf.initial_values import draw_initial_values, find_initializers
 from gtn_tf.layers import WeightNormConv2D, WeightNormDense, he_normal
 from gtn_tf.learner_families import leaky_relu
 from gtn_tf.normalization import BatchNormalization
@@ -146,7 +146,8 @@ def build_generator(
     generator = Generator(image_shape, dense_widths, channels, dtype=dtype)
     generator.build((None, None, noise_dim), (None, None, num_classes))
     generator.built = True
-    params, _ = draw_initial_values(generator, seed)
+    initializers = find_initializers(generator)
+    params, _ = draw_initial_values(generator, initializers, seed)
     for variable, value in zip(
         generator.trainable_variables, params, strict=True
     ):

@@ -117,8 +117,17 @@ def _rmsprop_update(
 def _safe_sqrt(values: tf.Tensor) -> tf.Tensor:
     """Sqrt whose derivative at 0 is 0 instead of infinite.
 
-    Units that no example reaches (masked ones) have a zero gradient, and 0
-    times an infinite derivative would be NaN in the meta-gradient.
+    v is exactly 0 in two cases. Where g is 0 (units that no example reaches,
+    masked ones), m and so the incoming derivative are 0 as well: 0 times
+    infinity, which TensorFlow's CPU kernel takes for 0 but XLA for NaN. And
+    where g is not 0 but v underflows, in float32 for |g| < 3e-18 at the first
+    step (TensorFlow flushes subnormal numbers): there the meta-gradient would
+    be infinite or NaN everywhere. 0 is right, since the root is far below
+    epsilon and the step's derivative is that of a constant root.
+
+    A tiny positive v needs no guard. Its derivative, at most 5e18, is always
+    multiplied by dv/dg = 2 (1 - beta_2) g, and |g| <= sqrt(v / (1 - beta_2)):
+    their product is at most sqrt(1 - beta_2).
     """
     positive = values > 0.0
     safe = tf.where(positive, values, tf.ones_like(values))

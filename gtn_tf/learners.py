@@ -11,7 +11,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from gtn_tf.initial_values import draw_initial_values
+from gtn_tf.initial_values import draw_initial_values, find_initializers
 from gtn_tf.learner_families import FAMILIES, Style, build_family
 from gtn_tf.seeds import ALGORITHM, Purpose, fold
 from gtn_tf.types import InputError
@@ -89,7 +89,8 @@ def from_keras(
         only first order is needed, as in ranking.
 
     Raises:
-      InputError: the model is not built, or holds a refused layer.
+      InputError: the model is not built, holds a refused layer, or one whose
+        initializer cannot be found.
     """
     model = build_model()
     if not model.built:
@@ -99,10 +100,11 @@ def from_keras(
         )
     if second_order:
         check_second_order(model)
+    initializers = find_initializers(model)
     return Learner(
         model.name,
         init=lambda seed: draw_initial_values(
-            model, fold(seed, Purpose.WEIGHTS)
+            model, initializers, fold(seed, Purpose.WEIGHTS)
         ),
         apply=_functional(model),
     )
@@ -136,13 +138,16 @@ def from_family(
     style = Style(**{**vars(style), "masked": masked})
     highest = [high for _, high in ranges]
     model = build_family(name, image_shape, num_classes, highest, style)
+    initializers = find_initializers(model)
 
     def init(seed: tf.Tensor) -> tuple[Params, Params]:
         masks = None
         if masked:
             dtype = model.trainable_variables[0].dtype
             masks = _draw_masks(ranges, fold(seed, Purpose.WIDTHS), dtype)
-        return draw_initial_values(model, fold(seed, Purpose.WEIGHTS), masks)
+        return draw_initial_values(
+            model, initializers, fold(seed, Purpose.WEIGHTS), masks
+        )
 
     return Learner(name, init, _functional(model))
 

@@ -15,7 +15,7 @@ from absl import app, flags, logging
 from ml_collections import config_dict, config_flags
 
 from gtn_tf.config import FIELDS, unknown_key_error, validate
-from gtn_tf.types import DivergenceError, InputError
+from gtn_tf.types import DivergenceError, InputError, one_line
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
@@ -72,10 +72,10 @@ def main(argv: list[str]) -> int:
     try:
         return _run(argv)
     except InputError as error:
-        print(f"error: {_one_line(error)}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 2
     except DivergenceError as error:
-        print(f"error: {_one_line(error)}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
 
 
@@ -151,20 +151,20 @@ def _flag_error(argv: list[str], error: Exception) -> str:
     if isinstance(error, AttributeError | KeyError):
         for key in config_flags_given:
             if not any(f"{field}.".startswith(f"{key}.") for field in FIELDS):
-                return _one_line(unknown_key_error(key))
+                return one_line(unknown_key_error(key))
     unknown = getattr(error, "flagname", None)  # of UnrecognizedFlagError
     if unknown is not None and unknown.startswith("config."):
         return _NO_CONFIG  # only --config defines these
     if isinstance(error, flags.Error) and _IN_CONFIG_FILE not in str(error):
         return (
-            f"{_one_line(error)}; expected a flag or config value of the "
+            f"{one_line(error)}; expected a flag or config value of the "
             "right type; see --help and docs/config.md"
         )
     return _config_file_error(error)
 
 
 def _config_file_error(error: Exception) -> str:
-    reason = f"{type(error).__name__}: {_one_line(error)}"
+    reason = f"{type(error).__name__}: {one_line(error)}"
     if isinstance(error, OSError):
         # config_flags wraps it; the last line of the cause names the path.
         reason = str(error.__cause__ or error).strip().splitlines()[-1].strip()
@@ -175,10 +175,6 @@ def _config_file_error(error: Exception) -> str:
         f"the config file cannot be used ({reason}); expected a Python file "
         "with get_config(); see configs/digits.py"
     )
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def run() -> None:

@@ -4,8 +4,6 @@ The apply is the only mutation of a meta-step; all before it is a pure
 function of tensors.
 """
 
-from collections.abc import Callable
-
 import keras
 import tensorflow as tf
 
@@ -14,7 +12,7 @@ from gtn_tf.meta_gradient import InnerProblem, MetaLoss, meta_gradient
 from gtn_tf.seeds import Purpose, fold
 
 #: meta-step (from 0) -> its scalars.
-MetaStep = Callable[[tf.Tensor], dict[str, tf.Tensor]]
+MetaStep = tf.types.experimental.PolymorphicFunction
 
 
 def make_meta_step(

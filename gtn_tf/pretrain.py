@@ -205,11 +205,11 @@ def _train(run: Run, workdir: Path, done: int, caught: list[int]) -> int:
             "raise --config.meta.num_steps to go on"
         )
         return 0
-    say("tracing the meta-step (once per process)")
+    began = time.monotonic() - float(run.seconds.numpy())
+    _trace(run, done + 1)
     log = MetricsLog(workdir / "metrics.jsonl", done)
     board = TensorBoardLog(workdir) if config.log.tensorboard else None
     progress = Progress(num_steps, done)
-    began = time.monotonic() - float(run.seconds.numpy())
     shown = {}
     try:
         for step in range(done + 1, num_steps + 1):
@@ -245,6 +245,17 @@ def _train(run: Run, workdir: Path, done: int, caught: list[int]) -> int:
         if board is not None:
             board.close()
     return _finish(workdir, int(run.step.numpy()), caught)
+
+
+def _trace(run: Run, step: int) -> None:
+    """Traces ahead of the first step, so that progress times steps alone."""
+    say("tracing the meta-step (once per process)")
+    began = time.monotonic()
+    run.meta_step.get_concrete_function()
+    say(
+        f"traced in {time.monotonic() - began:.0f} s; meta-step {step} of "
+        f"{run.config.meta.num_steps} is running"
+    )
 
 
 def _one_step(run: Run, step: int, workdir: Path) -> dict[str, float]:

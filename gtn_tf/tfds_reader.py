@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import re
 import tempfile
 import urllib.parse
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from gtn_tf.types import InputError
+from gtn_tf.types import InputError, one_line
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -86,7 +85,7 @@ def _download(builder: tfds.core.DatasetBuilder) -> None:
         with tempfile.TemporaryDirectory() as downloads:
             builder.download_and_prepare(download_dir=downloads)
     except Exception as error:
-        reason = _one_line(error)
+        reason = one_line(error)
         if isinstance(error, requests.RequestException):
             host = urllib.parse.urlsplit(url).hostname
             reason = f"no answer from {host}, {type(error).__name__}"
@@ -152,14 +151,7 @@ def _unreadable(
     path: str | os.PathLike[str], expected: str, error: Exception
 ) -> InputError:
     return InputError(
-        f"data in {os.fspath(path)!r} cannot be read ({_one_line(error)}); "
+        f"data in {os.fspath(path)!r} cannot be read ({one_line(error)}); "
         f"expected {expected}; delete that directory to download it again, or "
         "pass another --config.dataset.data_dir=DIR"
     )
-
-
-def _one_line(error: Exception) -> str:
-    """The message without TensorFlow's node names, newlines and semicolons."""
-    text = re.sub(r"\{\{.*?\}\}|\[Op:.*", "", str(error), flags=re.DOTALL)
-    text = " ".join(text.replace(";", ",").split())
-    return text[:200] or type(error).__name__

@@ -6,6 +6,7 @@ T inner steps, Z noise, K classes, H W C image height, width, channels.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -22,6 +23,20 @@ class InputError(ValueError):
 
 class DivergenceError(RuntimeError):
     """The meta-loss or its gradient is not finite: `main` exits with code 1."""
+
+
+def one_line(error: Exception) -> str:
+    """Returns an error's message as one line, to print or to quote.
+
+    Another library's is cut at 300 characters and loses TensorFlow's node
+    names and its semicolons, which part the three clauses of ours.
+    """
+    text = str(error)
+    if isinstance(error, InputError | DivergenceError):
+        return " ".join(text.split())
+    text = re.sub(r"\{\{.*?\}\}|\[Op:.*", "", text, flags=re.DOTALL)
+    text = " ".join(text.replace(";", ",").split())
+    return text[:300] or type(error).__name__
 
 
 class Batch(NamedTuple):

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -14,10 +15,12 @@ import tensorflow as tf
 from gtn_tf.checkpoints import (
     Checkpoints,
     check_same_config,
+    check_workdir,
     claim_workdir,
     read_json,
     write_json,
 )
+from gtn_tf.config import default_config
 from gtn_tf.types import InputError
 
 ONE_LINE = r"\A[^;\n]+; [^;\n]+; [^;\n]+\Z"
@@ -297,102 +300,90 @@ def test_restoring_writes_nothing_to_the_directory(tmp_path):
 
 
 KILLED_WRITERS = """
-import os, random, signal, sys, time
-import numpy as np
+import itertools, os, shutil, signal, sys
+from pathlib import Path
 import tensorflow as tf
 from gtn_tf.checkpoints import Checkpoints
 
-def write(report):
-    values = [tf.Variable(tf.zeros([50_000], tf.int64)) for _ in range(4)]
-    checkpoints = Checkpoints(sys.argv[1], {"values": values}, 1)
-    step = checkpoints.restore_latest() or 0
-    assert all(np.all(value.numpy() == step) for value in values)
-    os.write(report, b"restored %d\\n" % step)
-    while True:
-        step += 1
-        for value in values:
-            value.assign(tf.fill([50_000], tf.constant(step, tf.int64)))
-        checkpoints.save(step)
-        checkpoints.save(step)
-        os.write(report, b"saved %d\\n" % step)
+CHANGES = ("os.mkdir", "os.rename", "os.rmdir", "os.remove")
 
-rng = random.Random()
-for _ in range(6):
+def save(directory, kill_before, report):
+    weights = tf.Variable([2.0, 2.0, 2.0])
+    checkpoints = Checkpoints(directory, {"weights": weights}, 1)
+    numbers = itertools.count()
+
+    def hook(event, arguments):
+        if event in CHANGES:
+            if next(numbers) == kill_before:
+                os.kill(os.getpid(), signal.SIGKILL)
+            names = [a for a in arguments if isinstance(a, str | Path)]
+            os.write(report, f" {event[3:]}:{Path(names[-1]).name}".encode())
+
+    sys.addaudithook(hook)
+    checkpoints.save(2)
+
+start = Path(sys.argv[1])
+for kill_before in itertools.count():
+    directory = start.with_name(f"killed-{kill_before}")
+    shutil.copytree(start, directory)
     # Forked before TensorFlow starts any thread: one import serves all.
     receive, report = os.pipe()
     child = os.fork()
     if not child:
+        code = 1
         try:
-            write(report)
+            save(directory, kill_before, report)
+            code = 0
         finally:
-            os._exit(1)
+            os._exit(code)
     os.close(report)
-    with open(receive) as lines:
-        print(lines.readline(), end="")
-        time.sleep(rng.uniform(0.05, 0.3))
-        os.kill(child, signal.SIGKILL)
-        print(lines.read(), end="")
-    assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    with open(receive) as done:
+        print(directory, done.read(), flush=True)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code != -signal.SIGKILL:
+        sys.exit(code)
 """
 
 
-def test_a_kill_at_any_moment_leaves_a_whole_checkpoint(tmp_path):
-    result = run_python(KILLED_WRITERS, tmp_path)
+def test_a_kill_before_any_change_of_a_save_leaves_a_whole_checkpoint(
+    tmp_path, caplog
+):
+    """SIGKILL before each rename and removal, so also after each."""
+    saved_run(tmp_path / "start", [1])
+    # What a kill inside TensorFlow's own writing leaves.
+    (tmp_path / "start" / ".part").mkdir()
+    index(tmp_path / "start" / ".part", 9).write_bytes(b"torn")
+    result = run_python(KILLED_WRITERS, tmp_path / "start")
     assert result.returncode == 0, result.stderr
-    saved, restored = 0, []
+    restored = []
     for line in result.stdout.splitlines():
-        word, step = line.split()
-        if word == "saved":
-            assert int(step) == saved + 1
-            saved += 1
-        else:
-            # What was announced is there, at most one save more.
-            assert int(step) in (saved, saved + 1)
-            saved = int(step)
-            restored.append(saved)
-    assert len(restored) == 6
-    assert restored[-1] >= 1  # how many fit in depends on the machine
-
-
-def test_a_kill_before_any_rename_of_a_save(tmp_path, monkeypatch, caplog):
-    class Killed(BaseException):
-        pass
-
-    real_replace = os.replace
-    saved_run(tmp_path, [1])
-    weights, checkpoints = variable_run(tmp_path, max_to_keep=1)
-    weights.assign([2, 2, 2])
-    # The renames of one save: data, index, then the file `checkpoint`.
-    for allowed, expected in ((0, 1), (1, 1), (2, 2), (3, 2)):
-        calls = []
-
-        def replace(*names, allowed=allowed, calls=calls):
-            if len(calls) == allowed:
-                raise Killed
-            calls.append(names)
-            real_replace(*names)
-
-        folder = tmp_path.parent / f"{tmp_path.name}-{allowed}"
-        shutil.copytree(tmp_path, folder)
-        checkpoints._directory = folder
-        monkeypatch.setattr("os.replace", replace)
-        if allowed < 3:
-            with pytest.raises(Killed):
-                checkpoints.save(2)
-        else:
-            checkpoints.save(2)
-        monkeypatch.setattr("os.replace", real_replace)
-        restored, after = variable_run(folder, max_to_keep=1)
-        assert after.restore_latest() == expected
-        assert restored.numpy().tolist() == [expected] * 3
+        folder, *changes = line.split()
+        folder = Path(folder)
+        weights, checkpoints = variable_run(folder, max_to_keep=1)
+        step = checkpoints.restore_latest()
+        assert step == (2 if "rename:ckpt-2.index" in changes else 1), line
+        assert weights.numpy().tolist() == [step] * 3
+        restored.append(step)
         # Half a save is no checkpoint, so none had to be skipped.
         assert not caplog.records
-        after.save(3)
-        assert sorted(path.name for path in folder.iterdir()) == [
+        checkpoints.save(3)
+        names = {path.name for path in folder.iterdir()}
+        assert {n for n in names if not n.endswith(".tmp")} == {
             "checkpoint",
             "ckpt-3.data-00000-of-00001",
             "ckpt-3.index",
-        ]
+        }
+    # The last line is of a save that nothing killed.
+    assert len(restored) == len(changes) + 1
+    assert [c for c in changes if "rename" in c] == [
+        "rename:ckpt-2.data-00000-of-00001",
+        "rename:ckpt-2.index",
+        "rename:checkpoint",
+    ]
+    assert changes[-2:] == [
+        "remove:ckpt-1.index",
+        "remove:ckpt-1.data-00000-of-00001",
+    ]
 
 
 MIRRORED = """

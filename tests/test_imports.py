@@ -11,7 +11,8 @@ import gtn_tf
 #: or from those named before it in its own line.
 LAYERS = """
 types
-config metrics checkpoints interrupts intervals seeds tfds_reader data real_batches
+config metrics checkpoints interrupts intervals
+seeds tfds_reader data real_batches
 layers normalization inner_optimizers distribution
 initial_values learner_families generators curricula learners
 gtn inner_loop

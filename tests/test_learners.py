@@ -8,7 +8,7 @@ from central_differences import normal
 
 from gtn_tf import layers
 from gtn_tf.gtn import SyntheticData
-from gtn_tf.initial_values import draw_initial_values
+from gtn_tf.initial_values import draw_initial_values, find_initializers
 from gtn_tf.inner_loop import initial_state, inner_step
 from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
 from gtn_tf.learner_families import FAMILIES, POOL, Style, build_family
@@ -283,8 +283,9 @@ def test_masked_kernels_have_the_narrow_ones_scale(name):
     seed, widths = narrow_seed(learner, model, name)
     _, statistics = learner.init(seed)
     masks = pick(model, statistics, "mask")
-    full, _ = draw_initial_values(model, seed)
-    masked, _ = draw_initial_values(model, seed, masks)
+    initializers = find_initializers(model)
+    full, _ = draw_initial_values(model, initializers, seed)
+    masked, _ = draw_initial_values(model, initializers, seed, masks)
     kernels = [
         (np.asarray(a), np.asarray(b))
         for a, b, v in zip(full, masked, model.trainable_variables, strict=True)
@@ -599,11 +600,9 @@ traced_or_not = pytest.mark.parametrize(
 )
 
 
-@traced_or_not
-def test_a_random_variable_without_a_known_initializer_is_an_error(init):
-    learner = from_keras(sequential(Scale("glorot_uniform"), shape=(5,)))
+def test_a_random_variable_without_a_known_initializer_is_an_error():
     with pytest.raises(InputError, match="'factor_initializer'") as caught:
-        init(learner, SEEDS[0])
+        from_keras(sequential(Scale("glorot_uniform"), shape=(5,)))
     assert "layer 'scale' (Scale)" in str(caught.value)
 
 
@@ -618,6 +617,53 @@ def test_a_custom_layer_needs_only_the_attribute_or_a_constant(init):
     np.testing.assert_array_equal(
         init(learner, SEEDS[0])[0][0], np.ones((5, 2))
     )
+
+
+@traced_or_not
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda: keras.layers.Dense(20, kernel_initializer="orthogonal"),
+        lambda: layers.WeightNormDense(20, kernel_initializer="orthogonal"),
+    ],
+)
+def test_a_wrapper_and_what_it_wraps_draw_their_initial_values(init, wrapped):
+    wrapper = keras.layers.SpectralNormalization(wrapped(), name="wrapper")
+    learner = from_keras(sequential(wrapper, shape=(30,)), second_order=False)
+    kernels, vectors = [], []
+    for seed in (*SEEDS, SEEDS[0]):
+        params, statistics = init(learner, seed)
+        kernel, bias = params[0], params[-1]
+        np.testing.assert_allclose(
+            np.transpose(kernel) @ kernel, np.eye(20), atol=1e-5
+        )
+        np.testing.assert_array_equal(bias, np.zeros(20))
+        kernels.append(kernel.numpy())
+        vectors.append(statistics[0].numpy())
+        assert vectors[-1].shape == (1, 20)
+    for drawn in (kernels, vectors):
+        np.testing.assert_array_equal(drawn[0], drawn[-1])
+        for a, b in itertools.combinations(drawn[:-1], 2):
+            assert not np.any(a == b)
+    # Truncated normal of 0.02, which only the wrapper's `build` knows.
+    std = np.std(vectors[:-1])
+    assert abs(std / 0.02 - 1.0) < 4.0 / np.sqrt(2.0 * 80)
+    logits, after = learner.apply(
+        params, statistics, tf.ones((2, 30)), training=True
+    )
+    assert logits.shape == (2, 20)
+    assert not np.allclose(after[0], vectors[-1])
+
+
+@traced_or_not
+def test_a_value_that_was_fitted_to_data_is_kept(init):
+    fitted = keras.layers.Normalization()
+    fitted.adapt(np.array([[1.0, 5.0], [3.0, 9.0]]))
+    learner = from_keras(sequential(fitted, shape=(2,)))
+    params, statistics = init(learner, SEEDS[0])
+    assert params == []
+    np.testing.assert_array_equal(statistics[0], [2.0, 7.0])
+    np.testing.assert_array_equal(statistics[1], [1.0, 4.0])
 
 
 def test_one_learner_is_drawn_uniformly_by_the_seed_alone():

@@ -100,9 +100,11 @@ def traced(gtn, problem, num_learners=1, rematerialize=True):
     return function
 
 
-def assert_matches_differences(gtn, problem, num_learners=1, seed=0):
+def assert_matches_differences(
+    gtn, problem, num_learners=1, seed=0, function=None
+):
     """One random direction over all meta-parameters; relative error 1e-5."""
-    function = traced(gtn, problem, num_learners)
+    function = function or traced(gtn, problem, num_learners)
     meta_params = gtn.read()
     gradients, _ = function(meta_params)
     random = np.random.default_rng(seed)
@@ -121,9 +123,10 @@ def assert_matches_differences(gtn, problem, num_learners=1, seed=0):
         }
         return float(function({**meta_params, **moved})[1].total)
 
-    # Richardson's extrapolation takes the step's own error out.
-    # It must stay below what bends Adam and RMSProp: their epsilons.
-    step = 1e-5
+    # Richardson's extrapolation takes the step's own error out. Adam turns
+    # within |g| < 3e-6, where its epsilon is as large as the root: a longer
+    # step can jump over a sign change of one element.
+    step = 1e-7 if gtn.spec.inner_optimizer == "adam" else 1e-5
     coarse = (total(step) - total(-step)) / (2 * step)
     fine = (total(step / 2) - total(-step / 2)) / step
     numeric = (4 * fine - coarse) / 3
@@ -131,12 +134,13 @@ def assert_matches_differences(gtn, problem, num_learners=1, seed=0):
     assert numeric == pytest.approx(analytic, rel=1e-5)
 
 
-def assert_forms_agree(gtn, problem, num_learners=1, rtol=1e-10):
+def assert_forms_agree(gtn, problem, num_learners=1, rtol=1e-10, function=None):
     meta_params = gtn.read()
     oracle, oracle_losses = traced(gtn, problem, num_learners, False)(
         meta_params
     )
-    found, losses = traced(gtn, problem, num_learners, True)(meta_params)
+    function = function or traced(gtn, problem, num_learners)
+    found, losses = function(meta_params)
     # Relative to the whole gradient: a gain in front of a normalisation has
     # none but rounding.
     scale = max(np.abs(gradient).max() for gradient in oracle)
@@ -231,15 +235,12 @@ def test_matches_central_differences(case):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", PAIRWISE[6:], ids=IDS[6:])
-def test_matches_central_differences_pairwise(case):
-    assert_matches_differences(*build_case(case), num_learners=2)
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("case", PAIRWISE, ids=IDS)
-def test_rematerialized_equals_stored_pairwise(case):
-    assert_forms_agree(*build_case(case), num_learners=2)
+def test_both_forms_pairwise(case):
+    gtn, problem = build_case(case)
+    rematerialized = traced(gtn, problem, num_learners=2)
+    assert_matches_differences(gtn, problem, 2, function=rematerialized)
+    assert_forms_agree(gtn, problem, 2, function=rematerialized)
 
 
 @pytest.mark.parametrize("optimizer", INNER_OPTIMIZERS)
@@ -268,12 +269,16 @@ def test_other_normalizations(normalization, weight_norm):
     assert_matches_differences(make_gtn(), problem)
 
 
+# The families of CHOICES are in the pairwise cases.
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FAMILIES)
-def test_every_family_matches_central_differences(name):
-    problem = make_problem(name, every=1)
-    assert_matches_differences(make_gtn(), problem)
-    assert_forms_agree(make_gtn(), problem)
+@pytest.mark.parametrize(
+    "name", sorted(set(FAMILIES) - set(CHOICES["learner"]))
+)
+def test_every_other_family(name):
+    gtn, problem = make_gtn(), make_problem(name, every=1)
+    rematerialized = traced(gtn, problem)
+    assert_matches_differences(gtn, problem, function=rematerialized)
+    assert_forms_agree(gtn, problem, function=rematerialized)
 
 
 def test_families_drawn_in_one_meta_step():

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -52,8 +53,11 @@ def finished(tmp_path_factory):
 def test_stderr_holds_our_lines_only(finished):
     workdir, done = finished
     assert done.code == 0, done
-    first, *middle, last = done.errors.splitlines()
+    first, second, *middle, last = done.errors.splitlines()
     assert first == "tracing the meta-step (once per process)"
+    assert re.fullmatch(
+        rf"traced in \d+ s; meta-step 1 of {_NUM_STEPS} is running", second
+    )
     assert last == f"done: {_NUM_STEPS} meta-steps in {workdir}"
     assert middle
     assert all(line.startswith("meta-step ") for line in middle), middle
@@ -102,7 +106,12 @@ def _diverge_at_3():
     def make(*arguments):
         meta_step = make_meta_step(*arguments)
         nan = dict.fromkeys(("meta_loss", "meta_gradient_norm"), float("nan"))
-        return lambda step: nan if int(step) + 1 == 3 else meta_step(step)
+
+        def diverging(step):
+            return nan if int(step) + 1 == 3 else meta_step(step)
+
+        diverging.get_concrete_function = meta_step.get_concrete_function
+        return diverging
 
     pretrain.make_meta_step = make
 
