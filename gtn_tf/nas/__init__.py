@@ -1,0 +1,1 @@
+"""Random-search NAS: spaces, evaluators, ranking, search."""
