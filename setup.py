@@ -24,6 +24,7 @@ setup(
         "numpy",
         "pillow",
         "scikit-learn",
+        "scipy",
         "tensorboard",
         "tensorflow-datasets>=4.9.7",
         "tqdm",
@@ -33,6 +34,7 @@ setup(
     extras_require={
         "cpu": ["tensorflow-cpu>=2.18,<2.22"],
         "gpu": ["tensorflow[and-cuda]>=2.18,<2.22"],
+        "ray": ["ray>=2.9"],
         "tpu": ["tensorflow-tpu>=2.18,<2.21"],
         "test": ["pytest>=8", "pytest-xdist", "ruff>=0.9"],
     },

@@ -74,10 +74,11 @@ def ranking(
     for name in names:
         x = _array(scores[name], keys)
         points[name] = coefficients(x, y)
-        resampled[name] = _resample(x, y, num_resamples, seed)
+        if len(keys) >= 3:
+            resampled[name] = _resample(x, y, num_resamples, seed)
     evaluators = {
         name: {
-            **_with_intervals(points[name], resampled[name]),
+            **_with_intervals(points[name], resampled.get(name, {})),
             **_picks(scores[name], scores[truth]),
             **costs.get(name, {}),
         }
@@ -95,7 +96,7 @@ def ranking(
         "differences": {
             f"{select_by} - {other}": _difference(
                 [points[select_by], points[other]],
-                [resampled[select_by], resampled[other]],
+                [resampled.get(select_by, {}), resampled.get(other, {})],
             )
             for other in names
             if other != select_by
