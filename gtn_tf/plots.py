@@ -141,7 +141,7 @@ def save_curriculum_figure(
         axes.imshow(part, interpolation="nearest", aspect="auto")
         _label_tiles(axes, range(start, end), pitch_x, pitch_y)
     axes.set_xlabel("inner step")
-    _save(path, figure)
+    save_figure(path, figure)
 
 
 def _label_tiles(axes: Axes, steps: range, pitch_x: int, pitch_y: int) -> None:
@@ -186,7 +186,7 @@ def save_curves(path: Path, rows: list[dict], title: str) -> None:
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
-    _save(path, figure)
+    save_figure(path, figure)
 
 
 def _curve(
@@ -212,7 +212,8 @@ def _figure(width: int, height: int) -> Figure:
     return figure
 
 
-def _save(path: Path, figure: Figure) -> None:
+def save_figure(path: Path, figure: Figure) -> None:
+    """Writes a figure as PNG; atomic."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     write_atomically(path, buffer.getvalue())

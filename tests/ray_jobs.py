@@ -1,6 +1,7 @@
-"""Jobs on a local Ray cluster, in a process of their own: prints JSON.
+"""Jobs on a local Ray cluster, in a process of their own.
 
-Ray starts processes, threads and warnings that would reach other tests.
+Ray starts processes, threads and warnings that would reach other tests, and
+prints what it likes; what a function here returns goes to a file, as JSON.
 """
 
 import json
@@ -13,6 +14,7 @@ from pathlib import Path
 from absl import logging
 
 from gtn_tf.nas import executors
+from gtn_tf.types import InputError
 
 
 def score(job):
@@ -46,8 +48,7 @@ def lose_workers(marker):
     import ray
 
     ray.init(num_cpus=2, log_to_driver=False, include_dashboard=False)
-    found = list(executors.run_ray(score, jobs(marker, may_kill=True)))
-    print(json.dumps(found))
+    return list(executors.run_ray(score, jobs(marker, may_kill=True)))
 
 
 def stop_by_signal():
@@ -59,9 +60,18 @@ def stop_by_signal():
     for key, _ in executors.run_ray(sleep, given, lambda: bool(caught)):
         found.append(key)
         os.kill(os.getpid(), signal.SIGTERM)
-    print(json.dumps([found, caught]))
+    return [found, caught]
+
+
+def reach_no_cluster():
+    os.environ["RAY_ADDRESS"] = "auto"
+    try:
+        next(executors.run_ray(sleep, {"short": {"seconds": 0}}))
+    except InputError as error:
+        return str(error)
 
 
 if __name__ == "__main__":
     logging.set_verbosity(logging.ERROR)
-    globals()[sys.argv[1]](*sys.argv[2:])
+    file, name, *arguments = sys.argv[1:]
+    Path(file).write_text(json.dumps(globals()[name](*arguments)))

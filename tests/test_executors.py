@@ -125,20 +125,19 @@ def test_ray_that_is_not_installed(monkeypatch):
 
 def _in_process(home, *arguments):
     """Runs a function of ray_jobs.py; Ray writes a token into HOME."""
-    folder = Path(__file__).parent
-    done = subprocess.run(
-        [sys.executable, folder / "ray_jobs.py", *arguments],
+    folder, file = Path(__file__).parent, home / "returned.json"
+    subprocess.run(
+        [sys.executable, folder / "ray_jobs.py", file, *arguments],
         env={
             **os.environ,
             "HOME": str(home),
             "PYTHONPATH": str(folder.parent),
             "RAY_USAGE_STATS_ENABLED": "0",
         },
-        stdout=subprocess.PIPE,
         timeout=300,
         check=True,
     )
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(file.read_text())
 
 
 @pytest.mark.slow
@@ -171,3 +170,9 @@ def test_ray_that_loses_workers_equals_inline(tmp_path):
 @_NEEDS_RAY
 def test_ray_stops_while_jobs_run(tmp_path):
     assert _in_process(tmp_path, "stop_by_signal") == [["short"], [15]]
+
+
+@_NEEDS_RAY
+def test_ray_cluster_that_is_not_there(tmp_path):
+    message = _in_process(tmp_path, "reach_no_cluster")
+    assert message.startswith("no Ray cluster at 'auto'; expected one that")

@@ -17,12 +17,13 @@ initial_values learner_families generators curricula learners
 gtn inner_loop
 meta_gradient evaluation meta_step
 assembly
-plots report search_figures
 nas.correlation nas.ranking nas.store nas.executors
+plots report search_figures
 pretrain
 main
 """
 _FOLDER = Path(gtn_tf.__file__).parent
+_PACKAGES = {p.parent.name for p in _FOLDER.glob("*/__init__.py")}
 _PLACE = {name: place for place, name in enumerate(LAYERS.split())}
 _MODULES = sorted(
     ".".join(path.relative_to(_FOLDER).with_suffix("").parts)
@@ -32,7 +33,7 @@ _MODULES = sorted(
 
 
 def _imported(module: str) -> set[str]:
-    path = _FOLDER.joinpath(*module.split(".")).with_suffix(".py")
+    path = _FOLDER / f"{module.replace('.', '/')}.py"
     tree = ast.parse(path.read_text())
     if module == "main":  # its modes are imported when they run
         for node in ast.walk(tree):
@@ -47,12 +48,11 @@ def _imported(module: str) -> set[str]:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         else:
             continue
-        split = (name.split(".") for name in names)
-        found |= {
-            ".".join(name[1 : 3 if name[1] == "nas" else 2])
-            for name in split
-            if name[0] == "gtn_tf"
-        }
+        for name in names:
+            package, *parts = name.split(".")
+            if package == "gtn_tf":
+                depth = 2 if parts[0] in _PACKAGES else 1
+                found.add(".".join(parts[:depth]))
     return found
 
 
@@ -72,14 +72,8 @@ def test_the_search_finds_imports():
 _WITHOUT_TENSORFLOW = [
     name
     for name in (
-        "main",
-        "config",
-        "plots",
-        "report",
-        "search_figures",
-        "nas.ranking",
-        "nas.store",
-        "nas.executors",
+        *("main", "config", "plots", "report"),
+        *("search_figures", "nas.ranking", "nas.store", "nas.executors"),
     )
     if name in _MODULES
 ]

@@ -112,7 +112,7 @@ def test_the_figure_holds_every_pixel_of_the_grid(
 def capture_figures(monkeypatch):
     figures = []
     monkeypatch.setattr(
-        plots, "_save", lambda _, figure: figures.append(figure)
+        plots, "save_figure", lambda _, figure: figures.append(figure)
     )
     return figures
 
