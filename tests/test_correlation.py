@@ -82,6 +82,7 @@ def test_top_takes_ties_with_its_last():
     )
     assert correlation.top(np.arange(30.0), 0.1).sum() == 3
     assert correlation.top(np.arange(31.0), 0.1).sum() == 4
+    assert correlation.top(np.arange(100.0), 0.07).sum() == 7
 
 
 def _drawn(weights):

@@ -130,9 +130,9 @@ def test_picks_by_hand():
     truth = _by_key([0.9, 0.8, 0.7, 0.6, 0.5, 0.4])
     # Order by score: 2, 5, then 1 and 3 tie (by key), 0; 4 failed.
     scores = _by_key([0.1, 0.2, 0.9, 0.2, None, 0.8])
-    assert ranking.best_keys(scores, 6) == [
-        f"key00{i}" for i in (2, 5, 1, 3, 0, 4)
-    ]
+    expected = [f"key00{i}" for i in (2, 5, 1, 3, 0, 4)]
+    assert ranking.best_keys(scores, 6) == expected
+    assert ranking.best_keys(dict(reversed(scores.items())), 6) == expected
     assert ranking.precision_at(scores, truth, 3) == pytest.approx(2 / 3)
     assert ranking.precision_at(scores, truth, 7) is None
     assert ranking.best_of_top(scores, truth, 2) == 0.7

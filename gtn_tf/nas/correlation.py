@@ -7,8 +7,8 @@ architecture, its weights [n]; sorting once then serves all resamples.
 Intervals are percentiles. On 128 of the 9445 networks of NAS-Bench-201 their
 95 % held the coefficient of all networks in 94 to 96 % of 500 draws
 (Spearman, and paired differences), in 97 to 99 % for the top half. BCa, which
-needs n more resamples, held 94 to 97 %, but 91 to 92 % for differences in the
-top half.
+needs n more resamples, held 93 to 97 %, but 91 to 92 % for paired differences
+in the top half.
 
 Shapes: n architectures, R resamples, G distinct scores.
 """
@@ -216,5 +216,5 @@ def _top_weights(
     counts = _group_weights(groups, weights)
     total = weights.sum(0)
     above = total - np.cumsum(counts, axis=0)
-    wanted = share * total - 1e-9  # 0.1 * 30 is a little more than 3
+    wanted = share * total - 1e-9  # 0.07 * 100 is a little more than 7
     return weights * (above < wanted)[groups.group]
