@@ -35,6 +35,7 @@ setup(
     extras_require={
         "cpu": ["tensorflow-cpu>=2.18,<2.22"],
         "gpu": ["tensorflow[and-cuda]>=2.18,<2.22"],
+        "ray": ["ray>=2.9"],
         "tpu": ["tensorflow-tpu>=2.18,<2.21"],
         "test": ["pytest>=8", "pytest-xdist", "ruff>=0.9", "selenium>=4.20"],
     },

@@ -14,7 +14,7 @@ from gtn_tf.checkpoints import read_json
 from gtn_tf.config import flatten
 from gtn_tf.figures import SOURCES
 from gtn_tf.metrics import read_rows
-from gtn_tf.types import InputError
+from gtn_tf.types import InputError, one_line
 
 
 class Curriculum(NamedTuple):
@@ -240,7 +240,7 @@ def _read_curriculum(path: Path) -> Curriculum | None:
         ValueError,
         zipfile.BadZipFile,
     ) as error:
-        raise _damaged(path, " ".join(str(error).split())) from error
+        raise _damaged(path, one_line(error)) from error
     if not is_whole:
         raise _damaged(path, "its arrays do not fit each other")
     return found

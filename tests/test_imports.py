@@ -18,18 +18,26 @@ initial_values learner_families generators curricula learners
 gtn inner_loop
 meta_gradient evaluation meta_step
 assembly
-figures plots page results report_evaluation report_training report
+nas.correlation nas.ranking nas.store nas.executors nas.zero_cost
+figures plots search_figures
+page results report_evaluation report_training report
 pretrain
 baselines comparison
 main
 """
 _FOLDER = Path(gtn_tf.__file__).parent
+_PACKAGES = {p.parent.name for p in _FOLDER.glob("*/__init__.py")}
 _PLACE = {name: place for place, name in enumerate(LAYERS.split())}
-_MODULES = sorted(p.stem for p in _FOLDER.glob("*.py") if p.stem != "__init__")
+_MODULES = sorted(
+    ".".join(path.relative_to(_FOLDER).with_suffix("").parts)
+    for path in _FOLDER.rglob("*.py")
+    if path.stem != "__init__"
+)
 
 
 def _imported(module: str) -> set[str]:
-    tree = ast.parse((_FOLDER / f"{module}.py").read_text())
+    path = _FOLDER / f"{module.replace('.', '/')}.py"
+    tree = ast.parse(path.read_text())
     if module == "main":  # its modes are imported when they run
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef):
@@ -43,8 +51,11 @@ def _imported(module: str) -> set[str]:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         else:
             continue
-        split = (name.split(".") for name in names)
-        found |= {name[1] for name in split if name[0] == "gtn_tf"}
+        for name in names:
+            package, *parts = name.split(".")
+            if package == "gtn_tf":
+                depth = 2 if parts[0] in _PACKAGES else 1
+                found.add(".".join(parts[:depth]))
     return found
 
 
@@ -58,11 +69,15 @@ def test_imports_point_down(module):
 def test_the_search_finds_imports():
     assert {"data", "assembly", "plots", "types"} <= _imported("pretrain")
     assert _imported("main") == {"config", "types"}
+    assert _imported("nas.ranking") == {"nas.correlation", "types"}
 
 
 _WITHOUT_TENSORFLOW = [
     name
-    for name in ("main", "config", "figures", "plots", "report")
+    for name in (
+        *("main", "config", "figures", "plots", "report"),
+        *("search_figures", "nas.ranking", "nas.store", "nas.executors"),
+    )
     if name in _MODULES
 ]
 

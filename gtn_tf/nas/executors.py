@@ -1,0 +1,224 @@
+"""Where jobs run: in this process, or on the machines of a Ray cluster.
+
+A job function is of a module's top level and takes plain data, a dict; it
+returns `{"score": float, "seconds": {part: float}}`. An executor yields, as
+jobs finish, `(key, outcome)` with the fields `score`, `seconds`, `status` and
+`reason` of a stored result: once for every job, unless it is stopped.
+
+What a job raises makes it a failed one, for one architecture that does not
+build, diverges or does not fit into memory must not end a search.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from absl import logging
+
+from gtn_tf.types import DivergenceError, InputError
+
+Job = Mapping[str, Any]
+JobFunction = Callable[[Job], dict[str, Any]]
+Executor = Callable[..., Iterator[tuple[str, dict[str, Any]]]]
+
+_MAX_DEATHS = 4  # of one job's workers: the first try and three more
+_MAX_IN_FLIGHT = 1000  # ray.wait looks at each of them every time
+_POLL_SECONDS = 1.0
+_REASON_LENGTH = 300
+
+
+def attempt(function: JobFunction, job: Job) -> dict[str, Any]:
+    """Does one job; whatever it raises becomes a failure with a reason.
+
+    Returns:
+      `score`, `seconds`, `status`, `reason`. A failure's seconds are all
+      `until_failure`. A score that is not finite is a divergence.
+    """
+    start = time.perf_counter()
+    try:
+        result = function(job)
+    except Exception as error:
+        logging.debug("A job failed.", exc_info=True)
+        return _failure(error, time.perf_counter() - start)
+    if not math.isfinite(result["score"]):
+        error = DivergenceError(f"the score is {result['score']}")
+        return _failure(error, time.perf_counter() - start)
+    return {
+        "score": float(result["score"]),
+        "seconds": dict(result["seconds"]),
+        "status": "ok",
+        "reason": None,
+    }
+
+
+def _failure(error: Exception, seconds: float) -> dict[str, Any]:
+    lines = str(error).strip().splitlines()
+    reason = ": ".join([type(error).__name__, *lines[:1]])
+    return {
+        "score": None,
+        "seconds": {"until_failure": seconds},
+        "status": "failed",
+        "reason": reason[:_REASON_LENGTH],
+    }
+
+
+def _never() -> bool:
+    return False
+
+
+def run_inline(
+    function: JobFunction,
+    jobs: Mapping[str, Job],
+    should_stop: Callable[[], bool] = _never,
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Does the jobs one after the other, in their order.
+
+    Args:
+      function: Does one job.
+      jobs: By key.
+      should_stop: Asked before each job; True ends it.
+
+    Yields:
+      Key and outcome of each job.
+    """
+    for key, job in jobs.items():
+        if should_stop():
+            return
+        yield key, attempt(function, job)
+
+
+class _Try(NamedTuple):
+    key: str
+    num_deaths: int  # of workers, in earlier tries
+    start: float
+
+
+def run_ray(
+    function: JobFunction,
+    jobs: Mapping[str, Job],
+    should_stop: Callable[[], bool] = _never,
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Does the jobs on a Ray cluster.
+
+    The cluster is the one that `ray.init` connected to, else that of the
+    variable RAY_ADDRESS, else this machine. A job holds one CPU, and one GPU
+    where the cluster has any. A job whose worker process or machine dies is
+    begun again, up to 3 times; one that takes its worker down every time is a
+    failure. When it is stopped, or no longer asked for outcomes, the
+    unfinished jobs are cancelled.
+
+    Args:
+      function: Does one job; importable on every machine.
+      jobs: By key.
+      should_stop: Asked about once a second; True ends it.
+
+    Yields:
+      Key and outcome of each job, as they finish.
+
+    Raises:
+      InputError: Ray is not installed, or the cluster cannot be reached.
+    """
+    with _connected() as ray:
+        num_gpus = min(1, ray.cluster_resources().get("GPU", 0))
+        # Ray's own retries have no bound where memory ran out.
+        remote = ray.remote(max_retries=0, num_cpus=1, num_gpus=num_gpus)
+        remote_attempt = remote(attempt)
+        waiting = collections.deque((key, 0) for key in jobs)
+        running: dict[Any, _Try] = {}
+        try:
+            while waiting or running:
+                while waiting and len(running) < _MAX_IN_FLIGHT:
+                    key, num_deaths = waiting.popleft()
+                    reference = remote_attempt.remote(function, jobs[key])
+                    running[reference] = _Try(
+                        key, num_deaths, time.perf_counter()
+                    )
+                if should_stop():
+                    return
+                finished, _ = ray.wait(list(running), timeout=_POLL_SECONDS)
+                for reference in finished:
+                    tried = running.pop(reference)
+                    outcome = _outcome(ray, reference, tried)
+                    if outcome is None:
+                        waiting.appendleft((tried.key, tried.num_deaths + 1))
+                    else:
+                        yield tried.key, outcome
+        finally:
+            for reference in running:
+                ray.cancel(reference, force=True)
+
+
+def _outcome(ray: Any, reference: Any, tried: _Try) -> dict[str, Any] | None:
+    """Returns the outcome of a finished try, None where it is due again."""
+    errors = ray.exceptions
+    deaths = (
+        errors.WorkerCrashedError,
+        errors.NodeDiedError,
+        errors.OutOfMemoryError,
+        errors.ObjectLostError,
+    )
+    try:
+        return ray.get(reference)
+    except deaths as error:
+        if tried.num_deaths + 1 < _MAX_DEATHS:
+            logging.warning(
+                "A worker died (%s); its job is begun again.",
+                type(error).__name__,
+            )
+            return None
+        return _failure(error, time.perf_counter() - tried.start)
+
+
+@contextlib.contextmanager
+def _connected() -> Iterator[Any]:
+    """Yields the module `ray`, connected; ends what it began."""
+    try:
+        import ray
+    except ImportError as error:
+        raise InputError(
+            "search.executor is 'ray', which is not installed; expected the "
+            "extra 'ray'; pip install 'gtn_tf[ray]' or set it to 'inline'"
+        ) from error
+    if ray.is_initialized():
+        yield ray
+        return
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(log_to_driver=False, include_dashboard=False)
+    except ConnectionError as error:
+        raise InputError(
+            f"no Ray cluster at {os.environ.get('RAY_ADDRESS')!r}; expected "
+            "one that runs; set RAY_ADDRESS, or unset it for this machine"
+        ) from error
+    try:
+        # ray.init puts its own in place, which ends the process at once.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+EXECUTORS: dict[str, Executor] = {"inline": run_inline, "ray": run_ray}
+
+
+def executor(name: str) -> Executor:
+    """Returns an executor by name.
+
+    Raises:
+      InputError: There is none of this name.
+    """
+    if name not in EXECUTORS:
+        raise InputError(
+            f"search.executor is {name!r}; expected one of "
+            f"{', '.join(EXECUTORS)}; set search.executor"
+        )
+    return EXECUTORS[name]

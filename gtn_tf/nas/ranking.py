@@ -1,0 +1,285 @@
+"""How well evaluators rank architectures: the content of ranking.json.
+
+Plain data in, plain data out. The unit that is resampled for the intervals is
+the architecture, the same resamples for all evaluators: the claims are about
+other architectures of the space, scored by the same evaluators; not about
+another GTN or another seed.
+
+The top half and the top tenth are taken twice: by the evaluator's own score
+(the best that it would pass on; the paper's 0.5582 for the top half is of this
+kind, ranked by the GTN's estimate) and, in the names that end in `_by_truth`,
+by the true accuracy. The two are different questions with different answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from gtn_tf.nas import correlation
+from gtn_tf.types import InputError
+
+Scores = Mapping[str, float | None]
+
+#: Share of the architectures, and whether the truth says which are best.
+_SUBSETS = {
+    "spearman_top_half": (0.5, False),
+    "spearman_top_half_by_truth": (0.5, True),
+    "spearman_top_tenth": (0.1, False),
+    "spearman_top_tenth_by_truth": (0.1, True),
+}
+_COMPARED = ("spearman", "spearman_top_half")
+
+
+def ranking(
+    scores: Mapping[str, Scores],
+    truth: str,
+    costs: Mapping[str, Mapping[str, Any]] | None = None,
+    genotypes: Mapping[str, Any] | None = None,
+    select_by: str | None = None,
+    num_resamples: int = 2000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Compares evaluators with the truth and selects an architecture.
+
+    Args:
+      scores: By evaluator and architecture key; None and NaN are failures,
+        which rank last. Every evaluator needs all keys of the truth; more of
+        them count for the selection alone.
+      truth: The evaluator whose scores are the true accuracies.
+      costs: By evaluator, what is passed on to its row: `budget`,
+        `seconds_per_architecture`, `setup_seconds`.
+      genotypes: By architecture key, what is passed on for the selected one.
+      select_by: The evaluator that selects, and with which the others are
+        compared; None: the first that is not the truth.
+      num_resamples: R, of the bootstrap.
+      seed: Of the bootstrap.
+
+    Returns:
+      `num_architectures`, `truth`, `evaluators`, `differences`, `selected`;
+      JSON values. A coefficient of fewer than 3 architectures, or of constant
+      scores, is None, as is its interval.
+
+    Raises:
+      InputError: An evaluator or a score is missing.
+    """
+    names = [name for name in scores if name != truth]
+    select_by = _check(scores, truth, names, select_by)
+    costs = costs or {}
+    keys = sorted(scores[truth])
+    y = _array(scores[truth], keys)
+    points, resampled = {}, {}
+    for name in names:
+        x = _array(scores[name], keys)
+        points[name] = coefficients(x, y)
+        if len(keys) >= 3:
+            resampled[name] = _resample(x, y, num_resamples, seed)
+    evaluators = {
+        name: {
+            **_with_intervals(points[name], resampled.get(name, {})),
+            **_picks(scores[name], scores[truth]),
+            **costs.get(name, {}),
+        }
+        for name in names
+    }
+    return {
+        "num_architectures": len(keys),
+        "truth": {
+            "evaluator": truth,
+            "best": _best(scores[truth], keys),
+            "num_failed": _num_failed(scores[truth], keys),
+            **costs.get(truth, {}),
+        },
+        "evaluators": evaluators,
+        "differences": {
+            f"{select_by} - {other}": _difference(
+                [points[select_by], points[other]],
+                [resampled.get(select_by, {}), resampled.get(other, {})],
+            )
+            for other in names
+            if other != select_by
+        },
+        "selected": _selected(select_by, scores, truth, genotypes or {}),
+    }
+
+
+def _check(
+    scores: Mapping[str, Scores],
+    truth: str,
+    names: list[str],
+    select_by: str | None,
+) -> str:
+    if truth not in scores:
+        raise InputError(
+            f"the truth {truth!r} has no scores; expected one of "
+            f"{', '.join(scores) or 'no evaluators'}; set search.truth"
+        )
+    select_by = select_by or next(iter(names), "")
+    if select_by not in names:
+        raise InputError(
+            f"{select_by!r} selects; expected an evaluator other than the "
+            f"truth: {', '.join(names)}; set search.evaluators"
+        )
+    for name in names:
+        missing = scores[truth].keys() - scores[name].keys()
+        if missing:
+            raise InputError(
+                f"{name!r} has no score of {len(missing)} architectures (such "
+                f"as {min(missing)!r}); expected all that the truth "
+                f"{truth!r} has; finish the search"
+            )
+    return select_by
+
+
+def coefficients(
+    scores: np.ndarray, truth: np.ndarray
+) -> dict[str, float | None]:
+    """Computes the rank correlations of one evaluator.
+
+    Args:
+      scores: [n], of `correlation.with_failures_last`.
+      truth: [n], likewise.
+
+    Returns:
+      `spearman`, `kendall` (tau-b), and Spearman's in the subsets named by
+      `_top_half`, `_top_tenth` (by score) and `..._by_truth`.
+    """
+    found = {
+        "spearman": correlation.spearman(scores, truth),
+        "kendall": correlation.kendall(scores, truth),
+    }
+    for name, (share, by_truth) in _SUBSETS.items():
+        best = correlation.top(truth if by_truth else scores, share)
+        found[name] = correlation.spearman(scores[best], truth[best])
+    return found
+
+
+def _resample(
+    x: np.ndarray, y: np.ndarray, num_resamples: int, seed: int
+) -> dict[str, np.ndarray]:
+    """Returns the coefficients in each resample, by name, [R]."""
+    found: dict[str, list[np.ndarray]] = {}
+    for weights in correlation.resamples(len(x), num_resamples, seed):
+        chunk = {
+            "spearman": correlation.weighted_spearman(x, y, weights),
+            "kendall": correlation.weighted_kendall(x, y, weights),
+        }
+        for name, (share, by_truth) in _SUBSETS.items():
+            chunk[name] = correlation.weighted_spearman(
+                x, y, weights, share, selected_by=y if by_truth else x
+            )
+        for name, values in chunk.items():
+            found.setdefault(name, []).append(values)
+    return {name: np.concatenate(values) for name, values in found.items()}
+
+
+def _with_intervals(
+    points: dict[str, float | None], resampled: dict[str, np.ndarray]
+) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for name, point in points.items():
+        row[name] = point
+        row[f"{name}_ci95"] = (
+            None if point is None else correlation.interval95(resampled[name])
+        )
+    return row
+
+
+def _difference(
+    points: list[dict[str, float | None]], resampled: list[dict]
+) -> dict[str, Any]:
+    """Returns the paired differences of two evaluators' coefficients."""
+    differences, values = {}, {}
+    for name in _COMPARED:
+        first, second = (point[name] for point in points)
+        known = first is not None and second is not None
+        differences[name] = first - second if known else None
+        if known:
+            values[name] = resampled[0][name] - resampled[1][name]
+    row = _with_intervals(differences, values)
+    row["ci95"] = row.pop("spearman_ci95")
+    return row
+
+
+def best_keys(scores: Scores, k: int) -> list[str]:
+    """Returns the keys of the k best; ties go by key, failures are last."""
+    values = dict(
+        zip(
+            scores,
+            correlation.with_failures_last(scores.values()).tolist(),
+            strict=True,
+        )
+    )
+    return sorted(scores, key=lambda key: (-values[key], key))[:k]
+
+
+def precision_at(scores: Scores, truth: Scores, k: int) -> float | None:
+    """Returns which share of the true best k is among the evaluator's best k.
+
+    Chance gives k / n. None with fewer than k architectures.
+    """
+    if len(truth) < k:
+        return None
+    found = set(best_keys(_of(scores, truth), k))
+    return len(found.intersection(best_keys(truth, k))) / k
+
+
+def best_of_top(scores: Scores, truth: Scores, k: int) -> float | None:
+    """Returns the best true accuracy among the evaluator's best k.
+
+    None with fewer than k architectures, or where the truth of all k failed.
+    """
+    if len(truth) < k:
+        return None
+    return _best(truth, best_keys(_of(scores, truth), k))
+
+
+def _picks(scores: Scores, truth: Scores) -> dict[str, Any]:
+    picked, best = best_of_top(scores, truth, 1), _best(truth, truth)
+    return {
+        "precision_at_10": precision_at(scores, truth, 10),
+        "best_of_top_5": best_of_top(scores, truth, 5),
+        # What the first pick falls short of the best of all.
+        "regret": None if picked is None else best - picked,
+        "num_failed": _num_failed(scores, truth),
+    }
+
+
+def _selected(
+    evaluator: str,
+    scores: Mapping[str, Scores],
+    truth: str,
+    genotypes: Mapping[str, Any],
+) -> dict[str, Any] | None:
+    found = best_keys(scores[evaluator], 1)
+    if not found or _best(scores[evaluator], found) is None:
+        return None
+    key = found[0]
+    return {
+        "key": key,
+        "genotype": genotypes.get(key),
+        "evaluator": evaluator,
+        "score": scores[evaluator][key],
+        "truth": scores[truth].get(key),
+    }
+
+
+def _of(scores: Scores, keys: Mapping[str, Any]) -> Scores:
+    return {key: scores[key] for key in keys}
+
+
+def _array(scores: Scores, keys: list[str]) -> np.ndarray:
+    return correlation.with_failures_last(scores[key] for key in keys)
+
+
+def _best(scores: Scores, keys: Mapping | list[str]) -> float | None:
+    values = correlation.with_failures_last(scores[key] for key in keys)
+    best = float(values.max(initial=-np.inf))
+    return best if np.isfinite(best) else None
+
+
+def _num_failed(scores: Scores, keys: Mapping | list[str]) -> int:
+    values = correlation.with_failures_last(scores[key] for key in keys)
+    return int(np.isinf(values).sum())

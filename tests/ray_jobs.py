@@ -1,0 +1,77 @@
+"""Jobs on a local Ray cluster, in a process of their own.
+
+Ray starts processes, threads and warnings that would reach other tests, and
+prints what it likes; what a function here returns goes to a file, as JSON.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from absl import logging
+
+from gtn_tf.nas import executors
+from gtn_tf.types import InputError
+
+
+def score(job):
+    if job["number"] == 3:
+        raise MemoryError("cell too large")
+    if job["number"] == 4 and not Path(job["marker"]).exists():
+        Path(job["marker"]).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    if job["number"] == 5 and job["may_kill"]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"score": job["number"] ** 2, "seconds": {"train": 0.0}}
+
+
+def sleep(job):
+    time.sleep(job["seconds"])
+    return {"score": 0.0, "seconds": {}}
+
+
+def jobs(marker, may_kill):
+    return {
+        f"job {number}": {
+            "number": number,
+            "marker": marker,
+            "may_kill": may_kill,
+        }
+        for number in range(8)
+    }
+
+
+def lose_workers(marker):
+    import ray
+
+    ray.init(num_cpus=2, log_to_driver=False, include_dashboard=False)
+    return list(executors.run_ray(score, jobs(marker, may_kill=True)))
+
+
+def stop_by_signal():
+    """SIGTERM after the first outcome, while a long job runs."""
+    caught = []
+    signal.signal(signal.SIGTERM, lambda number, _: caught.append(number))
+    given = {"short": {"seconds": 0}, "long": {"seconds": 600}}
+    found = []
+    for key, _ in executors.run_ray(sleep, given, lambda: bool(caught)):
+        found.append(key)
+        os.kill(os.getpid(), signal.SIGTERM)
+    return [found, caught]
+
+
+def reach_no_cluster():
+    os.environ["RAY_ADDRESS"] = "auto"
+    try:
+        next(executors.run_ray(sleep, {"short": {"seconds": 0}}))
+    except InputError as error:
+        return str(error)
+
+
+if __name__ == "__main__":
+    logging.set_verbosity(logging.ERROR)
+    file, name, *arguments = sys.argv[1:]
+    Path(file).write_text(json.dumps(globals()[name](*arguments)))

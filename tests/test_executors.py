@@ -1,0 +1,178 @@
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gtn_tf.nas import executors
+from gtn_tf.types import DivergenceError, InputError
+
+_NEEDS_RAY = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="the extra 'ray' is absent"
+)
+
+
+def _score(job):
+    if job.get("raises"):
+        raise job["raises"]
+    return {"score": job["score"], "seconds": {"train": 1.0}}
+
+
+def _jobs(*scores):
+    return {f"job {i}": {"score": score} for i, score in enumerate(scores)}
+
+
+def test_inline_yields_each_job_once_in_order():
+    found = list(executors.run_inline(_score, _jobs(0.5, 1, 0.25)))
+    assert [key for key, _ in found] == ["job 0", "job 1", "job 2"]
+    assert found[1][1] == {
+        "score": 1.0,
+        "seconds": {"train": 1.0},
+        "status": "ok",
+        "reason": None,
+    }
+
+
+def test_a_result_is_there_before_the_next_job_begins():
+    begun = []
+
+    def score(job):
+        begun.append(job["score"])
+        return _score(job)
+
+    outcomes = executors.run_inline(score, _jobs(1, 2, 3))
+    next(outcomes)
+    assert begun == [1]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError(), "MemoryError"),
+        (InputError("a; b; c"), "InputError: a; b; c"),
+        (DivergenceError("step 3\nmore"), "DivergenceError: step 3"),
+        (ValueError("x" * 1000), "ValueError: " + 288 * "x"),
+    ],
+)
+def test_what_a_job_raises_is_its_failure(error, reason):
+    jobs = {"bad": {"raises": error}, "good": {"score": 0.5}}
+    found = dict(executors.run_inline(_score, jobs))
+    assert found["good"]["status"] == "ok"
+    bad = found["bad"]
+    assert (bad["status"], bad["score"]) == ("failed", None)
+    assert bad["reason"] == reason
+    assert bad["seconds"].keys() == {"until_failure"}
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf")])
+def test_a_score_that_is_not_finite_is_a_divergence(score):
+    outcome = executors.attempt(_score, {"score": score})
+    assert outcome["status"] == "failed"
+    assert outcome["reason"] == f"DivergenceError: the score is {score}"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(143)])
+def test_an_interrupt_is_no_failure(error):
+    jobs = {"first": {"score": 1}, "second": {"raises": error}}
+    outcomes = executors.run_inline(_score, jobs)
+    assert next(outcomes)[0] == "first"
+    with pytest.raises(type(error)):
+        next(outcomes)
+
+
+def test_a_function_that_returns_no_result_is_no_failure():
+    with pytest.raises(KeyError):
+        executors.attempt(lambda job: {"accuracy": 1.0}, {})
+
+
+def test_stops_between_jobs():
+    caught = []
+    previous = signal.signal(signal.SIGTERM, lambda n, _: caught.append(n))
+    try:
+        found = []
+        for key, _ in executors.run_inline(
+            _terminated, _jobs(1, 2, 3), lambda: bool(caught)
+        ):
+            found.append(key)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    assert found == ["job 0", "job 1"]  # the second was finished
+    assert caught == [signal.SIGTERM]
+
+
+def _terminated(job):
+    if job["score"] == 2:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return _score(job)
+
+
+def test_executors_by_name():
+    assert executors.executor("inline") is executors.run_inline
+    assert executors.executor("ray") is executors.run_ray
+    with pytest.raises(InputError, match="'dask'; expected one of inline, ray"):
+        executors.executor("dask")
+
+
+def test_ray_that_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InputError, match=r"pip install 'gtn_tf\[ray\]'"):
+        next(executors.run_ray(_score, _jobs(1)))
+
+
+def _in_process(home, *arguments):
+    """Runs a function of ray_jobs.py; Ray writes a token into HOME."""
+    folder, file = Path(__file__).parent, home / "returned.json"
+    subprocess.run(
+        [sys.executable, folder / "ray_jobs.py", file, *arguments],
+        env={
+            **os.environ,
+            "HOME": str(home),
+            "PYTHONPATH": str(folder.parent),
+            "RAY_USAGE_STATS_ENABLED": "0",
+        },
+        timeout=300,
+        check=True,
+    )
+    return json.loads(file.read_text())
+
+
+@pytest.mark.slow
+@_NEEDS_RAY
+def test_ray_that_loses_workers_equals_inline(tmp_path):
+    import ray_jobs
+
+    marker = tmp_path / "killed once"
+    found = _in_process(tmp_path, "lose_workers", str(marker))
+    assert marker.exists()
+    assert len(found) == 8
+    outcomes = dict(found)
+    # Job 5 kills every worker: it failed after 4 of them.
+    assert outcomes["job 5"]["status"] == "failed"
+    assert outcomes["job 5"]["reason"].startswith("WorkerCrashedError")
+    expected = dict(
+        executors.run_inline(
+            ray_jobs.score, ray_jobs.jobs(str(marker), may_kill=False)
+        )
+    )
+    assert outcomes.keys() == expected.keys()
+    for key in expected.keys() - {"job 5"}:
+        for outcome in (outcomes[key], expected[key]):
+            outcome["seconds"].pop("until_failure", None)
+        assert outcomes[key] == expected[key]
+    assert outcomes["job 3"]["reason"] == "MemoryError: cell too large"
+
+
+@pytest.mark.slow
+@_NEEDS_RAY
+def test_ray_stops_while_jobs_run(tmp_path):
+    assert _in_process(tmp_path, "stop_by_signal") == [["short"], [15]]
+
+
+@_NEEDS_RAY
+def test_ray_cluster_that_is_not_there(tmp_path):
+    message = _in_process(tmp_path, "reach_no_cluster")
+    assert message.startswith("no Ray cluster at 'auto'; expected one that")
