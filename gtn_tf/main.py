@@ -32,14 +32,24 @@ _WORKDIR = flags.DEFINE_string(
 
 
 def _pretrain(config: config_dict.ConfigDict, workdir: Path) -> int:
-    from gtn_tf import pretrain
+    from gtn_tf import export, pretrain
 
-    return pretrain.pretrain(config, workdir)
+    code = pretrain.pretrain(config, workdir)
+    if code == 0 and config.source != "real":
+        return export.export(config, workdir)
+    return code
+
+
+def _export(config: config_dict.ConfigDict, workdir: Path) -> int:
+    from gtn_tf import export
+
+    return export.export(config, workdir)
 
 
 #: --mode -> what runs it: (config, workdir) -> exit code.
 MODES: dict[str, Callable[[config_dict.ConfigDict, Path], int]] = {
     "pretrain": _pretrain,
+    "export": _export,
 }
 _MODE = flags.DEFINE_string(
     "mode", "pretrain", f"What to do: {', '.join(MODES)}."
