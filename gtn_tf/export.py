@@ -178,11 +178,13 @@ def _curriculum(arrays: dict[str, tf.Variable]) -> Endpoint:
 
     @tf.function(input_signature=[tf.TensorSpec([], tf.int32)], autograph=False)
     def curriculum(inner_step: tf.Tensor) -> dict[str, tf.Tensor]:
-        tf.debugging.Assert(
+        in_range = tf.debugging.Assert(
             (inner_step >= 0) & (inner_step < num_steps),
             [f"inner_step is not in [0, {num_steps}):", inner_step],
         )
-        return {name: tf.gather(v, inner_step) for name, v in arrays.items()}
+        with tf.control_dependencies([in_range]):
+            step = tf.identity(inner_step)
+        return {name: tf.gather(v, step) for name, v in arrays.items()}
 
     return curriculum
 
@@ -222,10 +224,12 @@ def _sample(gtn: GTN, images_of: Callable, draw_inputs: DrawInputs) -> Endpoint:
 
     @tf.function(input_signature=signature, autograph=False)
     def sample(label_ids: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        tf.debugging.Assert(
+        in_range = tf.debugging.Assert(
             tf.reduce_all((label_ids >= 0) & (label_ids < num_classes)),
             [f"label_ids are not all in [0, {num_classes}):", label_ids],
         )
+        with tf.control_dependencies([in_range]):
+            label_ids = tf.identity(label_ids)
         noise, labels = draw_inputs(label_ids, seed)
         return {"images": images_of(noise, labels), "labels": labels}
 
