@@ -6,12 +6,12 @@ statistics stored at export, so that a batch of one works; `curriculum` gives
 what training gave, normalised by the statistics of each inner batch.
 
 `sample` draws one of the curriculum's own noise vectors of the label, not
-standard normal noise: a learned curriculum moves its noise to where the
-generator was trained, and the generator makes little sense elsewhere. On
-digits (300 meta-steps) 20 fresh learners reached 0.58 by the former and 0.17 by
-the latter, 0.66 and 0.17 with soft labels; stored statistics cost 0.04 of the
-0.84 that the curriculum itself gives, the rest is due to its order and its
-diversity. Where training drew normal noise (curriculum `none`), so does it.
+standard normal noise: a learned curriculum moves its noise, and the generator
+is not trained elsewhere. Measured on digits after 300 meta-steps, mean
+validation accuracy of 20 fresh learners: 0.58 against 0.17 (paired difference
+0.41 +- 0.05, 95 %), with soft labels 0.66 against 0.17. The curriculum in its
+order gives 0.84, with stored statistics 0.80. Where training drew normal noise
+(curriculum `none`), so does `sample`.
 """
 
 import contextlib

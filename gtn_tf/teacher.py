@@ -154,12 +154,12 @@ def load(path: Path | str) -> Teacher:
 
 def _read_metadata(path: Path) -> dict[str, Any]:
     metadata = read_json(path)
-    version = metadata.get("format_version") if _is_dict(metadata) else None
-    if version is None:
+    if not isinstance(metadata, dict) or "format_version" not in metadata:
         raise InputError(
             f"{str(path)!r} is of no export; expected one JSON object with "
             "'format_version'; give another path"
         )
+    version = metadata["format_version"]
     if version != FORMAT_VERSION:
         raise InputError(
             f"{str(path)!r} has format_version {version!r}; expected "
@@ -167,10 +167,6 @@ def _read_metadata(path: Path) -> dict[str, Any]:
             "--mode=export again"
         )
     return metadata
-
-
-def _is_dict(value: object) -> bool:
-    return isinstance(value, dict)
 
 
 def _read_arrays(path: Path, metadata: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -191,9 +187,14 @@ def _read_arrays(path: Path, metadata: dict[str, Any]) -> dict[str, np.ndarray]:
                     f"{name} is {array.dtype}{array.shape} where metadata.json "
                     f"says float32{shape}"
                 )
-    except (OSError, EOFError, KeyError, TypeError, ValueError) as error:
-        raise _damaged(path, error) from error
-    except zipfile.BadZipFile as error:
+    except (
+        EOFError,
+        KeyError,
+        OSError,
+        TypeError,
+        ValueError,
+        zipfile.BadZipFile,
+    ) as error:
         raise _damaged(path, error) from error
     return arrays
 
