@@ -80,14 +80,17 @@ class ExportedGTN(tf.Module):
         generate(noise [B, Z], labels [B, K]) -> images;
         sample(label_ids [B], seed [2]) -> images and labels.
         The last two with source='gtn' only.
+        `curriculum` is bit for bit what the traced meta-step makes on CPU;
+        elsewhere, or compiled by XLA, up to rounding.
     """
 
     def __init__(
         self, gtn: GTN, meta_params: dict[str, tf.Tensor], seed: tf.Tensor
     ) -> None:
         super().__init__(name="exported_gtn")
-        synthesize = tf.function(gtn.synthesize, autograph=False)
-        data = synthesize(meta_params, seed)
+        # Op by op: Grappler rewrites the forward pass alone otherwise than
+        # inside a meta-step, and the last bits would differ from training's.
+        data = gtn.synthesize(meta_params, seed)
         values = (
             data.images,
             data.labels,

@@ -376,7 +376,9 @@ def _save_what_a_learner_sees(workdir, arguments):
 
     config = tiny.get_config()
     config.update_from_flattened_dict(arguments)
-    data = pretrain.restore_run(config, workdir).synthesize()
+    run = pretrain.restore_run(config, workdir)
+    seed = fold(root_seed(config.seed), Purpose.VALIDATION, 0)
+    data = run.gtn.synthesize(run.gtn.read(), seed)
     arrays = (data.images, data.labels, *data.hyperparameters.values())
     arrays = dict(zip(ARRAYS, arrays, strict=True))
     np.savez(workdir / "seen.npz", **arrays)
