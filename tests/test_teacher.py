@@ -159,8 +159,8 @@ def _save(arrays, path):
     [
         (lambda _, path: path.unlink(), "No such file"),
         (lambda _, path: path.write_bytes(b""), "No data left in file"),
-        (lambda _, path: path.write_bytes(b"text"), "allow_pickle=False"),
-        (lambda _, path: os.truncate(path, 9000), "not a zip file"),
+        (lambda _, path: path.write_bytes(b"text"), "pickled"),
+        (lambda _, path: os.truncate(path, 3000), "not a zip file"),
         (lambda a, path: _save({"images": a["images"]}, path), "labels"),
         (
             lambda a, path: _save({**a, "images": a["images"][:1]}, path),
