@@ -1,12 +1,15 @@
 """Installs gtn_tf. TensorFlow comes by one of the extras cpu, gpu, tpu."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
+_INIT = (Path(__file__).parent / "gtn_tf" / "__init__.py").read_text()
+
 setup(
     name="gtn_tf",
-    version="0.1.0",
+    version=re.search('__version__ = "(.+)"', _INIT)[1],
     description="Generative Teaching Networks in TensorFlow and Keras",
     long_description=(Path(__file__).parent / "README.md").read_text(),
     long_description_content_type="text/markdown",

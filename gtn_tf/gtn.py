@@ -205,6 +205,37 @@ class GTN(tf.Module):
           meta_params: from `read`.
           seed: [2], the learner's; unused where the curriculum is shared.
         """
+        values, labels = self.inputs(meta_params, seed)
+        images = self._images(meta_params, values, labels)
+        return SyntheticData(images, labels, self.hyperparameters(meta_params))
+
+    def inputs(
+        self, meta_params: dict[str, tf.Tensor], seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns what `synthesize` makes images from, in the same order.
+
+        Returns:
+          (noise [T, B, Z], labels [T, B, K]); with source='distillation' the
+          unbounded images [T, B, H, W, C] instead of noise.
+        """
+        values, labels = self.unordered_inputs(meta_params, seed)
+        if self.curriculum.draw_order is not None:
+            # Labels and noise move together; the learned rates belong to the
+            # position in the sequence and stay.
+            order = self.curriculum.draw_order(
+                fold(seed, Purpose.CURRICULUM), *self.label_ids.shape
+            )
+            values, labels = reorder(values, order), reorder(labels, order)
+        return values, labels
+
+    def unordered_inputs(
+        self, meta_params: dict[str, tf.Tensor], seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns `inputs` before the learner's shuffle: as meta-trained.
+
+        Unless the curriculum draws afresh, the labels are, or started from,
+        `label_ids`.
+        """
         seed = fold(seed, Purpose.CURRICULUM)
         if self.spec.source == "real":
             return self._draw_real(meta_params, seed)
@@ -216,13 +247,16 @@ class GTN(tf.Module):
             values = draw_noise(seed, shape, self.dtype)
         else:
             values = meta_params["noise"]
-        if self.curriculum.draw_order is not None:
-            # Labels and noise move together; the learned rates belong to the
-            # position in the sequence and stay.
-            order = self.curriculum.draw_order(seed, *self.label_ids.shape)
-            values, labels = reorder(values, order), reorder(labels, order)
-        images = self._images(meta_params, values, labels)
-        return SyntheticData(images, labels, self.hyperparameters(meta_params))
+        return values, labels
+
+    def generator_weights(
+        self, meta_params: dict[str, tf.Tensor]
+    ) -> list[tf.Tensor]:
+        """Returns them in the order of `generator.trainable_variables`."""
+        return [
+            meta_params[f"generator_{index:02d}"]
+            for index in range(len(self.generator.trainable_variables))
+        ]
 
     def _draw_real(
         self, meta_params: dict[str, tf.Tensor], seed: tf.Tensor
@@ -257,13 +291,9 @@ class GTN(tf.Module):
     ) -> tf.Tensor:
         if self.generator is None:
             return IMAGE_SCALE * tf.tanh(values)
-        weights = [
-            meta_params[f"generator_{index:02d}"]
-            for index in range(len(self.generator.trainable_variables))
-        ]
         return generate(
             self.generator,
-            weights,
+            self.generator_weights(meta_params),
             values,
             labels,
             self.spec.rematerialize_generator,

@@ -32,9 +32,18 @@ _WORKDIR = flags.DEFINE_string(
 
 
 def _pretrain(config: config_dict.ConfigDict, workdir: Path) -> int:
-    from gtn_tf import pretrain
+    from gtn_tf import export, pretrain
 
-    return pretrain.pretrain(config, workdir)
+    code = pretrain.pretrain(config, workdir)
+    if code == 0 and config.source != "real":
+        return export.export(config, workdir)
+    return code
+
+
+def _export(config: config_dict.ConfigDict, workdir: Path) -> int:
+    from gtn_tf import export
+
+    return export.export(config, workdir)
 
 
 def _evaluate(config: config_dict.ConfigDict, workdir: Path) -> int:
@@ -53,6 +62,7 @@ def _report(config: config_dict.ConfigDict, workdir: Path) -> int:
 MODES: dict[str, Callable[[config_dict.ConfigDict, Path], int]] = {
     "pretrain": _pretrain,
     "evaluate": _evaluate,
+    "export": _export,
     "report": _report,
 }
 _WITHOUT_TENSORFLOW = ("report",)

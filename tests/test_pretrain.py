@@ -53,12 +53,13 @@ def finished(tmp_path_factory):
 def test_stderr_holds_our_lines_only(finished):
     workdir, done = finished
     assert done.code == 0, done
-    first, second, *middle, last = done.errors.splitlines()
+    first, second, *middle, last, exported = done.errors.splitlines()
     assert first == "tracing the meta-step (once per process)"
     assert re.fullmatch(
         rf"traced in \d+ s; meta-step 1 of {_NUM_STEPS} is running", second
     )
     assert last == f"done: {_NUM_STEPS} meta-steps in {workdir}"
+    assert exported == f"exported to {workdir / 'export'}"
     assert middle
     assert all(line.startswith("meta-step ") for line in middle), middle
 
@@ -66,8 +67,8 @@ def test_stderr_holds_our_lines_only(finished):
 def test_files_that_a_run_leaves(finished):
     workdir, _ = finished
     assert {path.name for path in workdir.iterdir()} == {
-        *(".lock", "checkpoints", "config.json", "metrics.jsonl"),
-        *("samples", "tensorboard"),
+        *(".lock", "checkpoints", "config.json", "export"),
+        *("metrics.jsonl", "samples", "tensorboard"),
     }
     assert tiny.checkpoint_steps(workdir) == [6, 8]  # max_to_keep 2
     pictures = sorted((workdir / "samples").iterdir())
