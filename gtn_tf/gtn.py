@@ -205,6 +205,8 @@ class GTN(tf.Module):
           meta_params: from `read`.
           seed: [2], the learner's; unused where the curriculum is shared.
         """
+        if self.spec.source == "real":
+            return self._draw_real(meta_params, seed)
         values, labels = self.inputs(meta_params, seed)
         images = self._images(meta_params, values, labels)
         return SyntheticData(images, labels, self.hyperparameters(meta_params))
@@ -237,8 +239,6 @@ class GTN(tf.Module):
         `label_ids`.
         """
         seed = fold(seed, Purpose.CURRICULUM)
-        if self.spec.source == "real":
-            return self._draw_real(meta_params, seed)
         labels = self._labels(meta_params, seed)
         if self.generator is None:
             values = meta_params["images"]
@@ -261,7 +261,9 @@ class GTN(tf.Module):
     def _draw_real(
         self, meta_params: dict[str, tf.Tensor], seed: tf.Tensor
     ) -> SyntheticData:
-        batch = self._sample_real(seed, self.label_ids.shape.num_elements())
+        batch = self._sample_real(
+            fold(seed, Purpose.CURRICULUM), self.label_ids.shape.num_elements()
+        )
         images, labels = (
             tf.reshape(
                 tf.cast(values, self.dtype),
