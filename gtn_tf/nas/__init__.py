@@ -1,0 +1,1 @@
+"""Architecture search in the cell space of the paper."""
