@@ -21,13 +21,19 @@ import tensorflow as tf
 _NORM_EPSILON = 1e-12  # guards 0 / 0 only: ||V||^2 of a fresh unit is about 2
 
 
-def he_normal() -> keras.initializers.Initializer:
+def he_normal(num_groups: int = 1) -> keras.initializers.Initializer:
     """Returns the untruncated normal of variance 2 / fan_in (He et al. 2015).
 
     Keras' own `he_normal` is truncated; the official code's is not.
+
+    Args:
+      num_groups: the channels of a depthwise kernel, all of which Keras
+        counts as its fan-in.
     """
     return keras.initializers.VarianceScaling(
-        scale=2.0, mode="fan_in", distribution="untruncated_normal"
+        scale=2.0 * num_groups,
+        mode="fan_in",
+        distribution="untruncated_normal",
     )
 
 
@@ -195,7 +201,7 @@ class WeightNormDepthwiseConv2D(WeightNormLayer):
     """Depthwise convolution, one g per (channel, multiplier) pair.
 
     [B, H, W, C] -> [B, H', W', C x depth_multiplier]; arguments as in
-    `WeightNormConv2D`.
+    `WeightNormConv2D`. A `dilation_rate` above 1 needs `strides` of 1.
     """
 
     unit_axes = (0, 1)
@@ -206,6 +212,7 @@ class WeightNormDepthwiseConv2D(WeightNormLayer):
         strides: int = 1,
         padding: str = "same",
         depth_multiplier: int = 1,
+        dilation_rate: int = 1,
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
@@ -213,6 +220,7 @@ class WeightNormDepthwiseConv2D(WeightNormLayer):
         self.strides = strides
         self.padding = padding
         self.depth_multiplier = depth_multiplier
+        self.dilation_rate = dilation_rate
 
     def build(self, input_shape: tuple[int, ...]) -> None:
         channels = input_shape[-1]
@@ -225,6 +233,7 @@ class WeightNormDepthwiseConv2D(WeightNormLayer):
             self.normalized_kernel(),
             strides=(1, self.strides, self.strides, 1),
             padding=self.padding.upper(),
+            dilations=_pair(self.dilation_rate),
         )
         return self._add_bias(outputs)
 
@@ -235,6 +244,7 @@ class WeightNormDepthwiseConv2D(WeightNormLayer):
             "strides": self.strides,
             "padding": self.padding,
             "depth_multiplier": self.depth_multiplier,
+            "dilation_rate": self.dilation_rate,
         }
 
 
