@@ -14,7 +14,9 @@ types
 config metrics checkpoints interrupts intervals teacher
 seeds tfds_reader data real_batches
 layers normalization inner_optimizers distribution
-initial_values learner_families generators curricula learners
+initial_values learner_families generators curricula
+nas.operations nas.genotypes nas.search_space nas.cell_structure nas.cell_cost
+nas.cell_network learners
 gtn inner_loop
 meta_gradient evaluation meta_step
 assembly
