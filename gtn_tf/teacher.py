@@ -179,7 +179,8 @@ def _read_arrays(path: Path, metadata: dict[str, Any]) -> dict[str, np.ndarray]:
             steps,
             steps,
         )
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here, for np.load leaves a damaged file open.
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in ARRAYS}
         for (name, array), shape in zip(arrays.items(), shapes, strict=True):
             if (array.dtype, array.shape) != (np.float32, shape):

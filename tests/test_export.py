@@ -27,13 +27,20 @@ SPEC = GTNSpec(
     num_inner_steps=NUM_STEPS,
     inner_batch_size=BATCH_SIZE,
 )
-# fold(_STEP_SEED, 0) is the first learner's of such a "step".
-_STEP_SEED = fold(root_seed(0), Purpose.VALIDATION)
-_SEED = fold(_STEP_SEED, 0)
 _PAIRS = [
     *(("gtn", name) for name in CURRICULA),
     *(("distillation", name) for name in CURRICULA[:3]),
 ]
+
+
+def step_seed():
+    # A function, for a tensor here would take the devices of forked runs.
+    return fold(root_seed(0), Purpose.VALIDATION)
+
+
+def learner_seed():
+    """Of the first learner of the "step" above."""
+    return fold(step_seed(), 0)
 
 
 def build(**changes):
@@ -47,7 +54,7 @@ def build(**changes):
 
 
 def exported(gtn):
-    return export.ExportedGTN(gtn, gtn.read(), _SEED)
+    return export.ExportedGTN(gtn, gtn.read(), learner_seed())
 
 
 def problem():
@@ -73,7 +80,7 @@ def seen_in_training(gtn):
     @tf.function(autograph=False)
     def step(meta_params):
         gradients, _ = meta_gradient(
-            gtn, inner_problem, meta_params, _STEP_SEED, (0, 1)
+            gtn, inner_problem, meta_params, step_seed(), (0, 1)
         )
         return gradients, seen[0]
 
@@ -122,9 +129,11 @@ def first_layer(gtn, noise, labels):
 @pytest.mark.parametrize("curriculum", ["full", "all_shuffled", "none"])
 def test_statistics_of_the_first_layer_are_those_of_all_examples(curriculum):
     gtn = build(curriculum=curriculum)
-    noise, labels = gtn.inputs(gtn.read(), _SEED)
+    noise, labels = gtn.inputs(gtn.read(), learner_seed())
     values = first_layer(gtn, noise, labels)
-    mean, variance, *_ = export.pooled_statistics(gtn, gtn.read(), _SEED)
+    mean, variance, *_ = export.pooled_statistics(
+        gtn, gtn.read(), learner_seed()
+    )
     np.testing.assert_allclose(mean, values.mean(0), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(variance, values.var(0), rtol=1e-4)
 
@@ -133,7 +142,7 @@ def hand_pooled(gtn):
     """Pools batch statistics of every layer in NumPy."""
     generator, values = gtn.generator, gtn.read()
     weights = gtn.generator_weights(values)
-    noise, labels = gtn.inputs(values, _SEED)
+    noise, labels = gtn.inputs(values, learner_seed())
     unread = [
         tf.convert_to_tensor(v) for v in generator.non_trainable_variables
     ]
