@@ -12,8 +12,9 @@ import gtn_tf
 LAYERS = """
 types
 config metrics checkpoints seeds tfds_reader data real_batches
+nas.operations nas.genotypes nas.search_space nas.cell_structure nas.cell_cost
 layers normalization inner_optimizers distribution
-initial_values learner_families generators curricula learners
+initial_values learner_families generators curricula nas.cell_network learners
 gtn inner_loop
 meta_gradient evaluation meta_step
 assembly
@@ -22,12 +23,18 @@ pretrain
 main
 """
 _FOLDER = Path(gtn_tf.__file__).parent
+_PACKAGES = {p.parent.name for p in _FOLDER.glob("*/__init__.py")}
 _PLACE = {name: place for place, name in enumerate(LAYERS.split())}
-_MODULES = sorted(p.stem for p in _FOLDER.glob("*.py") if p.stem != "__init__")
+_MODULES = sorted(
+    ".".join(path.relative_to(_FOLDER).with_suffix("").parts)
+    for path in _FOLDER.rglob("*.py")
+    if path.stem != "__init__"
+)
 
 
 def _imported(module: str) -> set[str]:
-    tree = ast.parse((_FOLDER / f"{module}.py").read_text())
+    path = _FOLDER / f"{module.replace('.', '/')}.py"
+    tree = ast.parse(path.read_text())
     if module == "main":  # its modes are imported when they run
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef):
@@ -41,8 +48,11 @@ def _imported(module: str) -> set[str]:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         else:
             continue
-        split = (name.split(".") for name in names)
-        found |= {name[1] for name in split if name[0] == "gtn_tf"}
+        for name in names:
+            package, *parts = name.split(".")
+            if package == "gtn_tf":
+                depth = 2 if parts[0] in _PACKAGES else 1
+                found.add(".".join(parts[:depth]))
     return found
 
 
@@ -56,10 +66,20 @@ def test_imports_point_down(module):
 def test_the_search_finds_imports():
     assert {"data", "assembly", "plots", "types"} <= _imported("pretrain")
     assert _imported("main") == {"config", "types"}
+    assert _imported("nas.search_space") == {
+        "nas.genotypes",
+        "nas.operations",
+        "types",
+    }
 
 
 _WITHOUT_TENSORFLOW = [
-    name for name in ("main", "config", "plots", "report") if name in _MODULES
+    name
+    for name in (
+        *("main", "config", "plots", "report"),
+        *("nas.genotypes", "nas.search_space", "nas.cell_cost"),
+    )
+    if name in _MODULES
 ]
 
 
