@@ -171,9 +171,16 @@ class _Edge:
         self.param_size = max(map(self._size_of_params, self.blocks))
         self.statistics_size = max(map(self._size_of_statistics, self.blocks))
         self.dtype = keras.DTypePolicy(dress.dtype).variable_dtype
-        # One trace of all branches serves all edges of a kind.
-        self.apply = tf.function(self._apply, autograph=False)
-        self.init = tf.function(self._init, autograph=False)
+        # One trace of all branches serves all edges of a kind. Inlined, every
+        # edge would hold a copy of every branch.
+        traced = functools.partial(
+            tf.function,
+            autograph=False,
+            experimental_attributes={"_noinline": True},
+        )
+        self.init = traced(self._init)
+        self._traced_forward = traced(self._forward)
+        self._traced_backward = traced(self._backward)
 
     @staticmethod
     def _block(
@@ -212,31 +219,91 @@ class _Edge:
             choice, [functools.partial(draw, block) for block in self.blocks]
         )
 
-    def _apply(
+    def apply(
         self,
         choice: tf.Tensor,
         params: tf.Tensor,
         statistics: tf.Tensor,
-        inputs: tf.Tensor,
-        nodes: tf.Tensor | None,
+        states: Tensors,
         training: bool,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        def run(position: int) -> tuple[tf.Tensor, tf.Tensor]:
-            block = self.blocks[position]
-            model = block.model
-            outputs, after = block.apply(
-                _unflat(params, model.trainable_variables),
-                _unflat(statistics, model.non_trainable_variables),
-                inputs if position < self.num_ops else nodes,
-                training,
-            )
-            return outputs, self._flat(after, self.statistics_size)
+    ) -> Tensors:
+        """Runs one operation.
 
-        num_branches = len(self.blocks) if nodes is not None else self.num_ops
-        return tf.switch_case(
-            choice,
-            [functools.partial(run, i) for i in range(num_branches)],
+        Args:
+          choice: [], from `choice`.
+          params: [P], flat.
+          statistics: [S], flat.
+          states: what each half of `blocks` reads.
+          training: as in `Learner.apply`.
+
+        Returns:
+          [outputs, statistics after].
+        """
+
+        # The backward pass runs the operation once more: the gradient of a
+        # switch would keep the activations of all branches, as variants.
+        @tf.custom_gradient
+        def run(choice: tf.Tensor, *tensors: tf.Tensor) -> tuple:
+            def gradient(*upstream: tf.Tensor) -> Tensors:
+                return [
+                    None,
+                    *self._traced_backward(choice, tensors, upstream, training),
+                ]
+
+            return self._traced_forward(choice, tensors, training), gradient
+
+        return run(choice, params, statistics, *states)
+
+    def _forward(
+        self, choice: tf.Tensor, tensors: Tensors, training: bool
+    ) -> Tensors:
+        return self._switch(
+            choice, tensors, lambda i: self._run(i, tensors, training)
         )
+
+    def _backward(
+        self,
+        choice: tf.Tensor,
+        tensors: Tensors,
+        upstream: Tensors,
+        training: bool,
+    ) -> Tensors:
+        def differentiate(position: int) -> Tensors:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(tensors)
+                results = self._run(position, tensors, training)
+            return tape.gradient(
+                results,
+                list(tensors),
+                output_gradients=list(upstream),
+                unconnected_gradients=tf.UnconnectedGradients.ZERO,
+            )
+
+        return self._switch(choice, tensors, differentiate)
+
+    def _switch(
+        self,
+        choice: tf.Tensor,
+        tensors: Tensors,
+        function: Callable[[int], Tensors],
+    ) -> Tensors:
+        num_states = len(tensors) - 2
+        branches = [
+            functools.partial(function, position)
+            for position in range(num_states * self.num_ops)
+        ]
+        return tf.switch_case(choice, branches)
+
+    def _run(self, position: int, tensors: Tensors, training: bool) -> Tensors:
+        params, statistics, *states = tensors
+        block = self.blocks[position]
+        outputs, after = block.apply(
+            _unflat(params, block.model.trainable_variables),
+            _unflat(statistics, block.model.non_trainable_variables),
+            states[position // self.num_ops],
+            training,
+        )
+        return [outputs, self._flat(after, self.statistics_size)]
 
     def _flat(self, tensors: Tensors, size: int) -> tf.Tensor:
         parts = [tf.reshape(t, [-1]) for t in tensors]
@@ -485,9 +552,7 @@ def _run_cell(
 ) -> tf.Tensor:
     states = [
         run.block(block, tensor)
-        for block, tensor in zip(
-            cell.calibrations, (before, last), strict=True
-        )
+        for block, tensor in zip(cell.calibrations, (before, last), strict=True)
     ]
     reduced = [
         run.block(block, state)
@@ -506,14 +571,16 @@ def _run_cell(
             state, op = inputs[node, side], ops[node, side]
             choice = cell.edge.choice(op, state)
             if cell.reducers:
-                x = cell_inputs[tf.minimum(state, NUM_INPUTS - 1)]
-                y = None
-                if stacked is not None:
-                    y = stacked[tf.maximum(state - NUM_INPUTS, 0)]
+                read = [cell_inputs[tf.minimum(state, NUM_INPUTS - 1)]]
+                if nodes:
+                    read.append(stacked[tf.maximum(state - NUM_INPUTS, 0)])
             else:
-                x, y = stacked[state], None
+                read = [stacked[state]]
             outputs, new = cell.edge.apply(
-                choice, params[position], statistics[position], x, y,
+                choice,
+                params[position],
+                statistics[position],
+                read,
                 run.training,
             )
             halves.append(outputs)
