@@ -17,7 +17,11 @@ from gtn_tf.nas.genotypes import Cell, Edge, Genotype, loose_ends
 from gtn_tf.nas.search_space import SearchSpace
 from gtn_tf.seeds import root_seed
 from gtn_tf.types import InputError
-from tests.central_differences import normal
+from tests.central_differences import (
+    assert_gradient_matches,
+    normal,
+    second_order_scalar,
+)
 
 OPS = ("identity", "conv1x3_3x1", "max3x3", "sep3x3")
 SPACE = SearchSpace(2, OPS)
@@ -239,3 +243,18 @@ def test_encoding_refuses_genotypes_outside_the_space():
     other = genotype_of([(0, "conv1x1"), (1, "identity")])
     with pytest.raises(InputError, match="expected 2 nodes with identity"):
         encode(Genotype(CHAIN, other), SPACE)
+
+
+def test_second_order_matches_central_differences():
+    space = SearchSpace(1, ("conv1x1", "max2x2"))
+    tiny = CellInterpreter(space, 0, 2, (4, 4, 1), 2, SMOOTH)
+    cells = [
+        genotype_of([(0, "conv1x1"), (1, "max2x2")]),
+        genotype_of([(1, "conv1x1"), (1, "conv1x1")]),
+    ]
+    params, statistics = tiny.init_genotype(
+        encode(Genotype(*cells), space), root_seed(3)
+    )
+    scalar = second_order_scalar(tiny.apply, statistics, 0)
+    images = [normal(seed, 3, 4, 4, 1) for seed in (1, 2)]
+    assert_gradient_matches(scalar, [*params, *images], 0)

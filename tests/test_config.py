@@ -231,7 +231,8 @@ def test_choices_are_those_of_the_modules():
 
     assert set(config_module.DATASETS) == set(data.DATASETS)
     assert set(config_module.CURRICULA) == set(curricula.CURRICULA)
-    assert set(config_module.LEARNERS) == set(learner_families.FAMILIES)
+    families = {*learner_families.FAMILIES, "cell"}
+    assert set(config_module.LEARNERS) == families
     assert set(config_module.NORMALIZATIONS) == set(
         normalization.NORMALIZATIONS
     )

@@ -10,11 +10,12 @@ import gtn_tf
 #: Lower layers first; a module imports from the lines above its own only,
 #: or from those named before it in its own line.
 LAYERS = """
-types
+types nas.operations
 config metrics checkpoints seeds tfds_reader data real_batches
-nas.operations nas.genotypes nas.search_space nas.cell_structure nas.cell_cost
+nas.genotypes nas.search_space nas.cell_structure nas.cell_cost
 layers normalization inner_optimizers distribution
-initial_values learner_families generators curricula nas.cell_network learners
+initial_values learner_families generators curricula
+nas.cell_network nas.cell_interpreter learners
 gtn inner_loop
 meta_gradient evaluation meta_step
 assembly
