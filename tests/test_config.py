@@ -25,6 +25,7 @@ _WRONG_TYPES = {
 }
 _WRONG_IF_NONE = {
     "dataset.data_dir": ("", 1, True, b"bytes"),
+    "learner.genotype": ("", 1, True),
     "learner.widths": (5, 0.5, "1", (), (0,), (1.5, 2), ((3, 2), 4), (None, 3)),
     "meta.global_clipnorm": (0, -0.5, True, "1", float("inf"), float("nan")),
     "num_logical_devices": (0, -1, True, 1.5, "2"),
@@ -32,6 +33,8 @@ _WRONG_IF_NONE = {
 _OUT_OF_RANGE = {
     "seed": (-1, 2**62),
     "generator.channels": ((1,), (1, 2, 3)),
+    "learner.num_cells": (-1,),
+    "learner.ops": ((), ("conv9x9",), ("conv1x1", "conv1x1")),
     "learner.name": ("mlp,", "mlp,cell", ","),
     "learner.pool_size": (1, 4),
     "inner.num_steps": (0,),

@@ -1,0 +1,91 @@
+"""Learner family `cell`, from the config to a meta-training run."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gtn_tf.assembly import build_learners, check_learners
+from gtn_tf.nas.genotypes import published_genotype
+from gtn_tf.seeds import root_seed
+from gtn_tf.types import InputError
+from tests import tiny
+
+SMALL = {
+    "learner.name": "cell",
+    "learner.widths": None,
+    "learner.normalization": "batch",
+    "learner.num_cells": 0,
+    "learner.channels": 2,
+    "learner.num_nodes": 1,
+    "learner.ops": ("conv1x1", "identity"),
+}
+
+
+def small_config(**choices):
+    config = tiny.get_config()
+    config.update_from_flattened_dict(
+        {**SMALL, **{f"learner.{k}": v for k, v in choices.items()}}
+    )
+    return config
+
+
+def test_a_named_genotype_is_that_genotype():
+    (learner,) = build_learners(small_config(genotype="GTN-fixed"))
+    assert learner.name == f"cell_{published_genotype('GTN-fixed').key()}"
+
+
+def test_a_genotype_can_be_given_as_text():
+    text = "conv1x1@0+identity@1:2/max2x2@0+conv3x3@1:2"
+    (learner,) = build_learners(small_config(genotype=text))
+    params, statistics = learner.init(root_seed(0))
+    logits, _ = learner.apply(
+        params, statistics, tf.ones((2, 8, 8, 1)), training=False
+    )
+    assert logits.shape == (2, 10)
+    assert np.isfinite(logits).all()
+
+
+def test_each_learner_draws_its_genotype():
+    (learner,) = build_learners(small_config())
+    init = tf.function(lambda seed: learner.init(seed)[1][:2], autograph=False)
+    drawn = {
+        tuple(np.concatenate([v.numpy().ravel() for v in init([3, i])]))
+        for i in range(12)
+    }
+    assert len(drawn) > 6  # of 64
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"genotype": "NASNet"}, "'NASNet' cannot be read; expected"),
+        ({"widths": (3, 3)}, "learner.widths \\(3, 3\\) for family 'cell'"),
+    ],
+)
+def test_impossible_cells_are_refused(choices, message):
+    with pytest.raises(InputError, match=message):
+        check_learners(small_config(**choices))
+
+
+@pytest.mark.slow
+def test_cells_are_drawn_in_meta_training(tmp_path):
+    arguments = [
+        f"--config.{key}={value!r}".replace("'None'", "None")
+        for key, value in SMALL.items()
+        if key not in ("learner.name", "learner.normalization")
+    ]
+    done = tiny.run_main(
+        tmp_path,
+        "--config.learner.name=cell",
+        "--config.learner.normalization=batch",
+        "--config.meta.num_steps=2",
+        "--config.meta.num_learners=2",
+        *arguments,
+    )
+    assert done.code == 0, done.errors
+    rows = tiny.values_of(tmp_path)
+    assert len(rows) == 2
+    assert all(row["meta_gradient_norm"] > 0 for row in rows)
+    assert all(math.isfinite(row["meta_loss"]) for row in rows)
