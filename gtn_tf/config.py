@@ -235,6 +235,7 @@ FIELDS = {
         lambda v: (
             isinstance(v, tuple | list)
             and bool(v)
+            and all(isinstance(name, str) for name in v)
             and set(v) <= set(OPS)
             and len(set(v)) == len(v)
         ),

@@ -9,7 +9,8 @@ genotypes, and drawing one per learner in meta-training, then cost one trace.
 * A cell always concatenates all its states. A mask in each reader hides those
   that the genotype does not concatenate, and the reader's initial values take
   their fan-in from the others, as for drawn widths.
-* So a genotype computes here what `cell_network` builds of it.
+* So a genotype computes here what `cell_network` builds of it, to rounding.
+* The backward pass of an edge runs its operation once more.
 """
 
 import functools
@@ -303,6 +304,8 @@ class _Edge:
             states[position // self.num_ops],
             training,
         )
+        # Under a mixed policy identity, which has no layer, stays uncast.
+        outputs = tf.cast(outputs, states[0].dtype)
         return [outputs, self._flat(after, self.statistics_size)]
 
     def _flat(self, tensors: Tensors, size: int) -> tf.Tensor:
@@ -434,6 +437,7 @@ class CellInterpreter:
 
     def init(self, seed: tf.Tensor) -> tuple[Tensors, Tensors]:
         """Draws a genotype of the space and its weights from a [2] seed."""
+        # A learner of drawn genotype has no drawn widths.
         genotype = draw_genotype(self.space, fold(seed, Purpose.WIDTHS))
         return self.init_genotype(genotype, seed)
 
