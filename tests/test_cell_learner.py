@@ -83,8 +83,10 @@ def test_cells_are_drawn_in_meta_training():
     real = RealData(
         tf.constant(images, tf.uint8),
         tf.constant(np.arange(20) % 10, tf.int32),
-        tf.constant([100.0]),
-        tf.constant([50.0]),
+        mean=(0.5,),
+        std=(0.25,),
+        num_classes=10,
+        augment=False,
     )
     gtn = build_gtn(config)
     problem = build_problem(config, real)
