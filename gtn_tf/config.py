@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import config_dict
 
+from gtn_tf.nas.operations import OPS
 from gtn_tf.types import InputError
 
 #: Dataset -> (image shape, number of classes).
@@ -35,6 +36,7 @@ LEARNERS = (
     "conv7_fc",
     "conv7_pool",
     "mlp",
+    "cell",
 )
 NORMALIZATIONS = ("mean_only", "batch", "none")
 INNER_OPTIMIZERS = ("sgd", "adam", "rmsprop")
@@ -233,6 +235,32 @@ FIELDS = {
         lambda v: _is_int(v) and v in (2, 3),
         "pixels of the max-pools; 3 officially, 2 is cheaper on CPU and "
         "better on 8x8 images",
+    ),
+    "learner.genotype": Field(
+        None,
+        "None or a genotype",
+        lambda v: v is None or (isinstance(v, str) and bool(v)),
+        "of family cell: a published name or the text form; None: each "
+        "learner draws one from the space",
+    ),
+    "learner.num_cells": _whole(
+        1, 0, "N of family cell: normal cells between reductions"
+    ),
+    "learner.channels": _whole(
+        32, 1, "F of family cell: before the first reduction"
+    ),
+    "learner.num_nodes": _whole(5, 1, "per cell that is drawn"),
+    "learner.ops": Field(
+        tuple(OPS)[:11],
+        f"a tuple of different ones of {', '.join(OPS)}",
+        lambda v: (
+            isinstance(v, tuple | list)
+            and bool(v)
+            and all(isinstance(name, str) for name in v)
+            and set(v) <= set(OPS)
+            and len(set(v)) == len(v)
+        ),
+        "operations of the cells that are drawn",
     ),
     "inner.num_steps": _whole(32, 1, "T"),
     "inner.batch_size": _whole(128, 2, "B, synthetic images per inner step"),

@@ -25,6 +25,7 @@ _WRONG_TYPES = {
 }
 _WRONG_IF_NONE = {
     "dataset.data_dir": ("", 1, True, b"bytes"),
+    "learner.genotype": ("", 1, True),
     "learner.widths": (5, 0.5, "1", (), (0,), (1.5, 2), ((3, 2), 4), (None, 3)),
     "meta.global_clipnorm": (0, -0.5, True, "1", float("inf"), float("nan")),
     "num_logical_devices": (0, -1, True, 1.5, "2"),
@@ -34,7 +35,9 @@ _OUT_OF_RANGE = {
     "seed": (-1, 2**62),
     "generator.dense_widths": ((0,), (1.5, 2)),
     "generator.channels": ((1,), (1, 2, 3), (1.5, 2)),
-    "learner.name": ("mlp,", "mlp,cell", ","),
+    "learner.num_cells": (-1,),
+    "learner.ops": ((), (1,), ([],), ("conv9x9",), ("conv1x1", "conv1x1")),
+    "learner.name": ("mlp,", "mlp,cells", ","),
     "learner.pool_size": (1, 4),
     "inner.num_steps": (0,),
     "inner.batch_size": (1,),
@@ -244,7 +247,8 @@ def test_choices_are_those_of_the_modules():
 
     assert set(config_module.DATASETS) == set(data.DATASETS)
     assert set(config_module.CURRICULA) == set(curricula.CURRICULA)
-    assert set(config_module.LEARNERS) == set(learner_families.FAMILIES)
+    families = {*learner_families.FAMILIES, "cell"}
+    assert set(config_module.LEARNERS) == families
     assert set(config_module.NORMALIZATIONS) == set(
         normalization.NORMALIZATIONS
     )
