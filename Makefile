@@ -23,7 +23,7 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 
 docs: $(VENV)/installed
-	$(BIN)/python -m gtn_tf.config > docs/config.md
+	$(BIN)/python -m gtn_tf.config_reference > docs/config.md
 
 $(VENV)/installed-cpu: setup.py
 	$(PYTHON) -m venv $(VENV)

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from gtn_tf import config as config_module
-from gtn_tf.config import FIELDS, default_config, describe, validate
+from gtn_tf.config import FIELDS, default_config, validate
+from gtn_tf.config_reference import describe
 from gtn_tf.types import InputError
 
 _OBJECT = object()

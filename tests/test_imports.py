@@ -11,7 +11,7 @@ import gtn_tf
 #: or from those named before it in its own line.
 LAYERS = """
 types nas.operations
-config metrics checkpoints interrupts intervals teacher
+config config_reference metrics checkpoints interrupts intervals teacher
 seeds tfds_reader data real_batches
 nas.genotypes nas.search_space nas.cell_structure nas.cell_cost
 layers normalization inner_optimizers distribution
