@@ -14,7 +14,7 @@ _CANDIDATES = (
     *(-1, 0, 1, 2, 4, 2**62, 0.5, 1.0, -0.5, 1.5),
     *(float("nan"), float("inf"), True, None, "", "no such", "1"),
     *((), (0,), (2, 1), (1.5, 2), ((3, 2),), ((1, 2, 3),), (None, 3), [[0]]),
-    *({}, b"bytes", _OBJECT),
+    *({}, b"bytes", _OBJECT, ("conv1x1", "identity")),
 )
 #: What each kind of key must refuse, whatever its range.
 _WRONG_TYPES = {
