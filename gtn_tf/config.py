@@ -38,7 +38,7 @@ LEARNERS = (
 )
 NORMALIZATIONS = ("mean_only", "batch", "none")
 INNER_OPTIMIZERS = ("sgd", "adam", "rmsprop")
-STRATEGIES = ("auto", "one_device", "mirrored", "tpu")
+STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 PRECISIONS = ("float32", "mixed_bfloat16")
 
 

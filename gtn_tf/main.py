@@ -3,7 +3,8 @@
     python -m gtn_tf.main --config=configs/digits.py [--mode=pretrain]
         [--workdir=runs/digits] [--config.inner.num_steps=16 ...]
 
-Exit codes: 0; 1 the run diverged; 2 bad input; 128 + n stopped by signal n.
+Exit codes: 0; 1 the run diverged or lost a worker; 2 bad input; 128 + n stopped
+by signal n.
 """
 
 import os
@@ -15,7 +16,7 @@ from absl import app, flags, logging
 from ml_collections import config_dict, config_flags
 
 from gtn_tf.config import FIELDS, unknown_key_error, validate
-from gtn_tf.types import DivergenceError, InputError
+from gtn_tf.types import DivergenceError, InputError, LostWorkerError
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
@@ -66,7 +67,7 @@ def main(argv: list[str]) -> int:
     except InputError as error:
         print(f"error: {_one_line(error)}", file=sys.stderr)
         return 2
-    except DivergenceError as error:
+    except (DivergenceError, LostWorkerError) as error:
         print(f"error: {_one_line(error)}", file=sys.stderr)
         return 1
 

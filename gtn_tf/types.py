@@ -24,6 +24,10 @@ class DivergenceError(RuntimeError):
     """The meta-loss or its gradient is not finite: `main` exits with code 1."""
 
 
+class LostWorkerError(RuntimeError):
+    """Another worker process is gone: `main` exits with code 1."""
+
+
 class Batch(NamedTuple):
     """Images with soft or one-hot labels.
 

@@ -11,7 +11,7 @@ import gtn_tf
 #: or from those named before it in its own line.
 LAYERS = """
 types
-config metrics checkpoints seeds tfds_reader data real_batches
+cluster config metrics checkpoints seeds tfds_reader data real_batches
 layers normalization inner_optimizers distribution
 initial_values learner_families generators curricula learners
 gtn inner_loop
