@@ -7,6 +7,7 @@ what one does, up to the order of a sum.
 
 import contextlib
 import os
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -140,10 +141,14 @@ def _multi_worker() -> Devices:
             "environment variable TF_CONFIG to name the workers; see "
             "launch/README.md, or set --config.strategy=auto"
         )
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
-        return Devices(tf.distribute.MultiWorkerMirroredStrategy(), cluster)
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
     except tf.errors.OpError as error:
         raise _lost_worker(error) from error
+    # TensorFlow has put a handler of its own in the place of Python's.
+    signal.signal(signal.SIGTERM, on_sigterm)
+    return Devices(strategy, cluster)
 
 
 def _tpu() -> Devices:

@@ -278,7 +278,10 @@ def test_multi_worker_needs_tf_config(tmp_path):
 )
 def test_the_chief_comes_first(monkeypatch, task, index):
     cluster = {"worker": ["a:1", "b:2"], "chief": ["c:3"]}
-    value = {"cluster": cluster, "task": dict(zip(("type", "index"), task))}
+    value = {
+        "cluster": cluster,
+        "task": dict(zip(("type", "index"), task, strict=True)),
+    }
     monkeypatch.setenv("TF_CONFIG", json.dumps(value))
     assert read_cluster() == Cluster(("c:3", "a:1", "b:2"), index)
     assert is_chief("auto") is (index == 0)
