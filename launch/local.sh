@@ -9,6 +9,7 @@
 # Defaults come from the environment: NUM_DEVICES, NUM_WORKERS, PORT, PYTHON.
 # meta.num_learners must be a multiple of N.
 set -euo pipefail
+# shellcheck source=launch/flags.sh
 source "$(dirname "$0")/flags.sh"
 
 num_devices=${NUM_DEVICES:-1}
@@ -47,12 +48,13 @@ for ((i = 0; i < num_workers; i++)); do
 done
 status=0
 for child in ${children[@]+"${children[@]}"}; do
+  one=0
+  wait "$child" || one=$?
   # A trapped signal ends `wait` early: the worker is still saving.
   while kill -0 "$child" 2>/dev/null; do
     one=0
     wait "$child" || one=$?
   done
-  wait "$child" || one=$?
   ((one > status)) && status=$one
 done
 exit "$status"

@@ -7,6 +7,7 @@
 # Defaults come from the environment: TPU_VM, ZONE, PROJECT (gcloud's own if
 # empty), QUEUED. What is listed at the end still costs money.
 set -euo pipefail
+# shellcheck source=launch/flags.sh
 source "$(dirname "$0")/flags.sh"
 
 name=${TPU_VM:-gtn}

@@ -11,6 +11,7 @@
 # which an unanswered request expires). The VM gets the name of the request.
 # Its state: gcloud compute tpus queued-resources describe NAME --zone=ZONE
 set -euo pipefail
+# shellcheck source=launch/flags.sh
 source "$(dirname "$0")/flags.sh"
 
 name=${TPU_VM:-gtn}

@@ -9,6 +9,7 @@
 # empty), ACCELERATOR_TYPE, RUNTIME_VERSION, SPOT. A spot VM is cheaper and may
 # be taken away at any moment.
 set -euo pipefail
+# shellcheck source=launch/flags.sh
 source "$(dirname "$0")/flags.sh"
 
 name=${TPU_VM:-gtn}

@@ -10,6 +10,7 @@
 # empty), WORKDIR (here; runs/tpu there), WHEELS (where pip finds libtpu). What
 # a spot VM has not had copied back is lost with it.
 set -euo pipefail
+# shellcheck source=launch/flags.sh
 source "$(dirname "$0")/flags.sh"
 
 name=${TPU_VM:-gtn}

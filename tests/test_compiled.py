@@ -7,15 +7,11 @@ algorithm: where the two are compared, weights and real batches are given.
 import re
 from collections import Counter
 
-import numpy as np
 import pytest
-import tensorflow as tf
 import tiny
 
 from gtn_tf import data
 from gtn_tf.assembly import build_gtn, build_problem
-from gtn_tf.distribution import should_jit
-from gtn_tf.meta_step import pure_meta_gradient
 from gtn_tf.real_batches import device_split
 from gtn_tf.seeds import root_seed
 
