@@ -17,18 +17,23 @@ from gtn_tf.cluster import Cluster, has_several_workers, read_cluster
 from gtn_tf.types import InputError, LostWorkerError
 
 
-def configure_runtime(num_logical_devices: int | None = None) -> None:
+def configure_runtime(
+    num_logical_devices: int | None = None, tensor_float_32: bool = False
+) -> None:
     """Sets what can be set only before TensorFlow touches a device.
 
     Op determinism: same seed, same bits. GPU memory grows as needed.
 
     Args:
       num_logical_devices: CPU devices to split the machine into.
+      tensor_float_32: let GPUs round the factors of float32 products to 10
+        bits, as TensorFlow's default is.
 
     Raises:
       InputError: devices are in use already and cannot be split.
     """
     tf.config.experimental.enable_op_determinism()
+    tf.config.experimental.enable_tensor_float_32_execution(tensor_float_32)
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
     if num_logical_devices is None:
@@ -245,7 +250,9 @@ def naming_lost_workers() -> Iterator[None]:
 
 
 def _lost_worker(error: Exception) -> LostWorkerError:
-    reason = " ".join(str(error).split()).replace(";", ",")[:200]
+    # Before it, TensorFlow lists the lines that made the operation.
+    reason = str(error).rpartition("Collective ops is aborted by:")[2]
+    reason = " ".join(reason.split()).replace(";", ",")[:200]
     return LostWorkerError(
         f"a worker of TF_CONFIG is gone ({reason}); expected all of them to "
         "answer; start all workers again, the run resumes from its newest "

@@ -112,7 +112,7 @@ def pretrain(config: config_dict.ConfigDict, workdir: Path) -> int:
         stack.enter_context(naming_lost_workers())
         caught = stack.enter_context(catch_signals())
         _check_workdir(config, workdir)
-        configure_runtime(config.num_logical_devices)
+        configure_runtime(config.num_logical_devices, config.tensor_float_32)
         run = build_run(config, workdir)
         restored = run.checkpoints.restore_latest()
         done = int(run.step.numpy())
@@ -209,7 +209,7 @@ def restore_run(config: config_dict.ConfigDict, workdir: Path) -> Run:
     if not (workdir / "config.json").exists():
         raise no_gtn
     _check_workdir(config, workdir)
-    configure_runtime(config.num_logical_devices)
+    configure_runtime(config.num_logical_devices, config.tensor_float_32)
     run = build_run(config, workdir)
     if run.checkpoints.restore_latest() is None:
         raise no_gtn

@@ -2,7 +2,6 @@ import json
 import os
 import signal
 import socket
-import time
 from typing import NamedTuple
 
 import numpy as np
@@ -91,7 +90,7 @@ def _run_workers(workdir, *more, arguments=((), ()), **by_index):
         )
         for index in range(2)
     ]
-    return [one.finish() for one in running]
+    return [one.finish(300) for one in running]
 
 
 def _assert_close(rows, others):
@@ -179,12 +178,10 @@ def test_sigterm_on_one_worker_ends_both_after_one_step(tmp_path, one_process):
 def test_a_killed_worker_ends_the_other(tmp_path, one_process, killed):
     at, number = [0, 0], int(signal.SIGKILL)
     at[killed] = 7
-    began = time.monotonic()
     done = _run_workers(tmp_path, signal_at=at, number=(number, number))
-    assert time.monotonic() - began < 100
     assert done[killed].code == -signal.SIGKILL
     left = done[1 - killed]
-    assert left.code == 1, left
+    assert left.code == 1, left  # it ends by itself, within `finish`'s limit
     *_, line = left.errors.splitlines()
     assert line.startswith("error: a worker of TF_CONFIG is gone (")
     assert line.endswith("resumes from its newest checkpoint")
