@@ -67,5 +67,5 @@ def test_meta_gradients_point_the_same_way(exact, coarse):
     one, other = _flat(exact[1]), _flat(coarse[1])
     assert not np.array_equal(one, other)
     cosine = one @ other / np.linalg.norm(one) / np.linalg.norm(other)
-    assert cosine > 0.98, cosine
+    assert cosine > 0.95, cosine
     np.testing.assert_allclose(exact[2].total, coarse[2].total, rtol=0.02)
