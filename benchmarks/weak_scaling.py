@@ -10,7 +10,9 @@ Three ways to take meta-steps, all of one learner per core:
 
 All are set up first and then take turns, some meta-steps at a time, so that
 other work on the machine meets all of them. The efficiency of a way is
-seconds(one) / seconds(way), the median over rounds; 1 is perfect.
+seconds(one) / seconds(way), the median over rounds; 1 is perfect. Where other
+work leaves no core free, wall time measures the neighbours; the overhead in
+processor seconds per learner, way / one, is steadier, but knows no waiting.
 """
 
 import json
@@ -49,6 +51,13 @@ class _Process(NamedTuple):
     tf_config: dict | None = None
 
 
+class _Turn(NamedTuple):
+    """Some meta-steps of one process, or the mean of a way's."""
+
+    seconds: float
+    processor_seconds: float
+
+
 def _ways(cores: list[int]) -> dict[str, list[_Process]]:
     first, second = cores[:2]
     cluster = {"worker": _free_addresses(2)}
@@ -78,7 +87,7 @@ def _free_addresses(number: int) -> list[str]:
 def _serve(
     process: _Process, config: config_dict.ConfigDict, commands: Connection
 ) -> None:
-    """Takes as many meta-steps as each command says; answers the seconds."""
+    """Takes as many meta-steps as each command says; answers `_Turn`."""
     os.sched_setaffinity(0, process.cores)
     if process.tf_config is not None:
         os.environ["TF_CONFIG"] = json.dumps(process.tf_config)
@@ -96,24 +105,31 @@ def _serve(
     with tempfile.TemporaryDirectory() as folder:
         run = build_run(config, Path(folder))
         run.meta_step(tf.constant(0))["meta_loss"].numpy()
-        commands.send(0.0)
+        commands.send(None)
         step = 1
         while number := commands.recv():
-            began = time.monotonic()
+            began, used = time.monotonic(), time.process_time()
             for _ in range(number):
                 loss = run.meta_step(tf.constant(step))["meta_loss"]
                 step += 1
             loss.numpy()
-            commands.send(time.monotonic() - began)
+            turn = _Turn(time.monotonic() - began, time.process_time() - used)
+            commands.send(turn)
+        run.devices.gather(0)  # the chief must not leave first
 
 
-def _take_turn(connections: list[Connection], number: int) -> float:
+def _take_turn(connections: list[Connection], number: int) -> _Turn:
+    """Returns the wall time of the slowest, the processor time of all."""
     for connection in connections:
         connection.send(number)
-    return max(connection.recv() for connection in connections)
+    turns = [connection.recv() for connection in connections]
+    return _Turn(
+        max(turn.seconds for turn in turns) / number,
+        sum(turn.processor_seconds for turn in turns) / number,
+    )
 
 
-def _measure(config: config_dict.ConfigDict) -> dict[str, list[float]]:
+def _measure(config: config_dict.ConfigDict) -> dict[str, list[_Turn]]:
     """Returns seconds per meta-step of every turn of each way."""
     context = multiprocessing.get_context("spawn")
     ways: dict[str, list[Connection]] = {}
@@ -131,30 +147,39 @@ def _measure(config: config_dict.ConfigDict) -> dict[str, list[float]]:
     for connections in ways.values():
         for connection in connections:
             connection.recv()
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    turns: dict[str, list[_Turn]] = {name: [] for name in ways}
     for _ in range(_ROUNDS.value):
         for name, connections in ways.items():
-            turn = _take_turn(connections, _STEPS.value)
-            seconds[name].append(turn / _STEPS.value)
+            turns[name].append(_take_turn(connections, _STEPS.value))
     for connections in ways.values():
         for connection in connections:
             connection.send(0)
     for process in processes:
         process.join()
-    return seconds
+    return turns
 
 
 def main(argv: list[str]) -> None:
     """Measures, prints a line per way, writes JSON where asked to."""
     del argv
-    seconds = _measure(_CONFIG.value)
+    measured = _measure(_CONFIG.value)
     result = {}
-    for name, turns in seconds.items():
-        ratios = [a / b for a, b in zip(seconds["one"], turns, strict=True)]
+    for name, turns in measured.items():
+        num_learners = 1 if name == "one" else 2
+        pairs = list(zip(measured["one"], turns, strict=True))
+        efficiency = [one.seconds / way.seconds for one, way in pairs]
+        overhead = [
+            way.processor_seconds / num_learners / one.processor_seconds
+            for one, way in pairs
+        ]
         result[name] = {
-            "seconds_per_meta_step": statistics.median(turns),
-            "efficiency": statistics.median(ratios),
-            "efficiency_range": [min(ratios), max(ratios)],
+            "seconds_per_meta_step": statistics.median(
+                turn.seconds for turn in turns
+            ),
+            "efficiency": statistics.median(efficiency),
+            "efficiency_range": [min(efficiency), max(efficiency)],
+            "processor_overhead": statistics.median(overhead),
+            "processor_overhead_range": [min(overhead), max(overhead)],
         }
         print(name, json.dumps(result[name]), flush=True)
     if _JSON.value:

@@ -109,7 +109,8 @@ def pretrain(config: config_dict.ConfigDict, workdir: Path) -> int:
     with contextlib.ExitStack() as stack:
         if is_chief(config.strategy):
             stack.enter_context(claim_workdir(workdir))
-        stack.enter_context(naming_lost_workers())
+        if has_several_workers(config.strategy):
+            stack.enter_context(naming_lost_workers())
         caught = stack.enter_context(catch_signals())
         _check_workdir(config, workdir)
         configure_runtime(config.num_logical_devices, config.tensor_float_32)
