@@ -90,7 +90,7 @@ def _run_workers(workdir, *more, arguments=((), ()), **by_index):
         )
         for index in range(2)
     ]
-    return [one.finish(300) for one in running]
+    return [one.finish() for one in running]
 
 
 def _assert_close(rows, others):

@@ -74,7 +74,7 @@ class Running:
         """Sends the process a signal."""
         os.kill(self._process.pid, number)
 
-    def finish(self, seconds: float = 120) -> Done:
+    def finish(self, seconds: float = 300) -> Done:
         """Waits until the process ends; kills it after so many seconds."""
         self._process.join(seconds)
         if self._process.is_alive():
