@@ -3,6 +3,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,10 @@ def test_script_stops_at_errors_and_explains_itself(path):
 
 @pytest.mark.parametrize("path", _SCRIPTS, ids=_ids(_SCRIPTS))
 def test_shellcheck(path):
-    shellcheck = shutil.which("shellcheck")
+    beside_python = str(Path(sys.executable).parent)
+    shellcheck = shutil.which(
+        "shellcheck", path=os.pathsep.join([beside_python, os.environ["PATH"]])
+    )
     if shellcheck is None:
         pytest.skip("no shellcheck")
     done = subprocess.run(
@@ -184,6 +188,28 @@ def test_local_workers_end_with_the_worst_code(tmp_path):
         "local.sh", "--num_workers=3", f"--python={python}", "--", "--config=c"
     )
     assert (done.returncode, done.stderr) == (3, "")
+
+
+def test_local_workers_are_told_of_a_signal_and_waited_for(tmp_path):
+    python = tmp_path / "python"
+    python.write_text(
+        "#!/usr/bin/env bash\n"
+        "trap 'kill \"$child\"; echo saved; exit 143' TERM\n"
+        "sleep 60 &\nchild=$!\necho started\nwait\n"
+    )
+    python.chmod(0o755)
+    with subprocess.Popen(
+        [
+            *("bash", _LAUNCH / "local.sh", "--num_workers=2"),
+            *(f"--python={python}", "--", "--config=c"),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as local:
+        assert [local.stdout.readline() for _ in range(2)] == ["started\n"] * 2
+        local.terminate()
+        assert local.stdout.read() == "saved\n" * 2
+        assert local.wait() == 143
 
 
 def test_slurm_array():
