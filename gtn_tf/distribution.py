@@ -5,26 +5,35 @@ replica draws from the same seeds, so that any number of replicas computes
 what one does, up to the order of a sum.
 """
 
+import contextlib
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import tensorflow as tf
 
-from gtn_tf.types import InputError, one_line
+from gtn_tf.cluster import Cluster, has_several_workers, read_cluster
+from gtn_tf.types import InputError, LostWorkerError, one_line
 
 
-def configure_runtime(num_logical_devices: int | None = None) -> None:
+def configure_runtime(
+    num_logical_devices: int | None = None, tensor_float_32: bool = False
+) -> None:
     """Sets what can be set only before TensorFlow touches a device.
 
     Op determinism: same seed, same bits. GPU memory grows as needed.
 
     Args:
       num_logical_devices: CPU devices to split the machine into.
+      tensor_float_32: let GPUs round the factors of float32 products to 10
+        bits, as TensorFlow's default is.
 
     Raises:
       InputError: devices are in use already and cannot be split.
     """
     tf.config.experimental.enable_op_determinism()
+    tf.config.experimental.enable_tensor_float_32_execution(tensor_float_32)
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
     if num_logical_devices is None:
@@ -43,11 +52,79 @@ def configure_runtime(num_logical_devices: int | None = None) -> None:
         ) from error
 
 
-def _one_device() -> tf.distribute.Strategy:
-    return tf.distribute.get_strategy()
+class Devices:
+    """The replicas that share a meta-step, and the processes they run in.
+
+    Variables belong in `scope()`; `run` calls a function on every replica,
+    inside of which `replica_index` and `mean` may be used.
+
+    Args:
+      strategy: how TensorFlow runs the replicas.
+      cluster: the worker processes, None for a single process.
+
+    Attributes:
+      num_replicas: in all processes together.
+      num_workers: processes.
+      is_chief: whether this process writes the files of a run.
+      scope: () -> the context to create variables in.
+    """
+
+    def __init__(
+        self, strategy: tf.distribute.Strategy, cluster: Cluster | None = None
+    ) -> None:
+        self._strategy = strategy
+        self.num_replicas = strategy.num_replicas_in_sync
+        self.num_workers = 1 if cluster is None else len(cluster.addresses)
+        self.is_chief = cluster is None or cluster.index == 0
+        self.scope = strategy.scope
+        self._sum = tf.function(self._sum_vectors, autograph=False)
+
+    def run(self, function: Callable[..., Any], *arguments: tf.Tensor) -> Any:
+        """Returns what `function` returns on the first replica of its process.
+
+        Call it in a traced function.
+        """
+        results = self._strategy.run(function, args=arguments)
+        return tf.nest.map_structure(
+            lambda value: self._strategy.experimental_local_results(value)[0],
+            results,
+        )
+
+    def replica_index(self) -> tf.Tensor:
+        """Returns the [] int32 index of the present replica, from 0."""
+        replica = tf.distribute.get_replica_context()
+        return tf.cast(replica.replica_id_in_sync_group, tf.int32)
+
+    def mean(self, values: Any) -> Any:
+        """Returns the mean over replicas of nested tensors, on each replica."""
+        replica = tf.distribute.get_replica_context()
+        return replica.all_reduce(tf.distribute.ReduceOp.MEAN, values)
+
+    def gather(self, number: int) -> list[int]:
+        """Returns every process' number, once all of them have called this.
+
+        A process with several replicas enters once for each of them.
+        """
+        if self.num_workers == 1:
+            return [number]
+        return self._sum(tf.constant(number, tf.int64)).numpy().tolist()
+
+    def _sum_vectors(self, number: tf.Tensor) -> tf.Tensor:
+        def on_replica(number: tf.Tensor) -> tf.Tensor:
+            own = tf.one_hot(
+                self.replica_index(), self.num_replicas, dtype=number.dtype
+            )
+            replica = tf.distribute.get_replica_context()
+            return replica.all_reduce(tf.distribute.ReduceOp.SUM, own * number)
+
+        return self.run(on_replica, number)
 
 
-def _mirrored() -> tf.distribute.Strategy:
+def _one_device() -> Devices:
+    return Devices(tf.distribute.get_strategy())
+
+
+def _mirrored() -> Devices:
     kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
     names = [device.name for device in tf.config.list_logical_devices(kind)]
     # NCCL serves GPUs only; CPU devices reduce through memory.
@@ -56,17 +133,37 @@ def _mirrored() -> tf.distribute.Strategy:
         if kind == "GPU"
         else tf.distribute.HierarchicalCopyAllReduce(num_packs=1)
     )
-    return tf.distribute.MirroredStrategy(names, cross_device_ops=reduction)
+    return Devices(
+        tf.distribute.MirroredStrategy(names, cross_device_ops=reduction)
+    )
 
 
-def _tpu() -> tf.distribute.Strategy:
+def _multi_worker() -> Devices:
+    cluster = read_cluster()
+    if cluster is None:
+        raise InputError(
+            "strategy 'multi_worker' without TF_CONFIG; expected the "
+            "environment variable TF_CONFIG to name the workers; see "
+            "launch/README.md, or set --config.strategy=auto"
+        )
+    on_sigterm = signal.getsignal(signal.SIGTERM)
+    try:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    except tf.errors.OpError as error:
+        raise _lost_worker(error) from error
+    # TensorFlow has put a handler of its own in the place of Python's.
+    signal.signal(signal.SIGTERM, on_sigterm)
+    return Devices(strategy, cluster)
+
+
+def _tpu() -> Devices:
     name = os.environ.get("TPU_NAME", "local")
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name)
         if name not in ("", "local"):
             tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
-        return tf.distribute.TPUStrategy(resolver)
+        return Devices(tf.distribute.TPUStrategy(resolver))
     except (ValueError, RuntimeError, tf.errors.OpError) as error:
         raise InputError(
             f"strategy 'tpu' found no TPU at TPU_NAME='{name}' "
@@ -76,7 +173,9 @@ def _tpu() -> tf.distribute.Strategy:
         ) from error
 
 
-def _auto() -> tf.distribute.Strategy:
+def _auto() -> Devices:
+    if has_several_workers("auto"):
+        return _multi_worker()
     if "TPU_NAME" in os.environ:
         return _tpu()
     kinds = ("GPU", "CPU")
@@ -84,16 +183,20 @@ def _auto() -> tf.distribute.Strategy:
     return _mirrored() if max(counts) > 1 else _one_device()
 
 
-STRATEGIES: dict[str, Callable[[], tf.distribute.Strategy]] = {
+STRATEGIES: dict[str, Callable[[], Devices]] = {
     "auto": _auto,
     "one_device": _one_device,
     "mirrored": _mirrored,
+    "multi_worker": _multi_worker,
     "tpu": _tpu,
 }
 
 
-def create_strategy(name: str, num_learners: int) -> tf.distribute.Strategy:
-    """Creates the strategy that shards the learners of a meta-step.
+def create_devices(name: str, num_learners: int) -> Devices:
+    """Finds the devices that share the learners of a meta-step.
+
+    With several workers this waits for all of them, and must come before
+    anything that computes.
 
     Args:
       name: a key of `STRATEGIES`.
@@ -101,9 +204,10 @@ def create_strategy(name: str, num_learners: int) -> tf.distribute.Strategy:
 
     Raises:
       InputError: no such device, or learners that do not divide evenly.
+      LostWorkerError: the workers do not find each other.
     """
-    strategy = STRATEGIES[name]()
-    num_replicas = strategy.num_replicas_in_sync
+    devices = STRATEGIES[name]()
+    num_replicas = devices.num_replicas
     if num_learners % num_replicas:
         raise InputError(
             f"meta.num_learners is {num_learners} on {num_replicas} replicas; "
@@ -111,14 +215,48 @@ def create_strategy(name: str, num_learners: int) -> tf.distribute.Strategy:
             f"--config.meta.num_learners={num_replicas}, or "
             "--config.strategy=one_device"
         )
-    return strategy
+    return devices
 
 
 def should_jit(jit_compile: bool | str) -> bool:
-    """Resolves `jit_compile`: 'auto' compiles everywhere but on CPU."""
+    """Resolves `jit_compile`: 'auto' compiles everywhere but on CPU.
+
+    On TPUs the strategy compiles the whole of a replica's step in any case.
+    """
+    if tf.config.list_logical_devices("TPU"):
+        return False
     if jit_compile != "auto":
         return bool(jit_compile)
-    return any(tf.config.list_logical_devices(kind) for kind in ("GPU", "TPU"))
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
+@contextlib.contextmanager
+def naming_lost_workers() -> Iterator[None]:
+    """Turns what TensorFlow raises when a worker is gone into one error.
+
+    Raises:
+      LostWorkerError: in place of such an error.
+    """
+    try:
+        yield
+    except (
+        tf.errors.AbortedError,
+        tf.errors.CancelledError,
+        tf.errors.DeadlineExceededError,
+        tf.errors.UnavailableError,
+    ) as error:
+        raise _lost_worker(error) from error
+
+
+def _lost_worker(error: Exception) -> LostWorkerError:
+    # Before it, TensorFlow lists the lines that made the operation.
+    reason = str(error).rpartition("Collective ops is aborted by:")[2]
+    reason = " ".join(reason.split()).replace(";", ",")[:200]
+    return LostWorkerError(
+        f"a worker of TF_CONFIG is gone ({reason}); expected all of them to "
+        "answer; start all workers again, the run resumes from its newest "
+        "checkpoint"
+    )
 
 
 def environment() -> dict[str, object]:

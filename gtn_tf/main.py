@@ -3,7 +3,8 @@
     python -m gtn_tf.main --config=configs/digits.py [--mode=pretrain]
         [--workdir=runs/digits] [--config.inner.num_steps=16 ...]
 
-Exit codes: 0; 1 the run diverged; 2 bad input; 128 + n stopped by signal n.
+Exit codes: 0; 1 the run diverged or lost a worker; 2 bad input; 128 + n stopped
+by signal n.
 """
 
 import os
@@ -14,8 +15,14 @@ from pathlib import Path
 from absl import app, flags, logging
 from ml_collections import config_dict, config_flags
 
+from gtn_tf.cluster import is_chief
 from gtn_tf.config import FIELDS, unknown_key_error, validate
-from gtn_tf.types import DivergenceError, InputError, one_line
+from gtn_tf.types import (
+    DivergenceError,
+    InputError,
+    LostWorkerError,
+    one_line,
+)
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
@@ -35,9 +42,9 @@ def _pretrain(config: config_dict.ConfigDict, workdir: Path) -> int:
     from gtn_tf import export, pretrain
 
     code = pretrain.pretrain(config, workdir)
-    if code == 0 and config.source != "real":
-        return export.export(config, workdir)
-    return code
+    if code or config.source == "real" or not is_chief(config.strategy):
+        return code
+    return export.export(config, workdir)
 
 
 def _export(config: config_dict.ConfigDict, workdir: Path) -> int:
@@ -84,7 +91,7 @@ def main(argv: list[str]) -> int:
     except InputError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 2
-    except DivergenceError as error:
+    except (DivergenceError, LostWorkerError) as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
 

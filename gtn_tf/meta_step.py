@@ -4,9 +4,12 @@ The apply is the only mutation of a meta-step; all before it is a pure
 function of tensors.
 """
 
+from collections.abc import Callable
+
 import keras
 import tensorflow as tf
 
+from gtn_tf.distribution import Devices
 from gtn_tf.gtn import GTN
 from gtn_tf.meta_gradient import InnerProblem, MetaLoss, meta_gradient
 from gtn_tf.seeds import Purpose, fold
@@ -15,11 +18,36 @@ from gtn_tf.seeds import Purpose, fold
 MetaStep = tf.types.experimental.PolymorphicFunction
 
 
+def pure_meta_gradient(
+    gtn: GTN,
+    problem: InnerProblem,
+    num_learners: int,
+    rematerialize: bool = True,
+    jit: bool = False,
+) -> Callable[..., tuple[list[tf.Tensor], MetaLoss]]:
+    """Returns the part of a meta-step that can be compiled, traced.
+
+    It is (meta_params, step seed [2], first learner []) -> what
+    `meta_gradient` returns for learners first .. first + num_learners - 1.
+    """
+
+    @tf.function(jit_compile=jit or None, autograph=False)
+    def pure(
+        meta_params: dict[str, tf.Tensor], seed: tf.Tensor, first: tf.Tensor
+    ) -> tuple[list[tf.Tensor], MetaLoss]:
+        learners = (first, num_learners)
+        return meta_gradient(
+            gtn, problem, meta_params, seed, learners, rematerialize
+        )
+
+    return pure
+
+
 def make_meta_step(
     gtn: GTN,
     problem: InnerProblem,
     optimizer: keras.optimizers.Optimizer,
-    strategy: tf.distribute.Strategy,
+    devices: Devices,
     root_seed: tf.Tensor,
     num_learners: int,
     rematerialize: bool = True,
@@ -29,35 +57,23 @@ def make_meta_step(
     """Returns the traced function that moves the GTN by one meta-step.
 
     Args:
-      gtn: created in the strategy's scope, as is `optimizer`.
+      gtn: created in the devices' scope, as is `optimizer`.
       problem: learners, inner optimizer and real data.
       optimizer: built on `gtn.trained_variables()`.
-      strategy: its replicas share the learners by index.
+      devices: their replicas share the learners by index.
       root_seed: [2], the run's.
       num_learners: of a meta-step, on all replicas together.
       rematerialize: which form of the meta-gradient.
       global_clipnorm: largest norm of the mean gradient, or None.
       jit: compile the pure part with XLA.
     """
-    num_replicas = strategy.num_replicas_in_sync
-    num_local = num_learners // num_replicas
-
-    @tf.function(jit_compile=jit or None, autograph=False)
-    def pure(
-        meta_params: dict[str, tf.Tensor], seed: tf.Tensor, first: tf.Tensor
-    ) -> tuple[list[tf.Tensor], MetaLoss]:
-        return meta_gradient(
-            gtn, problem, meta_params, seed, (first, num_local), rematerialize
-        )
+    num_own = num_learners // devices.num_replicas
+    pure = pure_meta_gradient(gtn, problem, num_own, rematerialize, jit)
 
     def on_replica(step: tf.Tensor) -> dict[str, tf.Tensor]:
-        replica = tf.distribute.get_replica_context()
         seed = fold(root_seed, Purpose.META_STEP, step)
-        first = tf.cast(replica.replica_id_in_sync_group, tf.int32) * num_local
-        gradients, losses = pure(gtn.read(), seed, first)
-        gradients, losses = replica.all_reduce(
-            tf.distribute.ReduceOp.MEAN, (gradients, losses)
-        )
+        first = devices.replica_index() * num_own
+        gradients, losses = devices.mean(pure(gtn.read(), seed, first))
         norm = tf.linalg.global_norm(gradients)
         if global_clipnorm is not None:
             gradients, _ = tf.clip_by_global_norm(
@@ -65,7 +81,8 @@ def make_meta_step(
             )
         # Keras sums over replicas once more when it applies.
         optimizer.apply(
-            [g / num_replicas for g in gradients], gtn.trained_variables()
+            [g / devices.num_replicas for g in gradients],
+            gtn.trained_variables(),
         )
         return {
             "meta_loss": losses.total,
@@ -76,10 +93,6 @@ def make_meta_step(
 
     @tf.function(input_signature=[tf.TensorSpec([], tf.int32)], autograph=False)
     def meta_step(step: tf.Tensor) -> dict[str, tf.Tensor]:
-        per_replica = strategy.run(on_replica, args=(step,))
-        return {
-            name: strategy.experimental_local_results(value)[0]
-            for name, value in per_replica.items()
-        }
+        return devices.run(on_replica, step)
 
     return meta_step

@@ -3,12 +3,19 @@
 Order of every meta-step: step, check that it is finite, log, validate, save.
 Everything random derives from (seed, meta-step), so that a resumed run goes on
 bit for bit as if it had not been stopped.
+
+Of several workers the chief alone writes files and validates. The others take
+the same meta-steps, and wait for it where all agree to stop.
 """
 
+import contextlib
+import copy
 import dataclasses
+import json
 import math
 import signal
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,11 +36,14 @@ from gtn_tf.checkpoints import (
     claim_workdir,
     write_json,
 )
+from gtn_tf.cluster import has_several_workers, is_chief
 from gtn_tf.config import validate
 from gtn_tf.distribution import (
+    Devices,
     configure_runtime,
-    create_strategy,
+    create_devices,
     environment,
+    naming_lost_workers,
     should_jit,
 )
 from gtn_tf.evaluation import fresh_learner_accuracy
@@ -59,6 +69,7 @@ class Run:
     Attributes:
       config: validated.
       dataset: without test data.
+      devices: that share a meta-step.
       gtn: the meta-parameters.
       meta_step: moves them by one step.
       validate: () -> mean validation accuracy of fresh learners.
@@ -70,6 +81,7 @@ class Run:
 
     config: config_dict.ConfigDict
     dataset: data.Dataset
+    devices: Devices
     gtn: GTN
     meta_step: MetaStep
     validate: Callable[[], float]
@@ -88,23 +100,34 @@ def pretrain(config: config_dict.ConfigDict, workdir: Path) -> int:
     Raises:
       InputError: bad config, data or workdir.
       DivergenceError: the meta-loss or its gradient is not finite.
+      LostWorkerError: another worker is gone.
     """
     validate(config)
     check_learners(config)
-    with claim_workdir(workdir), catch_signals() as caught:
+    with contextlib.ExitStack() as stack:
+        if is_chief(config.strategy):
+            stack.enter_context(claim_workdir(workdir))
+        if has_several_workers(config.strategy):
+            stack.enter_context(naming_lost_workers())
+        caught = stack.enter_context(catch_signals())
         check_workdir(config, workdir)
-        configure_runtime(config.num_logical_devices)
+        configure_runtime(config.num_logical_devices, config.tensor_float_32)
         run = build_run(config, workdir)
         restored = run.checkpoints.restore_latest()
-        _write_config(config, workdir)
         done = int(run.step.numpy())
-        if restored is not None:
-            say(f"resumed at meta-step {done} of {config.meta.num_steps}")
+        _check_equal(run.devices, done, "checkpoint", "one shared --workdir")
+        if run.devices.is_chief:
+            _write_config(config, workdir)
+            if restored is not None:
+                say(f"resumed at meta-step {done} of {config.meta.num_steps}")
         return _train(run, workdir, done, caught)
 
 
 def build_run(config: config_dict.ConfigDict, workdir: Path) -> Run:
     """Builds everything for meta-training; reads the data set."""
+    devices = create_devices(config.strategy, config.meta.num_learners)
+    # Before the workers wait for each other to create variables.
+    _check_equal(devices, _checksum(config), "config", "the same command")
     dataset = data.load(
         config.dataset.name,
         config.dataset.data_dir,
@@ -113,8 +136,7 @@ def build_run(config: config_dict.ConfigDict, workdir: Path) -> Run:
     real_train = device_split(dataset, "train")
     problem = build_problem(config, real_train)
     real_validation = device_split(dataset, "validation")
-    strategy = create_strategy(config.strategy, config.meta.num_learners)
-    with strategy.scope():
+    with devices.scope():
         gtn = build_gtn(config, real_train)
         optimizer = build_meta_optimizer(config, gtn)
     seed = root_seed(config.seed)
@@ -122,7 +144,7 @@ def build_run(config: config_dict.ConfigDict, workdir: Path) -> Run:
         gtn,
         problem,
         optimizer,
-        strategy,
+        devices,
         seed,
         config.meta.num_learners,
         config.inner.rematerialize,
@@ -148,6 +170,7 @@ def build_run(config: config_dict.ConfigDict, workdir: Path) -> Run:
     return Run(
         config=config,
         dataset=dataset,
+        devices=devices,
         gtn=gtn,
         meta_step=meta_step,
         validate=lambda: _mean_accuracy(
@@ -168,10 +191,16 @@ def restore_run(config: config_dict.ConfigDict, workdir: Path) -> Run:
     """Builds a run and restores its newest checkpoint, to use its GTN.
 
     Raises:
-      InputError: bad config, data or workdir, or no GTN in it.
+      InputError: bad config, data or workdir, or no GTN in it; or several
+        workers, of which this is the work of one.
     """
     validate(config)
     check_learners(config)
+    if has_several_workers(config.strategy):
+        raise InputError(
+            "TF_CONFIG names several workers; expected one process for every "
+            "--mode but pretrain; unset TF_CONFIG and run it on one machine"
+        )
     no_gtn = InputError(
         f"workdir {str(workdir)!r} holds no GTN; expected one that "
         "--mode=pretrain has filled; run that first or give another --workdir"
@@ -179,7 +208,10 @@ def restore_run(config: config_dict.ConfigDict, workdir: Path) -> Run:
     if not (workdir / "config.json").exists():
         raise no_gtn
     check_workdir(config, workdir)
-    configure_runtime(config.num_logical_devices)
+    configure_runtime(config.num_logical_devices, config.tensor_float_32)
+    # One learner at a time needs one device, and no other worker.
+    config = copy.deepcopy(config)
+    config.strategy = "one_device"
     run = build_run(config, workdir)
     if run.checkpoints.restore_latest() is None:
         raise no_gtn
@@ -200,55 +232,86 @@ def _train(run: Run, workdir: Path, done: int, caught: list[int]) -> int:
     config = run.config
     num_steps = config.meta.num_steps
     if done >= num_steps:
-        say(
-            f"{workdir} has done {done} of {num_steps} meta-steps already; "
-            "raise --config.meta.num_steps to go on"
-        )
+        if run.devices.is_chief:
+            say(
+                f"{workdir} has done {done} of {num_steps} meta-steps already; "
+                "raise --config.meta.num_steps to go on"
+            )
         return 0
     began = time.monotonic() - float(run.seconds.numpy())
     _trace(run, done + 1)
-    log = MetricsLog(workdir / "metrics.jsonl", done)
-    board = TensorBoardLog(workdir) if config.log.tensorboard else None
-    progress = Progress(num_steps, done)
-    shown = {}
-    try:
+    stopped_by = 0
+    with contextlib.closing(_Record(run, workdir, done, began)) as record:
         for step in range(done + 1, num_steps + 1):
             row = _one_step(run, step, workdir)
-            is_last = step == num_steps
-            if is_last or _is_due(step, config.meta.validation_every):
-                row["validation_accuracy"] = run.validate()
-            row["seconds"] = time.monotonic() - began
-            log.append(row)
-            for name in ("meta_loss", "meta_accuracy", "validation_accuracy"):
-                shown[name] = row.get(name, shown.get(name))
-            progress.update(
-                step, **{k: v for k, v in shown.items() if v is not None}
-            )
-            if board is not None:
-                _write_board(board, row)
-            if is_last or _is_due(step, config.log.samples_every):
-                _draw_samples(run, workdir, step, board)
+            if run.devices.is_chief:
+                record.add(row)
             run.step.assign(step)
-            run.seconds.assign(row["seconds"])
-            is_stopping = bool(caught)
-            if (
-                is_last
-                or is_stopping
-                or _is_due(step, config.checkpoint.every_steps)
-            ):
+            # The chief comes late, having validated; all leave together.
+            stopped_by = max(run.devices.gather(next(iter(caught), 0)))
+            is_due = step == num_steps or _is_due(
+                step, config.checkpoint.every_steps
+            )
+            if run.devices.is_chief and (is_due or stopped_by):
                 run.checkpoints.save(step)
-            if is_stopping:
+            if stopped_by:
                 break
-    finally:
-        progress.close()
-        log.close()
-        if board is not None:
-            board.close()
-    return _finish(workdir, int(run.step.numpy()), caught)
+    run.devices.gather(0)  # None ends before the chief has saved.
+    if run.devices.is_chief:
+        _say_end(workdir, int(run.step.numpy()), stopped_by)
+    return exit_code([stopped_by]) if stopped_by else 0
+
+
+class _Record:
+    """What the chief writes at every meta-step: rows, curves, pictures."""
+
+    def __init__(
+        self, run: Run, workdir: Path, done: int, began: float
+    ) -> None:
+        self._run, self._workdir = run, workdir
+        self._num_steps = run.config.meta.num_steps
+        self._began = began
+        self._shown: dict[str, float] = {}
+        self._open = contextlib.ExitStack()
+        self._board = None
+        if not run.devices.is_chief:
+            return
+        self._log = MetricsLog(workdir / "metrics.jsonl", done)
+        self._progress = Progress(self._num_steps, done)
+        self._open.callback(self._log.close)
+        self._open.callback(self._progress.close)
+        if run.config.log.tensorboard:
+            self._board = TensorBoardLog(workdir)
+            self._open.callback(self._board.close)
+
+    def add(self, row: dict[str, float]) -> None:
+        """Validates and draws where that is due, and writes the row."""
+        config, step = self._run.config, row["step"]
+        is_last = step == self._num_steps
+        if is_last or _is_due(step, config.meta.validation_every):
+            row["validation_accuracy"] = self._run.validate()
+        row["seconds"] = time.monotonic() - self._began
+        self._run.seconds.assign(row["seconds"])
+        self._log.append(row)
+        for name in ("meta_loss", "meta_accuracy", "validation_accuracy"):
+            if name in row:
+                self._shown[name] = row[name]
+        self._progress.update(step, **self._shown)
+        if self._board is not None:
+            _write_board(self._board, row)
+        if is_last or _is_due(step, config.log.samples_every):
+            _draw_samples(self._run, self._workdir, step, self._board)
+
+    def close(self) -> None:
+        """Closes the files; a second call does nothing."""
+        self._open.close()
 
 
 def _trace(run: Run, step: int) -> None:
     """Traces ahead of the first step, so that progress times steps alone."""
+    if not run.devices.is_chief:
+        run.meta_step.get_concrete_function()
+        return
     say("tracing the meta-step (once per process)")
     began = time.monotonic()
     run.meta_step.get_concrete_function()
@@ -278,13 +341,29 @@ def _is_due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
 
 
-def _finish(workdir: Path, step: int, caught: list[int]) -> int:
-    if caught:
-        name = signal.Signals(caught[0]).name
+def _say_end(workdir: Path, step: int, stopped_by: int) -> None:
+    if stopped_by:
+        name = signal.Signals(stopped_by).name
         say(f"{name}: saved meta-step {step}; the same command resumes there")
-        return exit_code(caught)
-    say(f"done: {step} meta-steps in {workdir}")
-    return 0
+    else:
+        say(f"done: {step} meta-steps in {workdir}")
+
+
+def _check_equal(
+    devices: Devices, number: int, what: str, expected: str
+) -> None:
+    """Raises InputError unless all workers bring the same number."""
+    numbers = devices.gather(number)
+    if len(set(numbers)) > 1:
+        raise InputError(
+            f"the workers have different {what}s (their numbers: {numbers}); "
+            f"expected {expected} on all of them; start all again with that"
+        )
+
+
+def _checksum(config: config_dict.ConfigDict) -> int:
+    text = json.dumps(config.to_dict(), sort_keys=True, default=str)
+    return zlib.crc32(text.encode())
 
 
 def _write_board(board: TensorBoardLog, row: dict[str, float]) -> None:

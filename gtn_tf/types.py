@@ -25,6 +25,10 @@ class DivergenceError(RuntimeError):
     """The meta-loss or its gradient is not finite: `main` exits with code 1."""
 
 
+class LostWorkerError(RuntimeError):
+    """Another worker process is gone: `main` exits with code 1."""
+
+
 def one_line(error: Exception) -> str:
     """Returns an error's message as one line, to print or to quote.
 
@@ -32,7 +36,7 @@ def one_line(error: Exception) -> str:
     names and its semicolons, which part the three clauses of ours.
     """
     text = str(error)
-    if isinstance(error, InputError | DivergenceError):
+    if isinstance(error, InputError | DivergenceError | LostWorkerError):
         return " ".join(text.split())
     text = re.sub(r"\{\{.*?\}\}|\[Op:.*", "", text, flags=re.DOTALL)
     text = " ".join(text.replace(";", ",").split())

@@ -191,6 +191,10 @@ def test_missing_key(key):
             ("curriculum 'none'", "learn_labels"),
         ),
         (
+            {"strategy": "multi_worker", "num_logical_devices": 2},
+            ("strategy 'multi_worker'", "num_logical_devices 2"),
+        ),
+        (
             {"inner.num_steps": 3, "inner.meta_loss_every": 4},
             ("inner.meta_loss_every 4", "inner.num_steps 3"),
         ),
@@ -219,6 +223,7 @@ def test_impossible_pair(values, parts):
     [
         {"source": "distillation", "curriculum.name": "all_shuffled"},
         {"curriculum.name": "fixed_noise", "curriculum.learn_labels": True},
+        {"strategy": "multi_worker", "num_logical_devices": 1},
         {"inner.num_steps": 3, "inner.meta_loss_every": 3},
     ],
 )

@@ -9,10 +9,10 @@ import tiny
 from gtn_tf.distribution import should_jit
 from gtn_tf.metrics import read_rows
 
-_STEP = 3  # where a run changes devices
+_STEP = 10  # where a run changes devices
 _LEARNERS = (
     "--config.meta.num_learners=4",
-    "--config.meta.num_steps=4",
+    f"--config.meta.num_steps={_STEP + 1}",
     "--config.meta.validation_every=0",
     # Weights before a normalisation have a gradient of mere rounding, which
     # Adam would scale up to the full rate.
@@ -94,23 +94,33 @@ def test_replicas_hold_equal_variables(two_devices):
             np.testing.assert_array_equal(first, second, err_msg=name)
 
 
-@pytest.mark.parametrize(
-    "num_devices", [2, pytest.param(4, marks=pytest.mark.slow)]
-)
-def test_checkpoints_move_between_devices(
-    one_device, two_devices, tmp_path, num_devices
+def _resume(begun, workdir, num_devices):
+    shutil.copytree(begun, workdir)
+    done = tiny.run_main(workdir, *_LEARNERS, *_on(num_devices))
+    assert done.code == 0, done
+    assert done.errors.startswith(
+        f"resumed at meta-step {_STEP} of {_STEP + 1}\n"
+    )
+    return read_rows(workdir / "metrics.jsonl")
+
+
+@pytest.fixture(scope="module")
+def resumed_on_one(two_devices, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("resumed") / "workdir"
+    rows = _resume(two_devices, workdir, 1)
+    assert len(rows) == _STEP + 1
+    return rows
+
+
+def test_one_device_begins_and_two_go_on(one_device, resumed_on_one, tmp_path):
+    _assert_close(resumed_on_one, _resume(one_device, tmp_path / "on", 2))
+
+
+@pytest.mark.slow
+def test_two_devices_begin_and_four_go_on(
+    two_devices, resumed_on_one, tmp_path
 ):
-    """From 1 device to several, and from 2 to 1."""
-    rows = []
-    for begun, number in ((one_device, num_devices), (two_devices, 1)):
-        workdir = tmp_path / f"on_{number}"
-        shutil.copytree(begun, workdir)
-        done = tiny.run_main(workdir, *_LEARNERS, *_on(number))
-        assert done.code == 0, done
-        assert done.errors.startswith(f"resumed at meta-step {_STEP} of 4\n")
-        rows.append(read_rows(workdir / "metrics.jsonl"))
-    assert len(rows[0]) == 4
-    _assert_close(*rows)
+    _assert_close(resumed_on_one, _resume(two_devices, tmp_path / "on", 4))
 
 
 def _configure_too_late():

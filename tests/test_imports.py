@@ -11,7 +11,7 @@ import gtn_tf
 #: or from those named before it in its own line.
 LAYERS = """
 types nas.operations
-config config_reference metrics checkpoints interrupts intervals teacher
+cluster config config_reference metrics checkpoints interrupts intervals teacher
 seeds tfds_reader data real_batches
 nas.genotypes nas.search_space nas.cell_structure nas.cell_cost
 layers normalization inner_optimizers distribution
@@ -70,7 +70,7 @@ def test_imports_point_down(module):
 
 def test_the_search_finds_imports():
     assert {"data", "assembly", "plots", "types"} <= _imported("pretrain")
-    assert _imported("main") == {"config", "types"}
+    assert _imported("main") == {"cluster", "config", "types"}
     assert _imported("nas.ranking") == {"nas.correlation", "types"}
     assert _imported("nas.search_space") == {
         "nas.genotypes",

@@ -60,18 +60,33 @@ class Done(NamedTuple):
     errors: str
 
 
+class Running:
+    """A function of a module, called in a fresh process."""
+
+    def __init__(self, function: Callable, *arguments: object) -> None:
+        self._file = tempfile.NamedTemporaryFile("r")  # noqa: SIM115
+        self._process = _PROCESSES.Process(
+            target=_in_child, args=(self._file.name, function, arguments)
+        )
+        self._process.start()
+
+    def signal(self, number: int) -> None:
+        """Sends the process a signal."""
+        os.kill(self._process.pid, number)
+
+    def finish(self, seconds: float = 300) -> Done:
+        """Waits until the process ends; kills it after so many seconds."""
+        self._process.join(seconds)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        with self._file:
+            return Done(self._process.exitcode, self._file.read())
+
+
 def run_forked(function: Callable, *arguments: object) -> Done:
     """Calls a function of a module in a fresh process, until it ends."""
-    with tempfile.NamedTemporaryFile("r") as file:
-        process = _PROCESSES.Process(
-            target=_in_child, args=(file.name, function, arguments)
-        )
-        process.start()
-        process.join(120)
-        if process.is_alive():
-            process.kill()
-            process.join()
-        return Done(process.exitcode, file.read())
+    return Running(function, *arguments).finish()
 
 
 def _in_child(path: str, function: Callable, arguments: tuple) -> None:
@@ -81,16 +96,21 @@ def _in_child(path: str, function: Callable, arguments: tuple) -> None:
     function(*arguments)
 
 
-def run_main(
+def start_main(
     workdir: Path | str,
     *arguments: str,
     config: str | None = __file__,
     hook: Callable[[], None] | None = None,
-) -> Done:
-    """Runs the command line; `hook` is called in the process before."""
+) -> Running:
+    """Starts the command line; `hook` is called in the process before."""
     given = [] if config is None else [f"--config={config}"]
     argv = ["gtn-tf", *given, f"--workdir={workdir}", *arguments]
-    return run_forked(_main, argv, hook)
+    return Running(_main, argv, hook)
+
+
+def run_main(workdir: Path | str, *arguments: str, **more: object) -> Done:
+    """Runs the command line to its end; arguments as of `start_main`."""
+    return start_main(workdir, *arguments, **more).finish()
 
 
 def _main(argv: list[str], hook: Callable[[], None] | None) -> None:

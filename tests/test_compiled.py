@@ -1,0 +1,126 @@
+"""The meta-gradient compiled by XLA, as on accelerators.
+
+XLA's random kernels draw other numbers than the plain ones, whatever the
+algorithm: where the two are compared, weights, real batches and orders are
+given.
+"""
+
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+
+from gtn_tf import data
+from gtn_tf.assembly import build_gtn, build_problem
+from gtn_tf.meta_step import pure_meta_gradient
+from gtn_tf.real_batches import device_split
+from gtn_tf.seeds import root_seed
+
+#: What would leave the compiled program for the host while it runs.
+_HOST_OPS = {"send", "recv", "send-done", "recv-done", "infeed", "outfeed"}
+#: Calls that XLA puts in on CPU itself; accelerators have ops of their own.
+_CPU_CALLS = {"hlo": set(), "optimized_hlo": {"TopK"}}
+_CASES = [
+    pytest.param("distillation", "mlp", (4, (2, 3)), id="small"),
+    pytest.param(
+        *("gtn", "conv2_fc", ((2, 4), 3, 4)), id="full", marks=pytest.mark.slow
+    ),
+]
+
+
+def build(source, learner, widths, precision="float32"):
+    """Returns a tiny GTN and its problem."""
+    config = tiny.get_config()
+    config.source = source
+    config.learner.name = learner
+    config.learner.pool_size = 2
+    config.curriculum.name = "shuffled_batch"
+    config.precision = precision
+    with config.ignore_type():
+        config.learner.widths = widths
+    train = device_split(data.load("digits", None, 0), "train")
+    return build_gtn(config, train), build_problem(config, train)
+
+
+def _with_given_draws(gtn, problem):
+    def given(learner):
+        state = learner.init(root_seed(1))
+        return learner._replace(init=lambda seed: state)
+
+    real = problem.sample_real(root_seed(2))
+    order = gtn.curriculum.draw_order(root_seed(3), *gtn.label_ids.shape)
+    gtn.curriculum = gtn.curriculum._replace(draw_order=lambda *_: order)
+    return gtn, problem._replace(
+        learners=tuple(map(given, problem.learners)),
+        sample_real=lambda seed: real,
+    )
+
+
+def _run(gtn, problem, jit):
+    function = pure_meta_gradient(gtn, problem, 2, True, jit)
+    return function(gtn.read(), root_seed(4), tf.constant(0))
+
+
+@pytest.mark.parametrize(("source", "learner", "widths"), _CASES)
+def test_compiled_equals_uncompiled(source, learner, widths):
+    gtn, problem = _with_given_draws(*build(source, learner, widths))
+    plain, plain_losses = _run(gtn, problem, jit=False)
+    compiled, losses = _run(gtn, problem, jit=True)
+    np.testing.assert_allclose(losses, plain_losses, rtol=1e-5)
+    for name, value, other in zip(
+        gtn.trained_names, compiled, plain, strict=True
+    ):
+        scale = np.abs(other).max()
+        assert scale > 0
+        np.testing.assert_allclose(
+            value, other, atol=1e-3 * scale, rtol=0, err_msg=name
+        )
+
+
+def _operations(text):
+    """Counts the operations of an HLO text by name."""
+    return Counter(re.findall(r" ([a-z][a-z\-]*)\(%", text))
+
+
+def _loop_bounds(function):
+    """Returns maximum_iterations of every loop, None where it is unknown."""
+    graph_def = function.graph.as_graph_def()
+    bounds = []
+    for nodes in (
+        graph_def.node,
+        *(f.node_def for f in graph_def.library.function),
+    ):
+        values = {
+            node.name: tf.make_ndarray(node.attr["value"].tensor)
+            for node in nodes
+            if node.op == "Const"
+        }
+        bounds += [
+            values.get(node.input[1].partition(":")[0])
+            for node in nodes
+            if node.op in ("While", "StatelessWhile")
+        ]
+    return bounds
+
+
+@pytest.mark.parametrize(
+    "stage", ["hlo", pytest.param("optimized_hlo", marks=pytest.mark.slow)]
+)
+@pytest.mark.parametrize(("source", "learner", "widths"), _CASES)
+def test_program_is_fit_for_an_accelerator(source, learner, widths, stage):
+    """Draws included: nothing calls the host, every loop has a bound."""
+    gtn, problem = build(source, learner, widths)
+    pure = pure_meta_gradient(gtn, problem, 2, True, jit=True)
+    arguments = (gtn.read(), root_seed(4), tf.constant(0))
+    text = pure.experimental_get_compiler_ir(*arguments)(stage=stage)
+    operations = _operations(text)
+    assert operations["while"] >= 3  # learners; inner steps forth and back
+    assert not _HOST_OPS & operations.keys()
+    calls = re.findall(r'custom_call_target="([^"]+)"', text)
+    assert set(calls) <= _CPU_CALLS[stage], calls
+    bounds = _loop_bounds(pure.get_concrete_function(*arguments))
+    assert len(bounds) >= 3
+    assert all(bound is not None and bound > 0 for bound in bounds), bounds
