@@ -15,7 +15,7 @@ from pathlib import Path
 from absl import app, flags, logging
 from ml_collections import config_dict, config_flags
 
-from gtn_tf.cluster import is_chief
+from gtn_tf.cluster import has_several_workers
 from gtn_tf.config import FIELDS, unknown_key_error, validate
 from gtn_tf.types import (
     DivergenceError,
@@ -42,8 +42,8 @@ def _pretrain(config: config_dict.ConfigDict, workdir: Path) -> int:
     from gtn_tf import export, pretrain
 
     code = pretrain.pretrain(config, workdir)
-    if code or config.source == "real" or not is_chief(config.strategy):
-        return code
+    if code or config.source == "real" or has_several_workers(config.strategy):
+        return code  # several workers: an export is the work of one process
     return export.export(config, workdir)
 
 
