@@ -98,7 +98,6 @@ def tensorflow_form(name: str, case: Case) -> Callable:
         case.widths,
         Style(pool_size=case.pool_size),
     )
-    # Variables are fed, not folded into the graph as constants.
     data = tf.nest.map_structure(
         tf.constant,
         SyntheticData(
@@ -110,7 +109,9 @@ def tensorflow_form(name: str, case: Case) -> Callable:
             },
         ),
     )
-    real = Batch(tf.constant(inputs.real_images), tf.constant(inputs.real_labels))
+    real = Batch(
+        tf.constant(inputs.real_images), tf.constant(inputs.real_labels)
+    )
     optimizer = INNER_OPTIMIZERS[case.optimizer]
     problem = InnerProblem(
         (learner,), optimizer, lambda seed: real, case.meta_loss_every
@@ -169,7 +170,6 @@ def _generator_form(name: str, case: Case) -> Callable:
     return tf.function(forward_and_backward, autograph=False)
 
 
-#: Bytes of parameters and slots of a case's learner.
 def state_bytes(case: Case) -> int:
     """Returns the bytes of parameters and slots of a case's learner."""
     from gtn_tf.inner_optimizers import INNER_OPTIMIZERS

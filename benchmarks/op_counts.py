@@ -40,8 +40,7 @@ def run_and_record(
     """Runs a function of no arguments; returns all that was executed."""
     graph = function.graph
     feeds = {
-        placeholder.name: value.numpy()
-        for value, placeholder in graph.captures
+        placeholder.name: value.numpy() for value, placeholder in graph.captures
     }
     options = tf.compat.v1.RunOptions(
         trace_level=tf.compat.v1.RunOptions.FULL_TRACE,

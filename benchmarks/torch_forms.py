@@ -16,10 +16,14 @@ from benchmarks.forms import NUM_CLASSES, Case, make_inputs
 Tensors = list[torch.Tensor]
 _EPSILON = 1e-12
 
+#: The families written here: pooled convolutions, then one dense layer.
+FAMILY_WIDTHS = {"conv2_fc": (64, 128, 256), "conv3_fc": (64, 128, 256, 256)}
 
-def draw_params(case: Case, widths: tuple[int, ...]) -> list[np.ndarray]:
+
+def draw_params(case: Case) -> list[np.ndarray]:
     """Draws (kernel, gain, bias or beta) per layer in gtn_tf's order."""
     random = np.random.default_rng(1)
+    widths = case.widths or FAMILY_WIDTHS[case.learner]
     height, width, channels = case.image_shape
     shapes = []
     for filters in widths[:-1]:
@@ -43,7 +47,9 @@ def draw_params(case: Case, widths: tuple[int, ...]) -> list[np.ndarray]:
 def torch_layout(array: np.ndarray) -> torch.Tensor:
     """[H, W, I, O] -> [O, I, H, W]; the rest as it is."""
     tensor = torch.tensor(array)
-    return tensor.permute(3, 2, 0, 1).contiguous() if array.ndim == 4 else tensor
+    return (
+        tensor.permute(3, 2, 0, 1).contiguous() if array.ndim == 4 else tensor
+    )
 
 
 def _normalized(kernel: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
@@ -80,7 +86,9 @@ def logits_of(
         if pool_size == 3:
             values = F.max_pool2d(values, 3, 2, padding=1)
         else:
-            values = F.max_pool2d(F.pad(values, (0, 1, 0, 1), value=-3e38), 2, 2)
+            values = F.max_pool2d(
+                F.pad(values, (0, 1, 0, 1), value=-3e38), 2, 2
+            )
         values = normalize(values)
     # gtn_tf flattens channels last.
     values = values.permute(0, 2, 3, 1).flatten(1)
@@ -118,16 +126,14 @@ def _inner_step(
     return params, moments, means
 
 
-def torch_form(
-    name: str, case: Case, widths: tuple[int, ...]
-) -> Callable[[], Tensors]:
+def torch_form(name: str, case: Case) -> Callable[[], Tensors]:
     """Returns a thunk: `torch_plain`, `torch_stored` or `torch_remat`."""
     inputs = make_inputs(case)
     images = torch.tensor(inputs.images).permute(0, 1, 4, 2, 3).contiguous()
     whole = [images, *map(torch.tensor, inputs[1:4])]
     real_images = torch.tensor(inputs.real_images).permute(0, 3, 1, 2)
     real = real_images.contiguous(), torch.tensor(inputs.real_labels)
-    initial = [torch_layout(p) for p in draw_params(case, widths)]
+    initial = [torch_layout(p) for p in draw_params(case)]
     num_steps, pool_size = case.num_inner_steps, case.pool_size
 
     def meta_loss(params: Tensors, means: Tensors) -> torch.Tensor:
