@@ -81,9 +81,10 @@ def tensorflow_form(name: str, case: Case) -> Callable:
     from gtn_tf.gtn import SyntheticData
     from gtn_tf.inner_loop import initial_state, unroll
     from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
+    from gtn_tf.inner_problem import InnerProblem
     from gtn_tf.learner_families import Style
     from gtn_tf.learners import from_family
-    from gtn_tf.meta_gradient import DATA_GRADIENTS, InnerProblem
+    from gtn_tf.meta_gradient import DATA_GRADIENTS
     from gtn_tf.seeds import root_seed
     from gtn_tf.types import Batch
 

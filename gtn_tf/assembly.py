@@ -6,9 +6,9 @@ from ml_collections import config_dict
 from gtn_tf.config import DATASETS, learner_names, learner_widths
 from gtn_tf.gtn import GTN, GTNSpec
 from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
+from gtn_tf.inner_problem import InnerProblem
 from gtn_tf.learner_families import Style
 from gtn_tf.learners import Learner, check_family, from_family
-from gtn_tf.meta_gradient import InnerProblem
 from gtn_tf.real_batches import RealData, sample_batch
 from gtn_tf.seeds import root_seed
 
@@ -70,6 +70,7 @@ def build_problem(
             train, seed, config.meta.batch_size
         ),
         meta_loss_every=config.inner.meta_loss_every,
+        truncation_window=config.inner.truncation_window,
     )
 
 

@@ -24,6 +24,7 @@ class Purpose(enum.IntEnum):
     WIDTHS = 5
     WEIGHTS = 6
     REAL_BATCH = 7
+    WINDOW = 8
 
 
 def root_seed(seed: int) -> tf.Tensor:

@@ -12,9 +12,10 @@ import gtn_tf
 LAYERS = """
 types
 config metrics checkpoints seeds tfds_reader data real_batches
-layers normalization inner_optimizers distribution
+pools layers normalization inner_optimizers distribution
 initial_values learner_families generators curricula learners
 gtn inner_loop
+inner_problem data_gradients
 meta_gradient evaluation meta_step
 assembly
 plots report
