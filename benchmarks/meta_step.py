@@ -14,9 +14,9 @@ time measures the neighbours as well.
     generator, generator_forward    all T batches, with and without gradient
     torch_*   plain, stored and remat in eager PyTorch (extra `peer`)
 
-Ratios are per inner step. FLOPs are those of convolutions and matrix products
-that the optimised graph executes, the final meta-loss (1 / T of plain)
-included.
+Ratios are per inner step, the final meta-loss (1 / T of plain) included in
+those of time. FLOPs are those of convolutions and matrix products that the
+optimised graph executes.
 """
 
 import json
@@ -164,10 +164,28 @@ def count_operations(forms: list[str], case: Case) -> dict:
     """Returns {form: FLOPs and kernels of one call}."""
     found = {}
     for form in forms:
-        worker = Worker(form, case)
-        found[form] = worker.ask("ops")
+        worker = Worker(form, _case_of(form, case))
+        num_steps = _case_of(form, case).num_inner_steps
+        found[form] = {"num_inner_steps": num_steps, **worker.ask("ops")}
         worker.stop()
     return found
+
+
+def flop_ratios(operations: dict) -> dict[str, float]:
+    """Returns FLOPs per inner step over plain's, the final meta-loss apart.
+
+    That one costs as much as one plain step: a forward and a backward pass.
+    """
+    per_step = {
+        form: sum(found["flops"].values()) / found["num_inner_steps"]
+        for form, found in operations.items()
+    }
+    return {
+        form: per_step[form] / per_step["plain"]
+        - 1 / operations[form]["num_inner_steps"]
+        for form in per_step
+        if form != "plain"
+    }
 
 
 def measure_memory_slope(form: str, case: Case, more_steps: int) -> float:
@@ -226,15 +244,11 @@ def measure(case: Case, forms: list[str], num_rounds: int) -> dict:
     counted = [form for form in forms if form in ("plain", "stored", "remat")]
     small = case._replace(batch_size=_FLOP_BATCH_SIZE.value)
     operations = count_operations(counted, small)
-    flops = {
-        form: {"flops": sum(found["flops"].values())}
-        for form, found in operations.items()
-    }
     result = {
         "case": case._asdict(),
         "ratios": ratios(times, "wall_ms_per_inner_step"),
         "cpu_ratios": ratios(times, "cpu_ms_per_inner_step"),
-        "flop_ratios": ratios(flops, "flops"),
+        "flop_ratios": flop_ratios(operations),
         "times": times,
         "operations": {"batch_size": small.batch_size, **operations},
         **environment(),

@@ -40,9 +40,7 @@ def gradient_on_window(problem, data, seed):
     return start, stored_data_gradient(warm, from_state, window, seed)
 
 
-@pytest.mark.parametrize(
-    ("optimizer", "every"), [("sgd", 0), ("sgd", 1), ("adam", 1)]
-)
+@pytest.mark.parametrize(("optimizer", "every"), [("sgd", 0), ("adam", 1)])
 def test_equals_the_stored_form_on_the_window(optimizer, every):
     problem = truncated_problem(2, optimizer, every)
     gtn = make_gtn(num_steps=NUM_STEPS, inner_optimizer=optimizer)
@@ -53,7 +51,7 @@ def test_equals_the_stored_form_on_the_window(optimizer, every):
         autograph=False,
     )
     starts = set()
-    for index in range(6):
+    for index in range(3):
         seed = fold(STEP_SEED, index)
         data = gtn.synthesize(gtn.read(), seed)
         start, (window, losses) = gradient_on_window(problem, data, seed)
