@@ -34,6 +34,7 @@ setup(
         "cpu": ["tensorflow-cpu>=2.18,<2.22"],
         "gpu": ["tensorflow[and-cuda]>=2.18,<2.22"],
         "tpu": ["tensorflow-tpu>=2.18,<2.21"],
+        "peer": ["torch==2.13.0"],  # benchmarks only; no other: no CUDA
         "test": ["pytest>=8", "pytest-xdist", "ruff>=0.9"],
     },
     entry_points={"console_scripts": ["gtn-tf = gtn_tf.main:run"]},
