@@ -40,6 +40,7 @@ setup(
         "gpu": ["tensorflow[and-cuda]>=2.18,<2.22"],
         "ray": ["ray>=2.9"],
         "tpu": ["tensorflow-tpu>=2.18,<2.21"],
+        "peer": ["torch==2.13.0"],  # benchmarks only; no other: no CUDA
         "test": [
             "pytest>=8",
             "pytest-xdist",

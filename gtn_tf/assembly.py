@@ -13,9 +13,9 @@ from gtn_tf.config import (
 )
 from gtn_tf.gtn import GTN, GTNSpec
 from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
+from gtn_tf.inner_problem import InnerProblem
 from gtn_tf.learner_families import Style
 from gtn_tf.learners import Learner, check_family, from_family, from_keras
-from gtn_tf.meta_gradient import InnerProblem
 from gtn_tf.nas.cell_interpreter import CellInterpreter
 from gtn_tf.nas.cell_network import Dress, build_cell_network
 from gtn_tf.nas.genotypes import Genotype, published
@@ -140,6 +140,7 @@ def build_problem(
             train, seed, config.meta.batch_size
         ),
         meta_loss_every=config.inner.meta_loss_every,
+        truncation_window=config.inner.truncation_window,
     )
 
 

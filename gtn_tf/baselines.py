@@ -29,7 +29,7 @@ from gtn_tf.curricula import balanced_label_ids, draw_noise
 from gtn_tf.data import Dataset
 from gtn_tf.evaluation import fresh_learner_accuracy
 from gtn_tf.gtn import SyntheticData
-from gtn_tf.meta_gradient import InnerProblem
+from gtn_tf.inner_problem import InnerProblem
 from gtn_tf.metrics import Progress, read_rows, say, to_json
 from gtn_tf.pretrain import Run, pretrain, restore_run
 from gtn_tf.real_batches import (

@@ -34,9 +34,9 @@ from gtn_tf.config import transfer_widths
 from gtn_tf.distribution import environment
 from gtn_tf.evaluation import fresh_learner_accuracies, train_fresh_learner
 from gtn_tf.gtn import SyntheticData
+from gtn_tf.inner_problem import InnerProblem
 from gtn_tf.interrupts import catch_signals, exit_code
 from gtn_tf.intervals import mean_interval
-from gtn_tf.meta_gradient import InnerProblem
 from gtn_tf.metrics import Progress, RowLog, read_rows, say, to_json
 from gtn_tf.pretrain import restore_run
 from gtn_tf.real_batches import RealData, device_split

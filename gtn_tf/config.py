@@ -281,6 +281,12 @@ FIELDS = {
         "keep states only and recompute activations, step by step; False: "
         "keep all (faster below a few steps, memory and tracing grow with T)",
     ),
+    "inner.truncation_window": _whole(
+        None,
+        1,
+        "M: every learner stops after a random number of steps in [M, T], and "
+        "gradients flow through its last M steps only; None: all T",
+    ),
     "inner.meta_loss_every": _whole(
         0, 0, "k: a meta-loss every k inner steps; 0: after the last only"
     ),
@@ -523,6 +529,23 @@ _PAIRS = (
         "inner.num_steps {c.inner.num_steps}",
         "expected at most the number of inner steps",
         "set --config.inner.meta_loss_every=0 for the last step only",
+    ),
+    (
+        lambda c: (c.inner.truncation_window or 0) > c.inner.num_steps,
+        "inner.truncation_window {c.inner.truncation_window} with "
+        "inner.num_steps {c.inner.num_steps}",
+        "expected at most the number of inner steps",
+        "set --config.inner.truncation_window=None for all of them",
+    ),
+    (
+        lambda c: (
+            c.inner.truncation_window is not None and not c.inner.rematerialize
+        ),
+        "inner.truncation_window {c.inner.truncation_window} with "
+        "inner.rematerialize False",
+        "a form that stores everything has no window",
+        "set --config.inner.rematerialize=True or "
+        "--config.inner.truncation_window=None",
     ),
     (
         lambda c: (

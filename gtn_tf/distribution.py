@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.core.protobuf import config_pb2, rewriter_config_pb2
+from tensorflow.python.eager import context
 
 from gtn_tf.cluster import Cluster, has_several_workers, read_cluster
 from gtn_tf.types import InputError, LostWorkerError, one_line
@@ -36,8 +38,29 @@ def configure_runtime(
     tf.config.experimental.enable_tensor_float_32_execution(tensor_float_32)
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
-    if num_logical_devices is None:
-        return
+    if num_logical_devices is not None:
+        _split_cpu(num_logical_devices)
+    _keep_loops_repeatable()
+
+
+def _keep_loops_repeatable() -> None:
+    """Turns Grappler's memory optimisation off.
+
+    At some sizes it rewrites sums in a loop's body with a TemporaryVariable
+    that outlives the loop, and the second meta-step ends with
+    AlreadyExistsError. No public switch turns it off alone.
+    """
+    options = context.context().function_call_options
+    config = config_pb2.ConfigProto.FromString(options.config_proto_serialized)
+    config.graph_options.rewrite_options.memory_optimization = (
+        rewriter_config_pb2.RewriterConfig.NO_MEM_OPT
+    )
+    context.context().function_call_options = context.FunctionCallOptions(
+        config_proto=config
+    )
+
+
+def _split_cpu(num_logical_devices: int) -> None:
     cpu = tf.config.list_physical_devices("CPU")[0]
     devices = [tf.config.LogicalDeviceConfiguration()] * num_logical_devices
     configured = tf.config.get_logical_device_configuration(cpu)

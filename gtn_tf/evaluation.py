@@ -4,8 +4,8 @@ import tensorflow as tf
 
 from gtn_tf.gtn import SyntheticData
 from gtn_tf.inner_loop import initial_state, inner_step, step_data, unroll
+from gtn_tf.inner_problem import InnerProblem
 from gtn_tf.learners import Learner, with_drawn_learner
-from gtn_tf.meta_gradient import InnerProblem
 from gtn_tf.real_batches import RealData, normalize
 from gtn_tf.types import LearnerState
 

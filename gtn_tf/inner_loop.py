@@ -73,9 +73,12 @@ def unroll(
     optimizer: InnerOptimizer,
     state: LearnerState,
     data: SyntheticData,
+    num_steps: int | tf.Tensor | None = None,
 ) -> LearnerState:
-    """Trains for all T steps in one while loop; not for differentiating."""
-    num_steps = data.images.shape[0]
+    """Trains for the first of the T steps; None: all. First order only."""
+    maximum = data.images.shape[0]
+    if num_steps is None:
+        num_steps = maximum
 
     def body(step: tf.Tensor, *flat: tf.Tensor) -> tuple[tf.Tensor, ...]:
         state_before = tf.nest.pack_sequence_as(state, flat)
@@ -88,6 +91,6 @@ def unroll(
         lambda step, *_: step < num_steps,
         body,
         (tf.constant(0), *tf.nest.flatten(state)),
-        maximum_iterations=num_steps,
+        maximum_iterations=maximum,
     )
     return tf.nest.pack_sequence_as(state, final)

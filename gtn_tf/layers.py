@@ -5,8 +5,7 @@ layer is differentiated twice. Three of Keras' are wrong there, silently:
 
 * its batch, layer and group normalisation: `tf.nn.moments` stops the gradient
   of the mean inside the variance, harmless once, wrong twice;
-* stride-1 `SAME` max-pooling in CPU graph mode: the kernel of the second
-  derivative overwrites its own input when both have one shape;
+* stride-1 `SAME` max-pooling in CPU graph mode (see `pools`);
 * bilinear resizing: its gradient is registered as not differentiable.
 
 Weight normalisation is W = g V / ||V|| with one g per output unit (paper,
@@ -17,6 +16,8 @@ normalised product (there it is scaled by g / ||V|| as well), and g starts at
 
 import keras
 import tensorflow as tf
+
+from gtn_tf.pools import max_pool
 
 _NORM_EPSILON = 1e-12  # guards 0 / 0 only: ||V||^2 of a fresh unit is about 2
 
@@ -252,8 +253,7 @@ class WeightNormDepthwiseConv2D(WeightNormLayer):
 class MaxPool2D(keras.layers.Layer):
     """Max-pooling that is right at second order: [B, H, W, C] -> same rank.
 
-    Pads pool_size - 1 pixels, the smaller half before, and pools without
-    padding of its own; see the module's docstring for the reason.
+    Pads pool_size - 1 pixels, the smaller half before; see `pools.max_pool`.
     """
 
     def __init__(self, pool_size: int, strides: int, **kwargs: object) -> None:
@@ -262,18 +262,7 @@ class MaxPool2D(keras.layers.Layer):
         self.strides = strides
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        before = (self.pool_size - 1) // 2
-        pad = (before, self.pool_size - 1 - before)
-        # The most negative finite number: an infinity would turn into NaN
-        # where a gradient multiplies it by zero.
-        padded = tf.pad(
-            inputs,
-            ((0, 0), pad, pad, (0, 0)),
-            constant_values=inputs.dtype.min,
-        )
-        return tf.nn.max_pool2d(
-            padded, self.pool_size, self.strides, padding="VALID"
-        )
+        return max_pool(inputs, self.pool_size, self.strides)
 
     def get_config(self) -> dict:
         return {

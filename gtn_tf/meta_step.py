@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from gtn_tf.distribution import Devices
 from gtn_tf.gtn import GTN
-from gtn_tf.meta_gradient import InnerProblem, MetaLoss, meta_gradient
+from gtn_tf.inner_problem import InnerProblem, MetaLoss
+from gtn_tf.meta_gradient import meta_gradient
 from gtn_tf.seeds import Purpose, fold
 
 #: meta-step (from 0) -> its scalars.

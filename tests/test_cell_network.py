@@ -7,8 +7,9 @@ import tensorflow as tf
 
 from gtn_tf.gtn import GTN, GTNSpec
 from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
+from gtn_tf.inner_problem import InnerProblem
 from gtn_tf.learners import check_second_order, from_keras
-from gtn_tf.meta_gradient import InnerProblem, meta_gradient
+from gtn_tf.meta_gradient import meta_gradient
 from gtn_tf.nas.cell_cost import cell_network_cost
 from gtn_tf.nas.cell_network import (
     DRESSES,

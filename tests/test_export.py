@@ -11,8 +11,9 @@ from gtn_tf import export
 from gtn_tf.config import CURRICULA
 from gtn_tf.gtn import GTN, GTNSpec
 from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
+from gtn_tf.inner_problem import InnerProblem
 from gtn_tf.learners import from_family
-from gtn_tf.meta_gradient import InnerProblem, meta_gradient
+from gtn_tf.meta_gradient import meta_gradient
 from gtn_tf.seeds import Purpose, fold, root_seed
 from gtn_tf.teacher import ARRAYS, load
 from gtn_tf.types import Batch, InputError

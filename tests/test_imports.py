@@ -11,13 +11,15 @@ import gtn_tf
 #: or from those named before it in its own line.
 LAYERS = """
 types nas.operations
-cluster config config_reference metrics checkpoints interrupts intervals teacher
+cluster config config_reference metrics checkpoints interrupts intervals
+teacher
 seeds tfds_reader data real_batches
 nas.genotypes nas.search_space nas.cell_structure nas.cell_cost
-layers normalization inner_optimizers distribution
+pools layers normalization inner_optimizers distribution
 initial_values learner_families generators curricula
 nas.cell_network nas.cell_interpreter learners
 gtn inner_loop
+inner_problem data_gradients
 meta_gradient evaluation meta_step
 assembly
 nas.correlation nas.ranking nas.store nas.executors nas.zero_cost

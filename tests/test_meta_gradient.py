@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gtn_tf.gtn import GTN, GTNSpec, SyntheticData
-from gtn_tf.inner_loop import inner_step
-from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
-from gtn_tf.learner_families import FAMILIES, Style
-from gtn_tf.learners import Learner, from_family
-from gtn_tf.meta_gradient import (
-    InnerProblem,
-    meta_gradient,
+from gtn_tf.data_gradients import (
     rematerialized_data_gradient,
     stored_data_gradient,
 )
+from gtn_tf.gtn import GTN, GTNSpec, SyntheticData
+from gtn_tf.inner_loop import inner_step
+from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
+from gtn_tf.inner_problem import InnerProblem
+from gtn_tf.learner_families import FAMILIES, Style
+from gtn_tf.learners import Learner, from_family
+from gtn_tf.meta_gradient import meta_gradient
 from gtn_tf.seeds import fold, root_seed
 from gtn_tf.types import Batch, LearnerState
 

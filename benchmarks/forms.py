@@ -1,0 +1,190 @@
+"""What `benchmarks.meta_step` times: forms of a meta-step as thunks.
+
+All forms of one case see the same numpy data, so that they compute the same
+numbers; PyTorch's do too.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Case(NamedTuple):
+    """The sizes of one measurement.
+
+    Attributes:
+      learner: family, with official widths unless `widths` are given.
+      widths: per layer, a number or (low, high) to draw from; None.
+      image_shape: (H, W, C).
+      num_inner_steps: T.
+      batch_size: B, synthetic and real.
+      pool_size: of the learner's max-pools.
+      optimizer: the inner one.
+      meta_loss_every: as `inner.meta_loss_every`.
+      generator: (noise_dim, dense widths, channels).
+    """
+
+    learner: str = "conv2_fc"
+    widths: tuple | None = None
+    image_shape: tuple[int, int, int] = (28, 28, 1)
+    num_inner_steps: int = 32
+    batch_size: int = 128
+    pool_size: int = 3
+    optimizer: str = "sgd"
+    meta_loss_every: int = 0
+    generator: tuple = (128, (1024,), (128, 64))
+
+
+NUM_CLASSES = 10
+
+
+class Inputs(NamedTuple):
+    """Numpy data: images [T, B, H, W, C], labels [T, B, K], rates [T], .."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    learning_rate: np.ndarray
+    momentum: np.ndarray
+    real_images: np.ndarray
+    real_labels: np.ndarray
+
+
+def make_inputs(case: Case) -> Inputs:
+    """Draws float32 data for a case; always the same."""
+    random = np.random.default_rng(0)
+    num_steps, batch = case.num_inner_steps, case.batch_size
+
+    def one_hot(*shape: int) -> np.ndarray:
+        label_ids = random.integers(0, NUM_CLASSES, shape)
+        return np.eye(NUM_CLASSES, dtype=np.float32)[label_ids]
+
+    def images(*shape: int) -> np.ndarray:
+        size = (*shape, *case.image_shape)
+        return random.standard_normal(size, dtype=np.float32)
+
+    return Inputs(
+        images(num_steps, batch),
+        one_hot(num_steps, batch),
+        np.full(num_steps, 0.02, np.float32),
+        np.full(num_steps, 0.5, np.float32),
+        images(batch),
+        one_hot(batch),
+    )
+
+
+def tensorflow_form(name: str, case: Case) -> Callable:
+    """Returns a `tf.function` of no arguments: a key of the forms below."""
+    import tensorflow as tf
+
+    from gtn_tf.distribution import configure_runtime
+    from gtn_tf.gtn import SyntheticData
+    from gtn_tf.inner_loop import initial_state, unroll
+    from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
+    from gtn_tf.inner_problem import InnerProblem
+    from gtn_tf.learner_families import Style
+    from gtn_tf.learners import from_family
+    from gtn_tf.meta_gradient import DATA_GRADIENTS
+    from gtn_tf.seeds import root_seed
+    from gtn_tf.types import Batch
+
+    configure_runtime()
+    if name.startswith("generator"):
+        return _generator_form(name, case)
+    inputs = make_inputs(case)
+    learner = from_family(
+        case.learner,
+        case.image_shape,
+        NUM_CLASSES,
+        case.widths,
+        Style(pool_size=case.pool_size),
+    )
+    data = tf.nest.map_structure(
+        tf.constant,
+        SyntheticData(
+            inputs.images,
+            inputs.labels,
+            {
+                "learning_rate": inputs.learning_rate,
+                "momentum": inputs.momentum,
+            },
+        ),
+    )
+    real = Batch(
+        tf.constant(inputs.real_images), tf.constant(inputs.real_labels)
+    )
+    optimizer = INNER_OPTIMIZERS[case.optimizer]
+    problem = InnerProblem(
+        (learner,), optimizer, lambda seed: real, case.meta_loss_every
+    )
+    seed = root_seed(1)
+
+    def plain() -> list:
+        state = initial_state(learner, optimizer, seed)
+        state = unroll(learner, optimizer, state, data)
+        return tf.nest.flatten(state)
+
+    def meta() -> list:
+        gradient_of = DATA_GRADIENTS[name == "remat"]
+        return tf.nest.flatten(gradient_of(problem, learner, data, seed))
+
+    return tf.function(plain if name == "plain" else meta, autograph=False)
+
+
+def _generator_form(name: str, case: Case) -> Callable:
+    import tensorflow as tf
+
+    from gtn_tf.gtn import GTN, GTNSpec
+    from gtn_tf.seeds import root_seed
+
+    noise_dim, dense_widths, channels = case.generator
+    spec = GTNSpec(
+        image_shape=case.image_shape,
+        num_classes=NUM_CLASSES,
+        noise_dim=noise_dim,
+        dense_widths=dense_widths,
+        channels=channels,
+        num_inner_steps=case.num_inner_steps,
+        inner_batch_size=case.batch_size,
+        rematerialize_generator=name.endswith("remat"),
+    )
+    gtn = GTN(spec, root_seed(0))
+    meta_params = gtn.read()
+    trained = [meta_params[name] for name in gtn.trained_names]
+
+    def forward() -> list:
+        return tf.nest.flatten(gtn.synthesize(meta_params, root_seed(1)))
+
+    def forward_and_backward() -> list:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(trained)
+            data = gtn.synthesize(meta_params, root_seed(1))
+        return tape.gradient(
+            data,
+            trained,
+            output_gradients=tf.nest.map_structure(tf.ones_like, data),
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
+
+    if name == "generator_forward":
+        return tf.function(forward, autograph=False)
+    return tf.function(forward_and_backward, autograph=False)
+
+
+def state_bytes(case: Case) -> int:
+    """Returns the bytes of parameters and slots of a case's learner."""
+    from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
+    from gtn_tf.learner_families import Style
+    from gtn_tf.learners import from_family
+    from gtn_tf.seeds import root_seed
+
+    learner = from_family(
+        case.learner,
+        case.image_shape,
+        NUM_CLASSES,
+        case.widths,
+        Style(pool_size=case.pool_size),
+    )
+    params, _ = learner.init(root_seed(0))
+    slots = INNER_OPTIMIZERS[case.optimizer].init(params)
+    return sum(4 * int(np.prod(t.shape)) for t in [*params, *slots])

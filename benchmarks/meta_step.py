@@ -1,0 +1,302 @@
+"""Time, FLOPs and memory of one meta-step, form by form.
+
+    python -m benchmarks.meta_step --learner=conv2_fc --num_inner_steps=32 \
+        --batch_size=128 --json=FILE
+
+Every form runs in a process of its own; the processes take turns, one call
+each per round, and the medians over rounds are compared. On a machine that
+others use too, the ratios of processor seconds are the steadier ones: wall
+time measures the neighbours as well.
+
+    plain     first-order training for T steps on the same images: the unit
+    stored    d meta-loss / d data, everything kept
+    remat     the same, keeping states only
+    generator, generator_forward    all T batches, with and without gradient
+    torch_*   plain, stored and remat in eager PyTorch (extra `peer`)
+
+Ratios are per inner step, the final meta-loss (1 / T of plain) included in
+those of time. FLOPs are those of convolutions and matrix products that the
+optimised graph executes.
+"""
+
+import json
+import multiprocessing
+import os
+import platform
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from importlib import metadata, util
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from absl import app, flags
+
+from benchmarks.forms import Case, state_bytes, tensorflow_form
+
+_LEARNER = flags.DEFINE_string("learner", "conv2_fc", "family of the learner")
+_WIDTHS = flags.DEFINE_list("widths", None, "per layer; default: official")
+_IMAGE_SHAPE = flags.DEFINE_list("image_shape", ["28", "28", "1"], "H,W,C")
+_NUM_INNER_STEPS = flags.DEFINE_integer("num_inner_steps", 32, "T")
+_STORED_STEPS = flags.DEFINE_integer(
+    "stored_num_inner_steps", None, "T of the stored forms; default: T"
+)
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 128, "B, synthetic and real")
+_POOL_SIZE = flags.DEFINE_integer("pool_size", 3, "of max-pools, pixels")
+_EVERY = flags.DEFINE_integer("meta_loss_every", 0, "intermediate meta-losses")
+_GENERATOR = flags.DEFINE_list(
+    "generator", ["128", "1024", "128", "64"], "Z, dense width, channels"
+)
+_FORMS = flags.DEFINE_list(
+    "forms",
+    ["plain", "stored", "remat", "generator", "generator_forward"],
+    "which forms, torch apart",
+)
+_TORCH = flags.DEFINE_bool("torch", True, "PyTorch too, if installed")
+_NUM_ROUNDS = flags.DEFINE_integer("num_rounds", 5, "calls of each form")
+_FLOP_BATCH_SIZE = flags.DEFINE_integer(
+    "flop_batch_size", 8, "B where FLOPs are counted: ratios do not change"
+)
+_JSON = flags.DEFINE_string("json", None, "where to write")
+
+_SPAWN = multiprocessing.get_context("spawn")
+
+
+def _thunk(form: str, case: Case) -> Callable[[], object]:
+    if form.startswith("torch_"):
+        from benchmarks.torch_forms import torch_form
+
+        return torch_form(form, case)
+    return tensorflow_form(form, case).get_concrete_function()
+
+
+def _seconds() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()
+
+
+def _serve(form: str, case: Case, pipe: Connection) -> None:
+    """Builds a form; answers commands until `stop`."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    began = time.perf_counter()
+    thunk = _thunk(form, case)
+    thunk()
+    pipe.send({"first_call_seconds": time.perf_counter() - began})
+    while (command := pipe.recv()) != "stop":
+        if command == "time":
+            before = _seconds()
+            thunk()
+            after = _seconds()
+            pipe.send([a - b for a, b in zip(after, before, strict=True)])
+        elif command == "ops":
+            from benchmarks import op_counts
+
+            runs = op_counts.run_and_record(thunk)
+            pipe.send(
+                {
+                    "flops": op_counts.flops_by_type(runs),
+                    "kernel_microseconds": op_counts.microseconds_by_type(runs),
+                    "num_kernels": len(runs),
+                }
+            )
+        elif command == "peak":
+            kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            pipe.send(1024 * kilobytes)
+
+
+class Worker:
+    """A process that holds one form."""
+
+    def __init__(self, form: str, case: Case) -> None:
+        self.pipe, theirs = _SPAWN.Pipe()
+        self.process = _SPAWN.Process(
+            target=_serve, args=(form, case, theirs), daemon=True
+        )
+        self.process.start()
+        theirs.close()
+        self.first = self.pipe.recv()
+
+    def ask(self, command: str) -> object:
+        """Returns the answer to one command."""
+        self.pipe.send(command)
+        return self.pipe.recv()
+
+    def stop(self) -> None:
+        """Ends the process."""
+        self.pipe.send("stop")
+        self.process.join()
+
+
+def _case_of(form: str, case: Case) -> Case:
+    steps = _STORED_STEPS.value
+    if steps and form.endswith("stored"):
+        return case._replace(num_inner_steps=steps)
+    return case
+
+
+def measure_seconds(forms: list[str], case: Case, num_rounds: int) -> dict:
+    """Returns {form: ms per inner step, first call, peak memory}."""
+    workers = {form: Worker(form, _case_of(form, case)) for form in forms}
+    for worker in workers.values():
+        worker.ask("time")  # allocators settle
+    times = {form: [] for form in forms}
+    for _ in range(num_rounds):
+        for form, worker in workers.items():
+            times[form].append(worker.ask("time"))
+    found = {}
+    for form, worker in workers.items():
+        num_steps = _case_of(form, case).num_inner_steps
+        wall, cpu = zip(*times[form], strict=True)
+        found[form] = {
+            "num_inner_steps": num_steps,
+            "wall_ms_per_inner_step": 1e3 * statistics.median(wall) / num_steps,
+            "cpu_ms_per_inner_step": 1e3 * statistics.median(cpu) / num_steps,
+            "wall_seconds": wall,
+            "cpu_seconds": cpu,
+            "peak_bytes": worker.ask("peak"),
+            **worker.first,
+        }
+        worker.stop()
+    return found
+
+
+def count_operations(forms: list[str], case: Case) -> dict:
+    """Returns {form: FLOPs and kernels of one call}."""
+    found = {}
+    for form in forms:
+        worker = Worker(form, _case_of(form, case))
+        num_steps = _case_of(form, case).num_inner_steps
+        found[form] = {"num_inner_steps": num_steps, **worker.ask("ops")}
+        worker.stop()
+    return found
+
+
+def flop_ratios(operations: dict) -> dict[str, float]:
+    """Returns FLOPs per inner step over plain's, the final meta-loss apart.
+
+    That one costs as much as one plain step: a forward and a backward pass.
+    """
+    per_step = {
+        form: sum(found["flops"].values()) / found["num_inner_steps"]
+        for form, found in operations.items()
+    }
+    return {
+        form: per_step[form] / per_step["plain"]
+        - 1 / operations[form]["num_inner_steps"]
+        for form in per_step
+        if form != "plain"
+    }
+
+
+def measure_memory_slope(form: str, case: Case, more_steps: int) -> float:
+    """Returns bytes of peak memory per extra inner step, data included."""
+    peaks = []
+    for num_steps in (case.num_inner_steps, more_steps):
+        worker = Worker(form, case._replace(num_inner_steps=num_steps))
+        peaks.append(worker.ask("peak"))
+        worker.stop()
+    return (peaks[1] - peaks[0]) / (more_steps - case.num_inner_steps)
+
+
+def ratios(raw: dict, key: str) -> dict[str, float]:
+    """Returns the ratios of design interest from {form: {key: number}}."""
+    pairs = {
+        "remat": ("remat", "plain"),
+        "stored": ("stored", "plain"),
+        "generator": ("generator", "generator_forward"),
+        "torch_remat_over_remat": ("torch_remat", "remat"),
+        "torch_stored_over_stored": ("torch_stored", "stored"),
+        "torch_plain_over_plain": ("torch_plain", "plain"),
+    }
+    return {
+        name: raw[above][key] / raw[below][key]
+        for name, (above, below) in pairs.items()
+        if above in raw and below in raw
+    }
+
+
+def environment() -> dict[str, object]:
+    """Returns versions and hardware."""
+    packages = ("tensorflow-cpu", "tensorflow", "keras", "torch", "numpy")
+    versions = {}
+    for name in packages:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    cpu = platform.processor()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [x for x in info.read_text().splitlines() if "model name" in x]
+        cpu = names[0].partition(":")[2].strip() if names else cpu
+    return {
+        "versions": versions,
+        "python": platform.python_version(),
+        "cpu": cpu,
+        "num_cores": os.cpu_count(),
+        "load_average": os.getloadavg(),
+    }
+
+
+def measure(case: Case, forms: list[str], num_rounds: int) -> dict:
+    """Returns everything that the JSON file holds."""
+    times = measure_seconds(forms, case, num_rounds)
+    counted = [form for form in forms if form in ("plain", "stored", "remat")]
+    small = case._replace(batch_size=_FLOP_BATCH_SIZE.value)
+    operations = count_operations(counted, small)
+    result = {
+        "case": case._asdict(),
+        "ratios": ratios(times, "wall_ms_per_inner_step"),
+        "cpu_ratios": ratios(times, "cpu_ms_per_inner_step"),
+        "flop_ratios": flop_ratios(operations),
+        "times": times,
+        "operations": {"batch_size": small.batch_size, **operations},
+        **environment(),
+    }
+    if "remat" in forms:
+        slope = measure_memory_slope("remat", case, 2 * case.num_inner_steps)
+        data_bytes = _data_bytes(case)
+        state = state_bytes(case)
+        result["state_bytes"] = state
+        result["memory_bytes_per_inner_step"] = slope
+        result["data_bytes_per_inner_step"] = data_bytes
+        # Images and their gradient are no part of the learner's state.
+        result["memory_slope_over_state"] = (slope - 2 * data_bytes) / state
+    return result
+
+
+def _data_bytes(case: Case) -> int:
+    height, width, channels = case.image_shape
+    return 4 * case.batch_size * height * width * channels
+
+
+def main(argv: list[str]) -> None:
+    """Measures as the flags say."""
+    del argv
+    forms = list(_FORMS.value)
+    if _TORCH.value and util.find_spec("torch"):
+        names = [form for form in forms if form in ("plain", "stored", "remat")]
+        forms += [f"torch_{name}" for name in names]
+    noise_dim, dense_width, *channels = map(int, _GENERATOR.value)
+    case = Case(
+        learner=_LEARNER.value,
+        widths=tuple(map(int, _WIDTHS.value)) if _WIDTHS.value else None,
+        image_shape=tuple(map(int, _IMAGE_SHAPE.value)),
+        num_inner_steps=_NUM_INNER_STEPS.value,
+        batch_size=_BATCH_SIZE.value,
+        pool_size=_POOL_SIZE.value,
+        meta_loss_every=_EVERY.value,
+        generator=(noise_dim, (dense_width,), tuple(channels)),
+    )
+    result = measure(case, forms, _NUM_ROUNDS.value)
+    text = json.dumps(result, indent=1)
+    if _JSON.value is not None:
+        from gtn_tf.metrics import write_atomically
+
+        write_atomically(Path(_JSON.value), (text + "\n").encode())
+    shown = ("ratios", "cpu_ratios", "flop_ratios", "memory_slope_over_state")
+    print(json.dumps({k: result[k] for k in shown if k in result}, indent=1))
+
+
+if __name__ == "__main__":
+    app.run(main)

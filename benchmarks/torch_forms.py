@@ -1,0 +1,198 @@
+"""The meta-step of `conv2_fc` and its kin in eager PyTorch, as a peer.
+
+The same arithmetic as `gtn_tf` on the same data: weight normalisation, 3x3
+convolutions, max-pools of stride 2, mean-only batch normalisation, leaky
+ReLU, SGD with momentum; stored and rematerialised.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from benchmarks.forms import NUM_CLASSES, Case, make_inputs
+
+Tensors = list[torch.Tensor]
+_EPSILON = 1e-12
+
+#: The families written here: pooled convolutions, then one dense layer.
+FAMILY_WIDTHS = {"conv2_fc": (64, 128, 256), "conv3_fc": (64, 128, 256, 256)}
+
+
+def draw_params(case: Case) -> list[np.ndarray]:
+    """Draws (kernel, gain, bias or beta) per layer in gtn_tf's order."""
+    random = np.random.default_rng(1)
+    widths = case.widths or FAMILY_WIDTHS[case.learner]
+    height, width, channels = case.image_shape
+    shapes = []
+    for filters in widths[:-1]:
+        shapes.append((3, 3, channels, filters))
+        channels, height, width = filters, -(-height // 2), -(-width // 2)
+    shapes.append((height * width * channels, widths[-1]))
+    shapes.append((widths[-1], NUM_CLASSES))
+    params = []
+    for shape in shapes:
+        fan_in = int(np.prod(shape[:-1]))
+        kernel = random.normal(0, np.sqrt(2 / fan_in), shape)
+        gain = np.sqrt(np.sum(kernel**2, tuple(range(len(shape) - 1))))
+        params += [kernel, gain]
+        if len(shape) == 2:
+            params.append(np.zeros(shape[-1]))  # bias
+        if shape != shapes[-1]:
+            params.append(np.zeros(shape[-1]))  # beta
+    return [p.astype(np.float32) for p in params]
+
+
+def torch_layout(array: np.ndarray) -> torch.Tensor:
+    """[H, W, I, O] -> [O, I, H, W]; the rest as it is."""
+    tensor = torch.tensor(array)
+    return (
+        tensor.permute(3, 2, 0, 1).contiguous() if array.ndim == 4 else tensor
+    )
+
+
+def _normalized(kernel: torch.Tensor, gain: torch.Tensor) -> torch.Tensor:
+    is_conv = kernel.ndim == 4
+    axes = (1, 2, 3) if is_conv else (0,)
+    scale = gain / torch.sqrt(torch.sum(kernel**2, axes) + _EPSILON)
+    return kernel * (scale[:, None, None, None] if is_conv else scale)
+
+
+def logits_of(
+    params: Tensors,
+    means: Tensors | None,
+    images: torch.Tensor,
+    pool_size: int,
+) -> tuple[torch.Tensor, Tensors]:
+    """Returns (logits, batch means); `means` given: evaluation mode."""
+    rest = iter(params)
+    values = images
+    found = []
+    num_convs = sum(p.ndim == 4 for p in params)
+
+    def normalize(values: torch.Tensor) -> torch.Tensor:
+        axes = (0, 2, 3) if values.ndim == 4 else (0,)
+        mean = values.mean(axes) if means is None else means[len(found)]
+        found.append(mean)
+        shift = next(rest) - mean
+        if values.ndim == 4:
+            shift = shift[:, None, None]
+        return F.leaky_relu(values + shift, 0.1)
+
+    for _ in range(num_convs):
+        kernel = _normalized(next(rest), next(rest))
+        values = F.conv2d(values, kernel, padding=1)
+        if pool_size == 3:
+            values = F.max_pool2d(values, 3, 2, padding=1)
+        else:
+            values = F.max_pool2d(
+                F.pad(values, (0, 1, 0, 1), value=-3e38), 2, 2
+            )
+        values = normalize(values)
+    # gtn_tf flattens channels last.
+    values = values.permute(0, 2, 3, 1).flatten(1)
+    values = values @ _normalized(next(rest), next(rest)) + next(rest)
+    values = normalize(values)
+    return values @ _normalized(next(rest), next(rest)) + next(rest), found
+
+
+def _cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    return -(labels * F.log_softmax(logits, -1)).sum(-1).mean()
+
+
+def _inner_step(
+    params: Tensors,
+    moments: Tensors,
+    data: Tensors,
+    pool_size: int,
+    create_graph: bool,
+) -> tuple[Tensors, Tensors, Tensors]:
+    images, labels, rate, momentum = data
+    if not create_graph:
+        params = [p.detach().requires_grad_() for p in params]
+    logits, means = logits_of(params, None, images, pool_size)
+    inner_loss = _cross_entropy(logits, labels)
+    gradients = torch.autograd.grad(
+        inner_loss, params, create_graph=create_graph
+    )
+    with torch.set_grad_enabled(create_graph):
+        moments = [
+            momentum * m + g for m, g in zip(moments, gradients, strict=True)
+        ]
+        params = [p - rate * m for p, m in zip(params, moments, strict=True)]
+    if not create_graph:
+        means = [m.detach() for m in means]
+    return params, moments, means
+
+
+def torch_form(name: str, case: Case) -> Callable[[], Tensors]:
+    """Returns a thunk: `torch_plain`, `torch_stored` or `torch_remat`."""
+    inputs = make_inputs(case)
+    images = torch.tensor(inputs.images).permute(0, 1, 4, 2, 3).contiguous()
+    whole = [images, *map(torch.tensor, inputs[1:4])]
+    real_images = torch.tensor(inputs.real_images).permute(0, 3, 1, 2)
+    real = real_images.contiguous(), torch.tensor(inputs.real_labels)
+    initial = [torch_layout(p) for p in draw_params(case)]
+    num_steps, pool_size = case.num_inner_steps, case.pool_size
+
+    def meta_loss(params: Tensors, means: Tensors) -> torch.Tensor:
+        logits, _ = logits_of(params, means, real[0], pool_size)
+        return _cross_entropy(logits, real[1])
+
+    def start() -> tuple[Tensors, Tensors]:
+        params = [p.clone().requires_grad_() for p in initial]
+        return params, [torch.zeros_like(p) for p in params]
+
+    def plain() -> Tensors:
+        params, moments = start()
+        for step in range(num_steps):
+            data = [v[step] for v in whole]
+            params, moments, _ = _inner_step(
+                params, moments, data, pool_size, False
+            )
+        return params
+
+    def stored() -> Tensors:
+        params, moments = start()
+        leaves = [v.clone().requires_grad_() for v in whole]
+        for step in range(num_steps):
+            data = [v[step] for v in leaves]
+            params, moments, means = _inner_step(
+                params, moments, data, pool_size, True
+            )
+        return list(torch.autograd.grad(meta_loss(params, means), leaves))
+
+    def remat() -> Tensors:
+        params, moments = start()
+        trajectory = []
+        for step in range(num_steps):
+            trajectory.append((params, moments))
+            data = [v[step] for v in whole]
+            params, moments, means = _inner_step(
+                params, moments, data, pool_size, False
+            )
+        state = [t.detach().requires_grad_() for t in [*params, *means]]
+        n = len(params)
+        adjoint = torch.autograd.grad(meta_loss(state[:n], state[n:]), state)
+        adjoint = [*adjoint[:n], *map(torch.zeros_like, moments), *adjoint[n:]]
+        gradients = []
+        for step in reversed(range(num_steps)):
+            params, moments = (
+                [t.detach().requires_grad_() for t in tensors]
+                for tensors in trajectory.pop()
+            )
+            data = [v[step].clone().requires_grad_() for v in whole]
+            after = _inner_step(params, moments, data, pool_size, True)
+            products = torch.autograd.grad(
+                [t for tensors in after for t in tensors],
+                [*params, *moments, *data],
+                grad_outputs=adjoint,
+            )
+            adjoint = [*products[: 2 * n], *map(torch.zeros_like, means)]
+            gradients.append(products[2 * n :])
+        columns = zip(*reversed(gradients), strict=True)
+        return [torch.stack(column) for column in columns]
+
+    forms = {"torch_plain": plain, "torch_stored": stored, "torch_remat": remat}
+    return forms[name]

@@ -1,0 +1,138 @@
+"""Max-pooling whose derivatives move values by remembered places.
+
+On CPU TensorFlow's own gradients of max-pooling search every window for its
+maximum again, at first and at second order, in a scalar loop that costs as
+much as the convolutions around it. Here the place of each maximum is found
+once, with the forward pass; the gradient scatters by it, the gradient's
+gradient gathers, and so on to any order.
+
+TensorFlow's second derivative is moreover wrong for stride-1 `SAME` pools in
+CPU graph mode, where its kernel overwrites its own input.
+"""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+_INTEGERS = {tf.float32: tf.int32, tf.float64: tf.int64}
+_ROW_BITS, _COLUMN_BITS = 2, 2
+_TINY = 1e-30  # a zero with codes in its last bits would be flushed to zero
+
+
+def max_pool(images: tf.Tensor, pool_size: int, strides: int) -> tf.Tensor:
+    """Returns the maxima of windows: [B, H, W, C] -> [B, H', W', C].
+
+    Pads pool_size - 1 pixels, the smaller half before. Where several maxima
+    of a window are equal, up to their last four bits, one of them receives
+    the gradient.
+
+    Args:
+      images: the accelerators, whose own gradients are fast, take any float
+        type; CPU computes in float32 or float64.
+      pool_size: pixels, at most 4.
+      strides: pixels.
+    """
+    if any(tf.config.list_logical_devices(kind) for kind in ("GPU", "TPU")):
+        padded = _pad(images, pool_size)
+        return tf.nn.max_pool2d(padded, pool_size, strides, "VALID")
+    if images.dtype not in _INTEGERS:
+        pooled = max_pool(tf.cast(images, tf.float32), pool_size, strides)
+        return tf.cast(pooled, images.dtype)
+
+    @tf.custom_gradient
+    def pool(images: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+        padded = _pad(images, pool_size)
+        maxima = tf.nn.max_pool2d(padded, pool_size, strides, "VALID")
+        places = _places(padded, pool_size, strides)
+        return maxima, lambda upstream: _scatter(
+            upstream, places, tf.shape(images)
+        )
+
+    return pool(images)
+
+
+def _pad(images: tf.Tensor, pool_size: int) -> tf.Tensor:
+    before = (pool_size - 1) // 2
+    pad = (before, pool_size - 1 - before)
+    # The most negative finite number: an infinity would turn into NaN
+    # where a gradient multiplies it by zero.
+    return tf.pad(
+        images,
+        ((0, 0), pad, pad, (0, 0)),
+        constant_values=images.dtype.min,
+    )
+
+
+def _places(padded: tf.Tensor, pool_size: int, strides: int) -> tf.Tensor:
+    """Returns the place of each window's maximum in the unpadded images.
+
+    A pixel's row and column, modulo pool_size, take the place of the last
+    four bits of its value: the pool of floats, which is fast, carries them
+    along, and no two pixels of a window share them.
+
+    Returns:
+      [B, H', W', C] int32, counted through all of the flattened images.
+    """
+    integer = _INTEGERS[padded.dtype]
+    mask = (1 << (_ROW_BITS + _COLUMN_BITS)) - 1
+    size = [n - pool_size + 1 for n in padded.shape[1:3]]
+    codes = [tf.range(n, dtype=integer) % pool_size for n in padded.shape[1:3]]
+    code = (codes[0] * (1 << _COLUMN_BITS))[:, None, None] + codes[1][:, None]
+    bits = tf.bitcast(padded + _TINY, integer) & ~mask
+    bits |= code
+    winners = tf.nn.max_pool2d(
+        tf.bitcast(bits, padded.dtype), pool_size, strides, "VALID"
+    )
+    code = tf.cast(tf.bitcast(winners, integer) & mask, tf.int32)
+    num_channels = winners.shape[-1]
+    row = _index(
+        tf.bitwise.right_shift(code, _COLUMN_BITS),
+        1,
+        pool_size,
+        strides,
+        size[0],
+    )
+    column = _index(
+        code & ((1 << _COLUMN_BITS) - 1), 2, pool_size, strides, size[1]
+    )
+    example = tf.range(tf.shape(padded)[0])[:, None, None, None]
+    start = example * (size[0] * size[1] * num_channels)
+    channel = start + tf.range(num_channels)
+    return (row * size[1] + column) * num_channels + channel
+
+
+def _index(
+    remainder: tf.Tensor, axis: int, pool_size: int, strides: int, size: int
+) -> tf.Tensor:
+    """Returns the one pixel of each window that has this remainder."""
+    shape = [1, 1, 1, 1]
+    shape[axis] = -1
+    first = tf.reshape(tf.range(remainder.shape[axis]) * strides, shape)
+    shift = remainder - first % pool_size
+    shift += tf.bitwise.right_shift(shift, 31) & pool_size  # where negative
+    found = first - (pool_size - 1) // 2 + shift
+    # Out of range only where the images are not finite.
+    return tf.clip_by_value(found, 0, size - 1)
+
+
+@tf.custom_gradient
+def _scatter(
+    values: tf.Tensor, places: tf.Tensor, shape: tf.Tensor
+) -> tuple[tf.Tensor, Callable]:
+    """Adds values [B, H', W', C] up at their places in zeros of `shape`."""
+    flat = tf.math.unsorted_segment_sum(values, places, tf.reduce_prod(shape))
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None, None]:
+        return _gather(upstream, places), None, None
+
+    return tf.reshape(flat, shape), gradient
+
+
+@tf.custom_gradient
+def _gather(images: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+    """Takes values [B, H', W', C] from their places."""
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None]:
+        return _scatter(upstream, places, tf.shape(images)), None
+
+    return tf.gather(tf.reshape(images, [-1]), places), gradient

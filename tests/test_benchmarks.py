@@ -1,0 +1,96 @@
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tiny import run_forked
+
+from benchmarks.forms import Case, make_inputs
+
+TINY = Case(
+    widths=(4, 6, 8), image_shape=(8, 8, 1), num_inner_steps=2, batch_size=4
+)
+
+
+def run_benchmark(path):
+    from absl import app
+
+    from benchmarks import meta_step
+
+    app.run(
+        meta_step.main,
+        argv=[
+            "meta_step",
+            "--widths=4,6,8",
+            "--image_shape=8,8,1",
+            "--num_inner_steps=2",
+            "--batch_size=4",
+            "--num_rounds=1",
+            "--forms=plain,remat",
+            "--notorch",
+            f"--json={path}",
+        ],
+    )
+
+
+@pytest.mark.slow
+def test_writes_ratios(tmp_path):
+    path = tmp_path / "meta_step.json"
+    done = run_forked(run_benchmark, path)
+    assert done.code == 0, done.errors
+    found = json.loads(path.read_text())
+    assert found["ratios"]["remat"] > 1
+    assert found["flop_ratios"]["remat"] == pytest.approx(4, abs=0.05)
+    assert found["memory_slope_over_state"] is not None
+    assert found["times"]["remat"]["first_call_seconds"] > 0
+    assert found["versions"]["keras"]
+
+
+@pytest.mark.parametrize("name", ["torch_stored", "torch_remat"])
+def test_torch_computes_the_same_meta_gradient(name):
+    pytest.importorskip("torch")
+    from benchmarks.torch_forms import draw_params, torch_form
+    from gtn_tf.data_gradients import rematerialized_data_gradient
+    from gtn_tf.gtn import SyntheticData
+    from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
+    from gtn_tf.inner_problem import InnerProblem
+    from gtn_tf.learners import from_family
+    from gtn_tf.seeds import root_seed
+    from gtn_tf.types import Batch
+
+    inputs = make_inputs(TINY)
+    learner = from_family("conv2_fc", TINY.image_shape, 10, TINY.widths)
+    params = [tf.constant(p) for p in draw_params(TINY)]
+    fresh, statistics = learner.init(root_seed(0))
+    assert [p.shape for p in fresh] == [p.shape for p in params]
+    learner = learner._replace(init=lambda seed: (params, statistics))
+    data = SyntheticData(
+        tf.constant(inputs.images),
+        tf.constant(inputs.labels),
+        {
+            "learning_rate": tf.constant(inputs.learning_rate),
+            "momentum": tf.constant(inputs.momentum),
+        },
+    )
+    real = Batch(
+        tf.constant(inputs.real_images), tf.constant(inputs.real_labels)
+    )
+    problem = InnerProblem(
+        (learner,), INNER_OPTIMIZERS["sgd"], lambda seed: real
+    )
+    expected, _ = rematerialized_data_gradient(
+        problem, learner, data, root_seed(0)
+    )
+    images, labels, rate, momentum = (
+        t.numpy() for t in torch_form(name, TINY)()
+    )
+    found = (images.transpose(0, 1, 3, 4, 2), labels, rate, momentum)
+    pairs = (
+        (expected.images, found[0]),
+        (expected.labels, found[1]),
+        (expected.hyperparameters["learning_rate"], found[2]),
+        (expected.hyperparameters["momentum"], found[3]),
+    )
+    for a, b in pairs:
+        scale = np.abs(a).max()
+        np.testing.assert_allclose(b, a, atol=1e-4 * scale, rtol=0)
