@@ -77,7 +77,6 @@ def tensorflow_form(name: str, case: Case) -> Callable:
     """Returns a `tf.function` of no arguments: a key of the forms below."""
     import tensorflow as tf
 
-    from gtn_tf.distribution import configure_runtime
     from gtn_tf.gtn import SyntheticData
     from gtn_tf.inner_loop import initial_state, unroll
     from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
@@ -88,7 +87,6 @@ def tensorflow_form(name: str, case: Case) -> Callable:
     from gtn_tf.seeds import root_seed
     from gtn_tf.types import Batch
 
-    configure_runtime()
     if name.startswith("generator"):
         return _generator_form(name, case)
     inputs = make_inputs(case)

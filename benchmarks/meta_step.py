@@ -68,6 +68,9 @@ def _thunk(form: str, case: Case) -> Callable[[], object]:
         from benchmarks.torch_forms import torch_form
 
         return torch_form(form, case)
+    from gtn_tf.distribution import configure_runtime
+
+    configure_runtime()
     return tensorflow_form(form, case).get_concrete_function()
 
 

@@ -45,6 +45,7 @@ _OUT_OF_RANGE = {
     "inner.learning_rate": (0, 0.0),
     "inner.momentum": (1, 1.0),
     "inner.meta_loss_every": (-1,),
+    "inner.truncation_window": (0, 1.5),
     "meta.num_steps": (0,),
     "meta.num_learners": (0,),
     "meta.batch_size": (0,),
@@ -199,6 +200,14 @@ def test_missing_key(key):
             ("inner.meta_loss_every 4", "inner.num_steps 3"),
         ),
         (
+            {"inner.num_steps": 3, "inner.truncation_window": 4},
+            ("inner.truncation_window 4", "inner.num_steps 3"),
+        ),
+        (
+            {"inner.truncation_window": 4, "inner.rematerialize": False},
+            ("inner.truncation_window 4", "inner.rematerialize False"),
+        ),
+        (
             {"learner.name": "conv2_pool,mlp", "learner.widths": (2, 3)},
             ("learner.widths (2, 3)", "'conv2_pool,mlp'"),
         ),
@@ -225,6 +234,7 @@ def test_impossible_pair(values, parts):
         {"curriculum.name": "fixed_noise", "curriculum.learn_labels": True},
         {"strategy": "multi_worker", "num_logical_devices": 1},
         {"inner.num_steps": 3, "inner.meta_loss_every": 3},
+        {"inner.num_steps": 3, "inner.truncation_window": 3},
     ],
 )
 def test_possible_pair(values):

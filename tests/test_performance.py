@@ -7,19 +7,19 @@ from test_meta_gradient import make_gtn, make_problem
 from tiny import run_forked
 
 from benchmarks.forms import Case, tensorflow_form
+from benchmarks.meta_step import flop_ratios
+from benchmarks.op_counts import flops_by_type, run_and_record
 from gtn_tf.data_gradients import rematerialized_data_gradient
+from gtn_tf.distribution import configure_runtime
 from gtn_tf.inner_loop import initial_state
 from gtn_tf.seeds import fold, root_seed
 
 TINY = Case(
-    widths=(4, 6, 8), image_shape=(8, 8, 1), num_inner_steps=3, batch_size=4
+    widths=(4, 6, 8), image_shape=(8, 8, 1), num_inner_steps=2, batch_size=4
 )
 
 
-def check_flop_ratios():
-    from benchmarks.meta_step import flop_ratios
-    from benchmarks.op_counts import flops_by_type, run_and_record
-
+def test_convolution_and_matmul_flops_stay_at_the_limit():
     operations = {}
     for form in ("plain", "stored", "remat"):
         function = tensorflow_form(form, TINY).get_concrete_function()
@@ -31,21 +31,18 @@ def check_flop_ratios():
     # layers but the first. Two FLOPs per multiplication.
     first, second = 8 * 8 * 9 * 4, 4 * 4 * 9 * 4 * 6
     dense = 2 * 2 * 6 * 8 + 8 * 10
-    expected = 2 * 4 * 3 * (2 * first + 3 * second + 3 * dense)
+    expected = 2 * 4 * 2 * (2 * first + 3 * second + 3 * dense)
     assert sum(operations["plain"]["flops"].values()) == expected
     ratios = flop_ratios(operations)
-    assert 2.9 < ratios["stored"] <= 3.05, ratios
-    assert 3.9 < ratios["remat"] <= 4.05, ratios
-
-
-def test_convolution_and_matmul_flops_stay_at_the_limit():
-    done = run_forked(check_flop_ratios)
-    assert done.code == 0, done.errors
+    # Stored, the first of the steps needs no adjoint of its parameters.
+    assert 2.5 < ratios["stored"] <= 3.05, ratios
+    assert ratios["remat"] == pytest.approx(4.0, abs=0.01), ratios
 
 
 def check_loops_can_be_repeated():
     from tensorflow.python.eager import context
 
+    configure_runtime()
     case = Case(num_inner_steps=4, batch_size=32)
     function = tensorflow_form("remat", case).get_concrete_function()
     with context.collect_graphs(optimized=True) as graphs:
