@@ -82,7 +82,7 @@ def test_compiled_equals_uncompiled(source, learner, widths):
 
 def _operations(text):
     """Counts the operations of an HLO text by name."""
-    return Counter(re.findall(r" ([a-z][a-z\-]*)\(%", text))
+    return Counter(re.findall(r"[])}] ([a-z][a-z\-]*)\(", text))
 
 
 def _loop_bounds(function):
