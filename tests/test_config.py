@@ -27,6 +27,7 @@ _WRONG_TYPES = {
 _WRONG_IF_NONE = {
     "dataset.data_dir": ("", 1, True, b"bytes"),
     "learner.genotype": ("", 1, True),
+    "inner.truncation_window": (0, True, 1.5, "2"),
     "learner.widths": (5, 0.5, "1", (), (0,), (1.5, 2), ((3, 2), 4), (None, 3)),
     "meta.global_clipnorm": (0, -0.5, True, "1", float("inf"), float("nan")),
     "num_logical_devices": (0, -1, True, 1.5, "2"),
@@ -45,7 +46,6 @@ _OUT_OF_RANGE = {
     "inner.learning_rate": (0, 0.0),
     "inner.momentum": (1, 1.0),
     "inner.meta_loss_every": (-1,),
-    "inner.truncation_window": (0, 1.5),
     "meta.num_steps": (0,),
     "meta.num_learners": (0,),
     "meta.batch_size": (0,),
