@@ -96,7 +96,7 @@ def pretrain(config: config_dict.ConfigDict, workdir: Path) -> int:
         configure_runtime(config.num_logical_devices)
         run = build_run(config, workdir)
         restored = run.checkpoints.restore_latest()
-        _write_config(config, workdir)
+        write_config(config, workdir)
         done = int(run.step.numpy())
         if restored is not None:
             say(f"resumed at meta-step {done} of {config.meta.num_steps}")
@@ -317,7 +317,8 @@ def _draw_samples(
         board.image(step, "curriculum", plots.curriculum_grid(*facts))
 
 
-def _write_config(config: config_dict.ConfigDict, workdir: Path) -> None:
+def write_config(config: config_dict.ConfigDict, workdir: Path) -> None:
+    """Writes config.json, with the environment."""
     write_json(
         workdir / "config.json",
         {**config.to_dict(), "environment": environment()},

@@ -10,21 +10,23 @@ import gtn_tf
 #: Lower layers first; a module imports from the lines above its own only,
 #: or from those named before it in its own line.
 LAYERS = """
-types
+types nas.operations nas.evaluator_names
 config metrics checkpoints interrupts intervals teacher
 seeds tfds_reader data real_batches
 layers normalization inner_optimizers distribution
 initial_values learner_families generators curricula
-nas.operations nas.genotypes nas.search_space nas.cell_structure nas.cell_cost
+nas.genotypes nas.search_space nas.cell_structure nas.cell_cost
 nas.cell_network learners
 gtn inner_loop
 meta_gradient evaluation meta_step
 assembly
 nas.correlation nas.ranking nas.store nas.executors nas.zero_cost
+nas.score_table nas.search_summary nas.training
 figures plots search_figures
 page results report_evaluation report_training report
 pretrain
 export baselines comparison
+nas.evaluators nas.user_models nas.search
 main
 """
 _FOLDER = Path(gtn_tf.__file__).parent

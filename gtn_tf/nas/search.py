@@ -1,0 +1,358 @@
+"""Random search (`--mode=search`): sample, score, rank, select.
+
+Every pair of architecture and evaluator is one job, and one file once it is
+done: a search that was killed goes on where it was, and processes that share a
+workdir share the work.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import logging
+from ml_collections import config_dict
+from tqdm import tqdm
+
+from gtn_tf import __version__, search_figures
+from gtn_tf.baselines import Stopped, meta_train
+from gtn_tf.checkpoints import check_workdir, write_json
+from gtn_tf.config import flatten
+from gtn_tf.distribution import configure_runtime
+from gtn_tf.export import export
+from gtn_tf.interrupts import catch_signals, exit_code
+from gtn_tf.metrics import Progress, say, to_json
+from gtn_tf.nas import search_summary
+from gtn_tf.nas.evaluator_names import EvaluatorName, parse_evaluator
+from gtn_tf.nas.evaluators import (
+    Setting,
+    evaluate_job,
+    setting_of,
+    teacher_digest,
+    training_of,
+)
+from gtn_tf.nas.executors import executor
+from gtn_tf.nas.genotypes import Genotype
+from gtn_tf.nas.score_table import read_scores
+from gtn_tf.nas.search_space import SearchSpace
+from gtn_tf.nas.store import Store, job_key, shard
+from gtn_tf.pretrain import pretrain, write_config
+from gtn_tf.teacher import Teacher, load
+from gtn_tf.types import InputError
+
+_MOST_DRAWS_PER_GENOTYPE = 100
+_TABLE_SECONDS = 60.0  # between two live tables
+_IN_LIVE_TABLE = 10
+
+#: Job key -> what `Store.put` needs besides the outcome, and the job itself.
+Planned = dict[str, dict[str, Any]]
+
+
+def search(config: config_dict.ConfigDict, workdir: Path) -> int:
+    """Searches; resumes what the workdir holds.
+
+    Returns:
+      The exit code: 0, or 128 + the number of the signal that stopped it.
+
+    Raises:
+      InputError: bad config, data or workdir, or a GTN of other data.
+      DivergenceError: the GTN, where it has to be meta-trained first, did.
+    """
+    run_jobs = executor(config.search.executor)
+    check_workdir(config, workdir)
+    configure_runtime(config.num_logical_devices)
+    genotypes = sample_architectures(config)
+    names = [parse_evaluator(text) for text in config.search.evaluators]
+    names.append(parse_evaluator(config.search.truth))
+    for name in names:
+        if name.kind == "table":
+            read_scores(Path(name.path))
+    try:
+        teachers = _teachers(config, workdir, {name.kind for name in names})
+    except Stopped as stopped:
+        return stopped.code
+    settings = to_json(dict(flatten(config.to_dict())))
+    _check_teachers(teachers, setting_of(settings))
+    store = Store(workdir / "search" / "results")
+    if not (workdir / "config.json").exists():
+        write_config(config, workdir)
+    planned = plan(config, settings, genotypes, names, teachers)
+    with catch_signals() as caught:
+        _run(config, run_jobs, planned, store, lambda: bool(caught))
+        if caught:
+            say("stopped; the same command goes on")
+            return exit_code(caught)
+        return _finish(config, workdir, planned, store, teachers)
+
+
+def sample_architectures(
+    config: config_dict.ConfigDict,
+) -> dict[str, Genotype]:
+    """Draws different genotypes, canonical, by key.
+
+    Raises:
+      InputError: the space holds fewer.
+    """
+    space = SearchSpace(config.search.num_nodes, tuple(config.search.ops))
+    wanted = config.search.num_architectures
+    found: dict[str, Genotype] = {}
+    for draw in range(_MOST_DRAWS_PER_GENOTYPE * wanted):
+        genotype = space.sample((config.seed, draw)).canonical()
+        found.setdefault(genotype.key(), genotype)
+        if len(found) == wanted:
+            return found
+    raise InputError(
+        f"search.num_architectures is {wanted}; {len(found)} different ones "
+        f"were found in {_MOST_DRAWS_PER_GENOTYPE * wanted} draws; lower it or "
+        "raise --config.search.num_nodes"
+    )
+
+
+def _teachers(
+    config: config_dict.ConfigDict, workdir: Path, kinds: set[str]
+) -> dict[str, Teacher]:
+    """Returns what evaluators train on, by their kind."""
+    makers = {"gtn": _make_gtn, "distillation": _make_distillation}
+    teachers = {}
+    for kind, make in makers.items():
+        if kind in kinds:
+            path = config.search[kind]
+            teachers[kind] = load(
+                make(config, workdir) if path is None else Path(path)
+            )
+    return teachers
+
+
+def _make_gtn(config: config_dict.ConfigDict, workdir: Path) -> Path:
+    """Meta-trains the workdir's GTN, unless it is exported already."""
+    if not (workdir / "export" / "metadata.json").exists():
+        say(f"{workdir} holds no GTN: it is meta-trained first")
+        code = pretrain(config, workdir)
+        if code:
+            raise Stopped(code)
+        export(config, workdir)
+    return workdir
+
+
+def _make_distillation(config: config_dict.ConfigDict, workdir: Path) -> Path:
+    done = meta_train("distillation", config, workdir)
+    if not (done.folder / "export" / "metadata.json").exists():
+        export(done.config, done.folder)
+    return done.folder
+
+
+def _check_teachers(teachers: Mapping[str, Teacher], setting: Setting) -> None:
+    """Refuses synthetic data of another data set or split."""
+    dataset = setting.dataset
+    for kind, teacher in teachers.items():
+        found = teacher.metadata["dataset"]
+        if found != dataset.name:
+            raise InputError(
+                f"search.{kind} is of {found!r}; expected {dataset.name!r}, "
+                f"the dataset.name; give another --config.search.{kind}"
+            )
+        mean = teacher.metadata["normalisation"]["mean"]
+        if not np.allclose(mean, dataset.mean, rtol=1e-9, atol=0):
+            raise InputError(
+                f"search.{kind} was made with other training images of "
+                f"{found!r}; expected those of dataset.split_seed "
+                f"{setting.config.dataset.split_seed}; set "
+                "--config.dataset.split_seed to its own"
+            )
+
+
+def plan(
+    config: config_dict.ConfigDict,
+    settings: dict[str, Any],
+    genotypes: Mapping[str, Genotype],
+    names: list[EvaluatorName],
+    teachers: Mapping[str, Teacher],
+) -> Planned:
+    """Lists the jobs, architecture by architecture, the truth last.
+
+    Args:
+      config: of the search.
+      settings: the same, flat JSON.
+      genotypes: by key.
+      names: the evaluators, the last one is the truth.
+      teachers: by kind of evaluator.
+    """
+    *_, truth = names
+    budgets = {name: budget_of(config, name, name is truth) for name in names}
+    digests = {kind: teacher_digest(t) for kind, t in teachers.items()}
+    num_truths = config.search.truth_num_architectures
+    planned = {}
+    for position, (genotype_key, genotype) in enumerate(genotypes.items()):
+        for name in names:
+            is_truth = name is truth
+            if is_truth and num_truths is not None and position >= num_truths:
+                continue
+            identity = {
+                "genotype_key": genotype_key,
+                "evaluator": name.text,
+                "budget": budgets[name],
+                "seed": config.seed,
+                "gtn_digest": digests.get(name.kind),
+            }
+            teacher = teachers.get(name.kind)
+            planned[job_key(**identity)] = {
+                **identity,
+                "genotype": genotype.to_text(),
+                "job": {
+                    "genotype": genotype.to_text(),
+                    "evaluator": name.text,
+                    "is_truth": is_truth,
+                    "seed": config.seed,
+                    "config": settings,
+                    "teacher": str(teacher.path.absolute())
+                    if teacher
+                    else None,
+                },
+            }
+    return planned
+
+
+def budget_of(
+    config: config_dict.ConfigDict, name: EvaluatorName, is_truth: bool
+) -> dict[str, Any]:
+    """Returns all that a score depends on but genotype, seed and GTN."""
+    budget: dict[str, Any] = {}
+    if name.kind in ("real", "real_subset"):
+        unit = name.unit or "steps"
+        number = config.inner.num_steps if name.unit is None else name.number
+        budget |= {unit: number, **training_of(config, is_truth)}
+    if name.kind == "real_subset":
+        budget["num_images"] = config.inner.num_steps * config.inner.batch_size
+    if name.kind == "table":
+        return {"scores": read_scores(Path(name.path))}
+    return budget | {
+        "num_cells": config.search.num_cells,
+        "channels": config.search.channels,
+        "dress": "train" if is_truth else "search",
+        "dataset": config.dataset.name,
+        "split_seed": config.dataset.split_seed,
+        "precision": config.precision,
+    }
+
+
+def _run(
+    config: config_dict.ConfigDict,
+    run_jobs: Callable,
+    planned: Planned,
+    store: Store,
+    should_stop: Callable[[], bool],
+) -> None:
+    """Does the jobs of this shard that nobody has done."""
+    mine = shard(planned, config.search.shard, config.search.num_shards)
+    results = {key: store.get(key) for key in planned}
+    due = {key: mine[key]["job"] for key in mine if results[key] is None}
+    if len(due) < len(mine):
+        say(f"{len(mine) - len(due)} of {len(mine)} evaluations are there")
+    versions = {
+        "gtn_tf": __version__,
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+    }
+    progress = Progress(len(mine), len(mine) - len(due), unit="evaluation")
+    shown_at = time.monotonic()
+    try:
+        for number, (key, outcome) in enumerate(
+            run_jobs(evaluate_job, due, should_stop), start=1
+        ):
+            identity = {k: v for k, v in planned[key].items() if k != "job"}
+            results[key] = {**identity, **outcome, "versions": versions}
+            store.put(results[key])
+            if outcome["status"] == "failed":
+                logging.warning(
+                    "Architecture %s failed under %s and ranks last: %s.",
+                    identity["genotype_key"],
+                    identity["evaluator"],
+                    outcome["reason"],
+                )
+            progress.update(len(mine) - len(due) + number)
+            if time.monotonic() - shown_at >= _TABLE_SECONDS:
+                shown_at = time.monotonic()
+                _show_best(config, results)
+    finally:
+        progress.close()
+
+
+def _show_best(config: config_dict.ConfigDict, results: Mapping) -> None:
+    scores = search_summary.scores_by_evaluator(results.values())
+    lines = search_summary.best_table(
+        scores, config.search.evaluators, config.search.truth, _IN_LIVE_TABLE
+    )
+    if lines:
+        tqdm.write(lines, file=sys.stderr)
+
+
+def _finish(
+    config: config_dict.ConfigDict,
+    workdir: Path,
+    planned: Planned,
+    store: Store,
+    teachers: Mapping[str, Teacher],
+) -> int:
+    """Ranks, draws and prints, once the results of all shards are there."""
+    results = {key: store.get(key) for key in planned}
+    missing = sum(result is None for result in results.values())
+    if missing:
+        say(
+            f"this shard is done; {missing} evaluations of others are not; "
+            "the last one ranks, or the same command later"
+        )
+        return 0
+    folder = workdir / "search"
+    setup_seconds = {
+        kind: teacher.metadata["meta_training_seconds"]
+        for kind, teacher in teachers.items()
+    }
+    scores, ranked = search_summary.summarize(
+        list(results.values()),
+        list(config.search.evaluators),
+        config.search.truth,
+        setup_seconds,
+    )
+    write_json(folder / "ranking.json", ranked)
+    if ranked["selected"] is not None:
+        write_json(folder / "selected.json", _selected(ranked["selected"]))
+    _draw(config, folder, scores, ranked)
+    print(search_summary.evaluator_table(ranked))
+    print(
+        search_summary.best_table(
+            scores,
+            config.search.evaluators,
+            config.search.truth,
+            _IN_LIVE_TABLE,
+        )
+    )
+    say(f"done: ranking.json, selected.json and figures in {folder}")
+    return 0
+
+
+def _selected(selected: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what `Genotype.from_json` reads, and what was known of it."""
+    text = selected["genotype"]
+    return {
+        **{k: v for k, v in selected.items() if k != "genotype"},
+        "text": text,
+        **Genotype.from_text(text).to_json(),
+    }
+
+
+def _draw(
+    config: config_dict.ConfigDict,
+    folder: Path,
+    scores: Mapping[str, Mapping[str, float | None]],
+    ranked: dict[str, Any],
+) -> None:
+    num_truths = ranked["num_architectures"]
+    if not num_truths:
+        return
+    title = f"{config.dataset.name}: {num_truths} architectures"
+    search_figures.save_scatter(folder / "scatter.png", scores, ranked, title)
+    search_figures.save_cost_curve(folder / "cost.png", ranked, title)
