@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import config_dict
 
-from gtn_tf.nas.evaluator_names import parse_evaluator
+from gtn_tf.nas.evaluator_names import CHOICES, parse_evaluator
 from gtn_tf.nas.operations import OPS
 from gtn_tf.types import InputError
 
@@ -144,13 +144,26 @@ def _are_positive(value: object) -> bool:
     )
 
 
-def _are_evaluators(value: object) -> bool:
-    return (
-        isinstance(value, tuple | list)
-        and len(value) > 0
-        and all(isinstance(text, str) for text in value)
-        and len(set(value)) == len(value)
+def _is_evaluator(value: object) -> bool:
+    try:
+        return isinstance(value, str) and bool(parse_evaluator(value))
+    except InputError:
+        return False
+
+
+def _are_different(
+    is_valid: Callable[[Any], bool],
+) -> Callable[[object], bool]:
+    """Returns the test for tuples of different valid values, at least one."""
+    return lambda values: (
+        isinstance(values, tuple | list)
+        and all(map(is_valid, values))
+        and 0 < len(set(values)) == len(values)
     )
+
+
+def _is_op(value: object) -> bool:
+    return isinstance(value, str) and value in OPS
 
 
 def _is_path(value: object) -> bool:
@@ -383,25 +396,21 @@ FIELDS = {
     "search.ops": Field(
         tuple(OPS)[:11],
         f"a tuple of different ones of {', '.join(OPS)}",
-        lambda v: (
-            isinstance(v, tuple | list)
-            and 0 < len(set(v)) == len(v)
-            and all(op in OPS for op in v)
-        ),
+        _are_different(_is_op),
         "operations of the space",
         may_change=True,
     ),
     "search.evaluators": Field(
         ("gtn", "real", "params", "flops"),
-        "a tuple of different evaluators, see gtn_tf/nas/evaluator_names.py",
-        _are_evaluators,
+        f"a tuple of different ones of {CHOICES}",
+        _are_different(_is_evaluator),
         "what scores each architecture; the first one selects",
         may_change=True,
     ),
     "search.truth": Field(
         "real:epochs=100",
-        "an evaluator",
-        lambda v: isinstance(v, str),
+        f"one of {CHOICES}",
+        _is_evaluator,
         "the accuracy that the scores are compared with; `real` trains the "
         "network in its final form here (plain convolutions, running "
         "statistics) and by a cosine schedule",
@@ -567,8 +576,6 @@ def validate(config: config_dict.ConfigDict) -> None:
                 f"{key} is {values[key]!r}; expected {field.expected}; "
                 f"set --config.{key}"
             )
-    for text in (*config.search.evaluators, config.search.truth):
-        parse_evaluator(text)
     for is_impossible, received, expected, remedy in _PAIRS:
         if is_impossible(config):
             raise InputError(

@@ -26,8 +26,9 @@ EVALUATORS = {
 #: Those that take a budget.
 BUDGETED = ("real", "real_subset")
 UNITS = ("steps", "epochs", "seconds")
-_EXPECTED = (
-    f"expected one of {', '.join(n for n in EVALUATORS if n != 'table')}, "
+#: All choices, in words.
+CHOICES = (
+    f"{', '.join(n for n in EVALUATORS if n != 'table')}, "
     f"{' or '.join(BUDGETED)} with a budget such as real:steps=128 (units "
     f"{', '.join(UNITS)}), or table:PATH.csv"
 )
@@ -62,7 +63,7 @@ def parse_evaluator(text: str) -> EvaluatorName:
     if kind == "table" and rest.endswith(".csv"):
         return EvaluatorName(text, kind, path=rest)
     if kind not in EVALUATORS or kind == "table":
-        raise InputError(f"evaluator '{text}'; {_EXPECTED}; {_REMEDY}")
+        raise InputError(f"evaluator '{text}'; expected one of {CHOICES}; {_REMEDY}")
     if not colon:
         return EvaluatorName(text, kind)
     if kind not in BUDGETED:

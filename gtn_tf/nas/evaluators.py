@@ -433,8 +433,10 @@ def _untrained(score: float, build: float, began: float) -> Evaluation:
 
 def _look_up(task: Task) -> Evaluation:
     began = time.perf_counter()
-    scores = read_scores(Path(task.name.path))
-    return _untrained(scores[task.genotype.key()], 0.0, began)
+    score = read_scores(Path(task.name.path)).get(task.genotype.key())
+    if score is None:
+        raise LookupError(f"{task.name.path} has no such genotype")
+    return _untrained(score, 0.0, began)
 
 
 #: Kind of evaluator -> what does its jobs.
