@@ -14,10 +14,17 @@ from gtn_tf.config import (
 from gtn_tf.gtn import GTN, GTNSpec
 from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
 from gtn_tf.learner_families import Style
-from gtn_tf.learners import Learner, check_family, from_family
+from gtn_tf.learners import Learner, check_family, from_family, from_keras
 from gtn_tf.meta_gradient import InnerProblem
+from gtn_tf.nas.cell_interpreter import CellInterpreter
+from gtn_tf.nas.cell_network import Dress, build_cell_network
+from gtn_tf.nas.genotypes import Genotype, published
+from gtn_tf.nas.search_space import SearchSpace
 from gtn_tf.real_batches import RealData, sample_batch
 from gtn_tf.seeds import root_seed
+from gtn_tf.types import InputError
+
+_CELL = "cell"
 
 
 def build_gtn(config: config_dict.ConfigDict, train: RealData) -> GTN:
@@ -49,27 +56,32 @@ def build_gtn(config: config_dict.ConfigDict, train: RealData) -> GTN:
 
 
 def check_learners(config: config_dict.ConfigDict) -> None:
-    """Raises InputError if names and widths of the learners do not fit."""
+    """Raises InputError if names and widths of the learners do not fit.
+
+    Also if `learner.genotype` cannot be read.
+    """
     named = (
         (learner_names(config), learner_widths(config)),
         (config.evaluation.learners, transfer_widths(config)),
     )
     for names, widths in named:
         for name, family_widths in zip(names, widths, strict=True):
-            check_family(name, family_widths)
+            if name != _CELL:
+                check_family(name, family_widths)
+            elif family_widths is not None:
+                raise InputError(
+                    f"widths {tuple(family_widths)} for family 'cell'; its "
+                    "width is learner.channels; give None for it"
+                )
+    if config.learner.genotype is not None:
+        _genotype(config.learner.genotype)
 
 
-def build_learner(
-    config: config_dict.ConfigDict, name: str, widths: tuple | None
-) -> Learner:
-    """Builds one family in the config's style."""
-    style = Style(
-        weight_norm=config.learner.weight_norm,
-        normalization=config.learner.normalization,
-        pool_size=config.learner.pool_size,
-        dtype=config.precision,
-    )
-    return from_family(name, *DATASETS[config.dataset.name], widths, style)
+def _genotype(text: str) -> Genotype:
+    """Returns a published genotype by name, or reads the text form."""
+    if text in published():
+        return published()[text].genotype
+    return Genotype.from_text(text)
 
 
 def build_learners(config: config_dict.ConfigDict) -> tuple[Learner, ...]:
@@ -79,6 +91,42 @@ def build_learners(config: config_dict.ConfigDict) -> tuple[Learner, ...]:
         build_learner(config, name, family_widths)
         for name, family_widths in zip(names, widths, strict=True)
     )
+
+
+def build_learner(
+    config: config_dict.ConfigDict, name: str, widths: tuple | None
+) -> Learner:
+    """Builds one family in the config's style."""
+    shape_and_classes = DATASETS[config.dataset.name]
+    if name == _CELL:
+        return _build_cell_learner(config, *shape_and_classes)
+    style = Style(
+        weight_norm=config.learner.weight_norm,
+        normalization=config.learner.normalization,
+        pool_size=config.learner.pool_size,
+        dtype=config.precision,
+    )
+    return from_family(name, *shape_and_classes, widths, style)
+
+
+def _build_cell_learner(
+    config: config_dict.ConfigDict,
+    image_shape: tuple[int, int, int],
+    num_classes: int,
+) -> Learner:
+    choices = config.learner
+    dress = Dress(
+        weight_norm=choices.weight_norm,
+        normalization=choices.normalization,
+        dtype=config.precision,
+    )
+    size = (choices.num_cells, choices.channels, image_shape, num_classes)
+    if choices.genotype is not None:
+        genotype = _genotype(choices.genotype)
+        return from_keras(lambda: build_cell_network(genotype, *size, dress))
+    space = SearchSpace(choices.num_nodes, tuple(choices.ops))
+    interpreter = CellInterpreter(space, *size, dress)
+    return Learner(_CELL, interpreter.init, interpreter.apply)
 
 
 def build_problem(

@@ -37,6 +37,7 @@ LEARNERS = (
     "conv7_fc",
     "conv7_pool",
     "mlp",
+    "cell",
 )
 NORMALIZATIONS = ("mean_only", "batch", "none")
 INNER_OPTIMIZERS = ("sgd", "adam", "rmsprop")
@@ -265,6 +266,32 @@ FIELDS = {
         "pixels of the max-pools; 3 officially, 2 is cheaper on CPU and "
         "better on 8x8 images",
     ),
+    "learner.genotype": Field(
+        None,
+        "None or a genotype",
+        lambda v: v is None or (isinstance(v, str) and bool(v)),
+        "of family cell: a published name or the text form; None: each "
+        "learner draws one from the space",
+    ),
+    "learner.num_cells": _whole(
+        1, 0, "N of family cell: normal cells between reductions"
+    ),
+    "learner.channels": _whole(
+        32, 1, "F of family cell: before the first reduction"
+    ),
+    "learner.num_nodes": _whole(5, 1, "per cell that is drawn"),
+    "learner.ops": Field(
+        tuple(OPS)[:11],
+        f"a tuple of different ones of {', '.join(OPS)}",
+        lambda v: (
+            isinstance(v, tuple | list)
+            and bool(v)
+            and all(isinstance(name, str) for name in v)
+            and set(v) <= set(OPS)
+            and len(set(v)) == len(v)
+        ),
+        "operations of the cells that are drawn",
+    ),
     "inner.num_steps": _whole(32, 1, "T"),
     "inner.batch_size": _whole(128, 2, "B, synthetic images per inner step"),
     "inner.optimizer": _choice("sgd", INNER_OPTIMIZERS, "of the learner"),
@@ -470,6 +497,13 @@ FIELDS = {
         "is meta-trained first where there is none",
         may_change=True,
     ),
+    "search.interpret": _switch(
+        True,
+        "one graph runs any genotype, for the evaluators: tracing it takes a "
+        "minute or more, once per process, and its steps are slower; False: "
+        "each network is built and traced, as for the truth",
+        may_change=True,
+    ),
     "search.executor": _choice(
         "inline",
         EXECUTORS,
@@ -651,7 +685,7 @@ _PAIRS = (
         "search.shard {c.search.shard} with search.num_shards "
         "{c.search.num_shards}",
         "expected 0 <= shard < num_shards",
-        "set both",
+        "set --config.search.shard and --config.search.num_shards",
     ),
 )
 

@@ -13,6 +13,7 @@ _CANDIDATES = (
     *(-1, 0, 1, 2, 4, 2**62, 0.5, 1.0, -0.5, 1.5),
     *(float("nan"), float("inf"), True, None, "", "no such", "1"),
     *((), (0,), (2, 1), (1.5, 2), ((3, 2),), ((1, 2, 3),), (None, 3), [[0]]),
+    *(("conv1x1",), ("gtn",)),
     *({}, b"bytes", _OBJECT),
 )
 #: What each kind of key must refuse, whatever its range.
@@ -25,6 +26,7 @@ _WRONG_TYPES = {
 }
 _WRONG_IF_NONE = {
     "dataset.data_dir": ("", 1, True, b"bytes"),
+    "learner.genotype": ("", 1, True),
     "learner.widths": (5, 0.5, "1", (), (0,), (1.5, 2), ((3, 2), 4), (None, 3)),
     "meta.global_clipnorm": (0, -0.5, True, "1", float("inf"), float("nan")),
     "num_logical_devices": (0, -1, True, 1.5, "2"),
@@ -38,7 +40,9 @@ _OUT_OF_RANGE = {
     "seed": (-1, 2**62),
     "generator.dense_widths": ((0,), (1.5, 2)),
     "generator.channels": ((1,), (1, 2, 3), (1.5, 2)),
-    "learner.name": ("mlp,", "mlp,cell", ","),
+    "learner.num_cells": (-1,),
+    "learner.ops": ((), (1,), ([],), ("conv9x9",), ("conv1x1", "conv1x1")),
+    "learner.name": ("mlp,", "mlp,cells", ","),
     "learner.pool_size": (1, 4),
     "inner.num_steps": (0,),
     "inner.batch_size": (1,),
@@ -215,6 +219,14 @@ def test_missing_key(key):
             {"learner.name": "mlp,mlp", "learner.widths": (None,)},
             ("learner.widths (None,)", "'mlp,mlp'"),
         ),
+        (
+            {"search.truth": "gtn"},
+            ("search.truth 'gtn' is one of search.evaluators",),
+        ),
+        (
+            {"search.shard": 2, "search.num_shards": 2},
+            ("search.shard 2 with search.num_shards 2",),
+        ),
     ],
 )
 def test_impossible_pair(values, parts):
@@ -258,16 +270,20 @@ def test_choices_are_those_of_the_modules():
         normalization,
         tfds_reader,
     )
+    from gtn_tf.nas import evaluators, executors
 
     assert set(config_module.DATASETS) == set(data.DATASETS)
     assert set(config_module.CURRICULA) == set(curricula.CURRICULA)
-    assert set(config_module.LEARNERS) == set(learner_families.FAMILIES)
+    families = {*learner_families.FAMILIES, "cell"}
+    assert set(config_module.LEARNERS) == families
     assert set(config_module.NORMALIZATIONS) == set(
         normalization.NORMALIZATIONS
     )
     assert set(config_module.INNER_OPTIMIZERS) == set(
         inner_optimizers.INNER_OPTIMIZERS
     )
+    assert set(config_module.EXECUTORS) == set(executors.EXECUTORS)
+    assert set(config_module.SCHEDULES) == set(evaluators.SCHEDULES)
     assert set(config_module.STRATEGIES) == set(distribution.STRATEGIES)
     for name, official in tfds_reader.OFFICIAL.items():
         assert config_module.DATASETS[name] == (official.image_shape, 10)

@@ -13,10 +13,10 @@ LAYERS = """
 types nas.operations nas.evaluator_names
 config metrics checkpoints interrupts intervals teacher
 seeds tfds_reader data real_batches
+nas.genotypes nas.search_space nas.cell_structure nas.cell_cost
 layers normalization inner_optimizers distribution
 initial_values learner_families generators curricula
-nas.genotypes nas.search_space nas.cell_structure nas.cell_cost
-nas.cell_network learners
+nas.cell_network nas.cell_interpreter learners
 gtn inner_loop
 meta_gradient evaluation meta_step
 assembly
@@ -74,12 +74,18 @@ def test_the_search_finds_imports():
     assert {"data", "assembly", "plots", "types"} <= _imported("pretrain")
     assert _imported("main") == {"config", "types"}
     assert _imported("nas.ranking") == {"nas.correlation", "types"}
+    assert _imported("nas.search_space") == {
+        "nas.genotypes",
+        "nas.operations",
+        "types",
+    }
 
 
 _WITHOUT_TENSORFLOW = [
     name
     for name in (
         *("main", "config", "figures", "plots", "report", "teacher"),
+        *("nas.genotypes", "nas.search_space", "nas.cell_cost"),
         *("search_figures", "nas.ranking", "nas.store", "nas.executors"),
     )
     if name in _MODULES

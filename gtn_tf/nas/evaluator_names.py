@@ -63,7 +63,9 @@ def parse_evaluator(text: str) -> EvaluatorName:
     if kind == "table" and rest.endswith(".csv"):
         return EvaluatorName(text, kind, path=rest)
     if kind not in EVALUATORS or kind == "table":
-        raise InputError(f"evaluator '{text}'; expected one of {CHOICES}; {_REMEDY}")
+        raise InputError(
+            f"evaluator '{text}'; expected one of {CHOICES}; {_REMEDY}"
+        )
     if not colon:
         return EvaluatorName(text, kind)
     if kind not in BUDGETED:

@@ -7,9 +7,11 @@ a ranking is for. It is trained by SGD with momentum and a cosine schedule,
 without the final training's regularisation (weight decay, cutout, drop path).
 
 A job is a plain dict, so that any process can do it. A process reads data and
-GTNs once, and builds and traces a network once for all the evaluators that
-come one after the other; the seconds of that are counted for each of them, as
-each would need them alone.
+GTNs once. What trains for ranking is one graph that interprets any genotype,
+traced once per process (`nas.cell_interpreter`). The truth, whose training is
+long, is built and traced for each genotype, as are all with
+`search.interpret=False`: once for all the evaluators that come one after the
+other; the seconds of that are counted for each, as each would need them alone.
 """
 
 import dataclasses
@@ -29,15 +31,22 @@ from ml_collections import config_dict
 
 from gtn_tf import data
 from gtn_tf.baselines import choose_subset
-from gtn_tf.config import SCHEDULES, default_config
+from gtn_tf.config import default_config
 from gtn_tf.gtn import SyntheticData
 from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
 from gtn_tf.learners import Learner, from_keras
 from gtn_tf.nas.cell_cost import cell_network_cost
+from gtn_tf.nas.cell_interpreter import (
+    CellInterpreter,
+    EncodedGenotype,
+    draw_genotype,
+    encode,
+)
 from gtn_tf.nas.cell_network import DRESSES, build_cell_network
 from gtn_tf.nas.evaluator_names import EvaluatorName, parse_evaluator
 from gtn_tf.nas.genotypes import Genotype
 from gtn_tf.nas.score_table import read_scores
+from gtn_tf.nas.search_space import SearchSpace
 from gtn_tf.nas.training import Trainer
 from gtn_tf.nas.zero_cost import PROXIES
 from gtn_tf.real_batches import (
@@ -48,7 +57,7 @@ from gtn_tf.real_batches import (
 )
 from gtn_tf.seeds import Purpose, fold, root_seed
 from gtn_tf.teacher import Teacher, load
-from gtn_tf.types import Batch
+from gtn_tf.types import Batch, LearnerState
 
 _PROXY_BATCH_SIZE = 64  # as zero-cost proxies are published with
 
@@ -99,6 +108,11 @@ class Task:
         """The name in `DRESSES` that the network is built in."""
         return "train" if self.is_truth else "search"
 
+    @property
+    def is_interpreted(self) -> bool:
+        """Whether the one graph of all genotypes runs this one."""
+        return self.setting.config.search.interpret and not self.is_truth
+
 
 def evaluate_job(job: Mapping[str, Any]) -> Evaluation:
     """Does one job, in any process.
@@ -108,8 +122,9 @@ def evaluate_job(job: Mapping[str, Any]) -> Evaluation:
         `teacher` (path of an export, or None).
 
     Returns:
-      `score` and `seconds` with the parts `build`, `trace`, `train` and, where
-      validation images are read, `validate`.
+      `score` and `seconds` with the parts `build`, `trace`, `train`; where
+      validation images are read, `validate`; and `setup`, of what serves all
+      jobs of the process, where there is such a thing.
 
     Raises:
       Exception: whatever stands in the way of a score.
@@ -161,7 +176,9 @@ _TRAINERS: dict[tuple[str, str, str], Trainer] = {}
 
 
 def trainer_of(task: Task, optimizer: str) -> Trainer:
-    """Returns what trains the task's genotype; kept for the next evaluator."""
+    """Returns what trains the task's genotype; kept for the next job."""
+    if task.is_interpreted:
+        return _interpreting_trainer(task.setting, optimizer)
     text = task.genotype.to_text()
     key = (text, task.dress, optimizer)
     if any(kept[0] != text for kept in _TRAINERS):
@@ -169,18 +186,48 @@ def trainer_of(task: Task, optimizer: str) -> Trainer:
         gc.collect()  # graphs and Keras models refer to themselves
     if key not in _TRAINERS:
         _TRAINERS[key] = Trainer(
-            lambda: learner_of(task),
+            lambda: from_keras(
+                functools.partial(_build_network, task), second_order=False
+            ),
             INNER_OPTIMIZERS[optimizer],
             task.setting.validation,
         )
     return _TRAINERS[key]
 
 
-def learner_of(task: Task) -> Learner:
-    """Builds the learner of a task's genotype."""
-    return from_keras(
-        functools.partial(_build_network, task), second_order=False
+@functools.lru_cache(maxsize=2)
+def _interpreting_trainer(setting: Setting, optimizer: str) -> Trainer:
+    return Trainer(
+        functools.partial(_build_interpreter, setting),
+        INNER_OPTIMIZERS[optimizer],
+        setting.validation,
     )
+
+
+def _build_interpreter(setting: Setting) -> Learner:
+    """Returns a learner whose `init` takes a seed and an encoded genotype."""
+    config, dataset = setting.config, setting.dataset
+    interpreter = CellInterpreter(
+        _space(setting),
+        config.search.num_cells,
+        config.search.channels,
+        dataset.image_shape,
+        dataset.num_classes,
+        dataclasses.replace(DRESSES["search"], dtype=config.precision),
+    )
+
+    @tf.function(autograph=False)
+    def init(seed: tf.Tensor, genotype: EncodedGenotype) -> tuple:
+        return interpreter.init_genotype(genotype, seed)
+
+    seed = root_seed(0)
+    init(seed, draw_genotype(_space(setting), seed))  # traces, for all
+    return Learner("cell", init, interpreter.apply)
+
+
+def _space(setting: Setting) -> SearchSpace:
+    search = setting.config.search
+    return SearchSpace(search.num_nodes, tuple(search.ops))
 
 
 def _build_network(task: Task) -> Any:
@@ -201,21 +248,33 @@ def _train(
 ) -> Evaluation:
     """Trains a fresh network on batches and asks for its accuracy."""
     trainer = trainer_of(task, optimizer)
-    state = trainer.initial_state(task.seed)
-    trace_seconds = trainer.trace(state, next(batches()))
+    first = next(batches())
     began = time.perf_counter()
-    state = trainer.train(trainer.initial_state(task.seed), batches())
+    state = _initial_state(task, trainer)
+    build_seconds = time.perf_counter() - began
+    trace_seconds = trainer.trace(state, first)
+    began = time.perf_counter()
+    state = trainer.train(state, batches())
     trained = time.perf_counter()
     score = trainer.accuracy(state)
-    return {
-        "score": score,
-        "seconds": {
-            "build": trainer.build_seconds,
-            "trace": trace_seconds,
-            "train": trained - began,
-            "validate": time.perf_counter() - trained,
-        },
+    spent = {
+        "train": trained - began,
+        "validate": time.perf_counter() - trained,
     }
+    once = trainer.build_seconds
+    if task.is_interpreted:
+        spent |= {"build": build_seconds, "trace": 0.0}
+        spent["setup"] = once + trace_seconds
+    else:
+        spent |= {"build": once + build_seconds, "trace": trace_seconds}
+    return {"score": score, "seconds": spent}
+
+
+def _initial_state(task: Task, trainer: Trainer) -> LearnerState:
+    if not task.is_interpreted:
+        return trainer.initial_state(task.seed)
+    encoded = encode(task.genotype, _space(task.setting))
+    return trainer.initial_state(task.seed, encoded)
 
 
 def _train_on_teacher(task: Task) -> Evaluation:
@@ -334,7 +393,7 @@ def _batches(
     task: Task, draw: DrawBatch, training: dict[str, Any], num_images: int
 ) -> Iterator[SyntheticData]:
     """Yields batches and rates until the budget is spent."""
-    rate_at = _SCHEDULES[training["schedule"]]
+    rate_at = SCHEDULES[training["schedule"]]
     momentum = tf.constant(training["momentum"])
     dtype = momentum.dtype
     for step, share in _spend(task, training["batch_size"], num_images):
@@ -347,11 +406,11 @@ def _batches(
         )
 
 
-_SCHEDULES: dict[str, Callable[[float], float]] = {
+#: Share of the budget that is spent -> factor of the learning rate.
+SCHEDULES: dict[str, Callable[[float], float]] = {
     "constant": lambda share: 1.0,
     "cosine": lambda share: 0.5 * (1.0 + math.cos(math.pi * share)),
 }
-assert _SCHEDULES.keys() == set(SCHEDULES)
 
 
 def _spend(

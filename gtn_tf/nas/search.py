@@ -229,6 +229,9 @@ def budget_of(
         budget["num_images"] = config.inner.num_steps * config.inner.batch_size
     if name.kind == "table":
         return {"scores": read_scores(Path(name.path))}
+    if name.kind in ("gtn", "distillation", "real", "real_subset"):
+        # The same function, but other initial weights.
+        budget["interpreted"] = config.search.interpret and not is_truth
     return budget | {
         "num_cells": config.search.num_cells,
         "channels": config.search.channels,

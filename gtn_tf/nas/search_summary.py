@@ -57,19 +57,19 @@ def _costs(
     results: Sequence[Mapping[str, Any]], setup_seconds: float
 ) -> dict[str, Any]:
     """Returns what one evaluator cost; failures cost their seconds too."""
-    totals = [sum(result["seconds"].values()) for result in results]
-    parts = {part for result in results for part in result["seconds"]}
+    spent = [dict(result["seconds"]) for result in results]
+    # Once per process; processes work side by side.
+    setup_seconds += max((s.pop("setup", 0.0) for s in spent), default=0.0)
+    totals = [sum(seconds.values()) for seconds in spent]
     total = sum(totals) + setup_seconds
     return {
         "budget": results[0]["budget"] if results else None,
-        "seconds_per_architecture": statistics.fmean(totals)
-        if totals
-        else None,
+        "seconds_per_architecture": (
+            statistics.fmean(totals) if totals else None
+        ),
         "seconds": {
-            part: statistics.fmean(
-                result["seconds"].get(part, 0.0) for result in results
-            )
-            for part in sorted(parts)
+            part: statistics.fmean(s.get(part, 0.0) for s in spent)
+            for part in sorted({part for s in spent for part in s})
         },
         "setup_seconds": setup_seconds,
         "total_seconds": total,

@@ -6,13 +6,14 @@ the source of the batches ask for no further trace.
 
 import time
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from gtn_tf.evaluation import accuracy
 from gtn_tf.gtn import SyntheticData
-from gtn_tf.inner_loop import initial_state, inner_step
+from gtn_tf.inner_loop import inner_step
 from gtn_tf.inner_optimizers import InnerOptimizer
 from gtn_tf.learners import Learner
 from gtn_tf.real_batches import RealData
@@ -53,9 +54,10 @@ class Trainer:
 
         self._step, self._test = step, test
 
-    def initial_state(self, seed: tf.Tensor) -> LearnerState:
-        """Draws a fresh learner from a [2] seed."""
-        return initial_state(self._learner, self._optimizer, seed)
+    def initial_state(self, *arguments: Any) -> LearnerState:
+        """Draws a fresh learner; takes what `Learner.init` takes."""
+        params, statistics = self._learner.init(*arguments)
+        return LearnerState(params, statistics, self._optimizer.init(params))
 
     def trace(self, state: LearnerState, data: SyntheticData) -> float:
         """Traces and compiles for batches like `data`, unless that is done.
