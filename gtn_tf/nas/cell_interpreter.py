@@ -22,7 +22,7 @@ import keras
 import tensorflow as tf
 
 from gtn_tf import layers
-from gtn_tf.initial_values import draw_initial_values
+from gtn_tf.initial_values import draw_initial_values, find_initializers
 from gtn_tf.nas import cell_structure
 from gtn_tf.nas.cell_network import DRESSES, Dress, KerasAssembler
 from gtn_tf.nas.cell_structure import NetworkSize
@@ -115,6 +115,7 @@ class _Block:
         make = _MaskingAssembler(dress) if is_masked else KerasAssembler(dress)
         self.model = keras.Model(inputs, function(inputs, make))
         self.is_masked = is_masked
+        self._initializers = find_initializers(self.model)
         self.num_params = len(self.model.trainable_variables)
         self.num_statistics = len(self.model.non_trainable_variables)
         self.shape = tuple(self.model.outputs[0].shape[1:])
@@ -123,7 +124,7 @@ class _Block:
         self, seed: tf.Tensor, mask: tf.Tensor | None = None
     ) -> tuple[Tensors, Tensors]:
         masks = [mask] if self.is_masked else None
-        return draw_initial_values(self.model, seed, masks)
+        return draw_initial_values(self.model, self._initializers, seed, masks)
 
     def apply(
         self,
