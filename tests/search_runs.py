@@ -20,6 +20,7 @@ def get_config() -> config_dict.ConfigDict:
     config.search.channels = 2
     config.search.evaluators = ("params", "flops")
     config.search.truth_batch_size = 20
+    config.search.interpret = False
     return config
 
 

@@ -8,9 +8,14 @@ import tensorflow as tf
 import tiny
 
 from gtn_tf.config import flatten
+from gtn_tf.evaluation import accuracy
 from gtn_tf.initial_values import draw_initial_values, find_initializers
+from gtn_tf.inner_loop import inner_step
+from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
+from gtn_tf.learners import Learner
 from gtn_tf.nas import evaluators
 from gtn_tf.nas.cell_cost import cell_network_cost
+from gtn_tf.nas.cell_interpreter import encode
 from gtn_tf.nas.cell_network import DRESSES, build_cell_network
 from gtn_tf.nas.evaluator_names import (
     EVALUATORS,
@@ -22,7 +27,7 @@ from gtn_tf.nas.score_table import read_scores
 from gtn_tf.nas.search_space import SearchSpace
 from gtn_tf.seeds import Purpose, fold, root_seed
 from gtn_tf.teacher import load
-from gtn_tf.types import DivergenceError, InputError
+from gtn_tf.types import DivergenceError, InputError, LearnerState
 
 _SPACE = SearchSpace(1)
 _GENOTYPES = [_SPACE.sample((0, i)).canonical() for i in range(2)]
@@ -33,6 +38,7 @@ def _config(**search):
     config.inner.num_steps = 3
     config.search.num_cells, config.search.channels = 0, 2
     config.search.truth_batch_size = 20
+    config.search.interpret = False
     with config.ignore_type():
         config.search.update(search)
     return config
@@ -150,6 +156,51 @@ def test_the_score_is_that_of_the_genotype(teacher):
         assert min(evaluation["seconds"].values()) > 0
 
 
+@pytest.mark.slow
+def test_one_graph_scores_any_genotype(teacher, monkeypatch):
+    built = []
+
+    class Interpreter(evaluators.CellInterpreter):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            built.append(self)
+
+    monkeypatch.setattr(evaluators, "CellInterpreter", Interpreter)
+    evaluators._interpreting_trainer.cache_clear()
+    choices = {"interpret": True, "num_nodes": 1}
+    setups = set()
+    for genotype in _GENOTYPES:
+        job = _job("gtn", genotype, teacher, **choices)
+        evaluation = evaluators.evaluate_job(job)
+        (interpreter,) = built
+        assert evaluation["score"] == pytest.approx(
+            _interpret_by_hand(interpreter, genotype, job), abs=0.008
+        )
+        setups.add(evaluation["seconds"].pop("setup"))
+        assert evaluation["seconds"].pop("trace") == 0
+        assert min(evaluation["seconds"].values()) > 0
+    assert len(setups) == 1
+    assert min(setups) > evaluation["seconds"]["build"]
+    truth = _job("real:steps=1", is_truth=True, **choices)
+    assert "setup" not in evaluators.evaluate_job(truth)["seconds"]
+
+
+def _interpret_by_hand(interpreter, genotype, job):
+    """Trains with a graph of its own for this genotype."""
+    seed = fold(root_seed(0), Purpose.SEARCH, int(genotype.key()[:7], 16))
+    params, statistics = interpreter.init_genotype(
+        encode(genotype, _SPACE), seed
+    )
+    optimizer = INNER_OPTIMIZERS["sgd"]
+    state = LearnerState(params, statistics, optimizer.init(params))
+    learner = Learner("cell", None, interpreter.apply)
+    for data in evaluators.teacher_steps(load(job["teacher"])):
+        state = inner_step(learner, optimizer, state, data)
+    validation = evaluators.setting_of(job["config"]).validation
+    return float(accuracy(learner, state, validation))
+
+
+@pytest.mark.slow
 def test_a_network_is_built_and_traced_once(teacher, monkeypatch):
     built = []
 
@@ -170,6 +221,7 @@ def test_a_network_is_built_and_traced_once(teacher, monkeypatch):
     assert len(evaluators._TRAINERS) == 1
 
 
+@pytest.mark.slow
 def test_equal_jobs_have_equal_scores():
     scores = set()
     for _ in range(2):

@@ -238,6 +238,7 @@ def test_networks_are_trained(tmp_path):
     assert [row["num_failed"] for row in rows.values()] == [1, 1, 0]
     assert rows["gtn"]["setup_seconds"] == exports.META_TRAINING_SECONDS
     assert rows["gtn"]["budget"]["dress"] == "search"
+    assert rows["gtn"]["budget"]["interpreted"] is False
     assert ranked["truth"]["budget"]["dress"] == "train"
     assert ranked["truth"]["budget"]["steps"] == 4
     results = Store(tmp_path / "workdir/search/results").all().values()

@@ -100,7 +100,6 @@ def test_the_package_imports_no_tensorflow():
     code = (
         "import sys, gtn_tf, gtn_tf.nas as nas\n"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)\n"
-        "assert nas.rank.__module__ == 'gtn_tf.nas.user_models'\n"
         "assert not hasattr(nas, 'no_such_name')\n"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
