@@ -84,16 +84,16 @@ class FailOn(NamedTuple):
     genotype: str
 
     def __call__(self) -> None:
-        from gtn_tf.nas import evaluators
+        from gtn_tf.nas import cell_trainers
 
-        build = evaluators.build_cell_network
+        build = cell_trainers.build_cell_network
 
         def fail(genotype: object, *arguments: object) -> object:
             if genotype.to_text() == self.genotype:
                 raise MemoryError("out of memory")
             return build(genotype, *arguments)
 
-        evaluators.build_cell_network = fail
+        cell_trainers.build_cell_network = fail
 
 
 class ShowEveryResult:

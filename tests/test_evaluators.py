@@ -13,10 +13,11 @@ from gtn_tf.initial_values import draw_initial_values, find_initializers
 from gtn_tf.inner_loop import inner_step
 from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
 from gtn_tf.learners import Learner
-from gtn_tf.nas import evaluators
+from gtn_tf.nas import cell_trainers, evaluators
 from gtn_tf.nas.cell_cost import cell_network_cost
 from gtn_tf.nas.cell_interpreter import encode
 from gtn_tf.nas.cell_network import DRESSES, build_cell_network
+from gtn_tf.nas.evaluation_task import setting_of
 from gtn_tf.nas.evaluator_names import (
     EVALUATORS,
     EvaluatorName,
@@ -25,6 +26,7 @@ from gtn_tf.nas.evaluator_names import (
 from gtn_tf.nas.genotypes import Genotype
 from gtn_tf.nas.score_table import read_scores
 from gtn_tf.nas.search_space import SearchSpace
+from gtn_tf.nas.training import teacher_steps
 from gtn_tf.seeds import Purpose, fold, root_seed
 from gtn_tf.teacher import load
 from gtn_tf.types import DivergenceError, InputError, LearnerState
@@ -127,7 +129,7 @@ def _train_by_hand(genotype, teacher):
         for i, variable in enumerate(model.trainable_variables):
             moments[i] = momentum * moments[i] + gradients[i]
             variable.assign_sub(rate * moments[i])
-    dataset = evaluators.setting_of(_job("gtn")["config"]).dataset
+    dataset = setting_of(_job("gtn")["config"]).dataset
     images = (dataset.validation.images / 255 - dataset.mean) / dataset.std
     logits = model(images.astype(np.float32), training=False)
     return np.mean(np.argmax(logits, -1) == dataset.validation.label_ids)
@@ -160,13 +162,13 @@ def test_the_score_is_that_of_the_genotype(teacher):
 def test_one_graph_scores_any_genotype(teacher, monkeypatch):
     built = []
 
-    class Interpreter(evaluators.CellInterpreter):
+    class Interpreter(cell_trainers.CellInterpreter):
         def __init__(self, *arguments):
             super().__init__(*arguments)
             built.append(self)
 
-    monkeypatch.setattr(evaluators, "CellInterpreter", Interpreter)
-    evaluators._interpreting_trainer.cache_clear()
+    monkeypatch.setattr(cell_trainers, "CellInterpreter", Interpreter)
+    cell_trainers._interpreting_trainer.cache_clear()
     choices = {"interpret": True, "num_nodes": 1}
     setups = set()
     for genotype in _GENOTYPES:
@@ -194,9 +196,9 @@ def _interpret_by_hand(interpreter, genotype, job):
     optimizer = INNER_OPTIMIZERS["sgd"]
     state = LearnerState(params, statistics, optimizer.init(params))
     learner = Learner("cell", None, interpreter.apply)
-    for data in evaluators.teacher_steps(load(job["teacher"])):
+    for data in teacher_steps(load(job["teacher"])):
         state = inner_step(learner, optimizer, state, data)
-    validation = evaluators.setting_of(job["config"]).validation
+    validation = setting_of(job["config"]).validation
     return float(accuracy(learner, state, validation))
 
 
@@ -208,8 +210,8 @@ def test_a_network_is_built_and_traced_once(teacher, monkeypatch):
         built.append(genotype)
         return build_cell_network(genotype, *arguments)
 
-    monkeypatch.setattr(evaluators, "build_cell_network", build)
-    evaluators._TRAINERS.clear()
+    monkeypatch.setattr(cell_trainers, "build_cell_network", build)
+    cell_trainers._TRAINERS.clear()
     first = evaluators.evaluate_job(_job("gtn", teacher=teacher))
     for name in ("real", "real:steps=7", "real_subset:epochs=1"):
         other = evaluators.evaluate_job(_job(name))
@@ -218,14 +220,14 @@ def test_a_network_is_built_and_traced_once(teacher, monkeypatch):
     assert built == _GENOTYPES[:1]
     evaluators.evaluate_job(_job("real", _GENOTYPES[1]))
     assert built == _GENOTYPES
-    assert len(evaluators._TRAINERS) == 1
+    assert len(cell_trainers._TRAINERS) == 1
 
 
 @pytest.mark.slow
 def test_equal_jobs_have_equal_scores():
     scores = set()
     for _ in range(2):
-        evaluators._TRAINERS.clear()
+        cell_trainers._TRAINERS.clear()
         scores.add(evaluators.evaluate_job(_job("real:steps=5"))["score"])
     assert len(scores) == 1
 
@@ -315,8 +317,8 @@ def test_the_truth_wears_the_final_dress(monkeypatch):
         dresses.append(arguments[-1])
         return build_cell_network(*arguments)
 
-    monkeypatch.setattr(evaluators, "build_cell_network", build)
-    evaluators._TRAINERS.clear()
+    monkeypatch.setattr(cell_trainers, "build_cell_network", build)
+    cell_trainers._TRAINERS.clear()
     for is_truth in (False, True):
         job = _job("real:steps=1", is_truth=is_truth)
         evaluators.evaluate_job(job)
@@ -324,7 +326,7 @@ def test_the_truth_wears_the_final_dress(monkeypatch):
 
 
 def test_test_data_are_not_read():
-    assert evaluators.setting_of(_job("gtn")["config"]).dataset.test is None
+    assert setting_of(_job("gtn")["config"]).dataset.test is None
 
 
 def test_a_divergence_is_no_score():

@@ -21,12 +21,13 @@ gtn inner_loop
 meta_gradient evaluation meta_step
 assembly
 nas.correlation nas.ranking nas.store nas.executors nas.zero_cost
-nas.score_table nas.search_summary nas.training
+nas.score_table nas.search_summary nas.training nas.evaluation_task
+nas.cell_trainers nas.user_models
 figures plots search_figures
 page results report_evaluation report_training report
 pretrain
 export baselines comparison
-nas.evaluators nas.user_models nas.search
+nas.evaluators nas.search
 main
 """
 _FOLDER = Path(gtn_tf.__file__).parent
@@ -87,6 +88,7 @@ _WITHOUT_TENSORFLOW = [
         *("main", "config", "figures", "plots", "report", "teacher"),
         *("nas.genotypes", "nas.search_space", "nas.cell_cost"),
         *("search_figures", "nas.ranking", "nas.store", "nas.executors"),
+        *("nas.evaluator_names", "nas.score_table", "nas.search_summary"),
     )
     if name in _MODULES
 ]

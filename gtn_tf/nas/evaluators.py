@@ -7,18 +7,13 @@ a ranking is for. It is trained by SGD with momentum and a cosine schedule,
 without the final training's regularisation (weight decay, cutout, drop path).
 
 A job is a plain dict, so that any process can do it. A process reads data and
-GTNs once. What trains for ranking is one graph that interprets any genotype,
-traced once per process (`nas.cell_interpreter`). The truth, whose training is
-long, is built and traced for each genotype, as are all with
-`search.interpret=False`: once for all the evaluators that come one after the
-other; the seconds of that are counted for each, as each would need them alone.
+GTNs once. What trains for ranking is one graph that interprets any genotype.
+The truth, whose training is long, is built and traced for each genotype, as
+are all with `search.interpret=False`: the seconds of that are counted for each
+evaluator, as each would need them alone (see `nas.cell_trainers`).
 """
 
-import dataclasses
 import functools
-import gc
-import hashlib
-import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -29,35 +24,20 @@ import numpy as np
 import tensorflow as tf
 from ml_collections import config_dict
 
-from gtn_tf import data
 from gtn_tf.baselines import choose_subset
-from gtn_tf.config import default_config
 from gtn_tf.gtn import SyntheticData
-from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
-from gtn_tf.learners import Learner, from_keras
+from gtn_tf.learners import from_keras
 from gtn_tf.nas.cell_cost import cell_network_cost
-from gtn_tf.nas.cell_interpreter import (
-    CellInterpreter,
-    EncodedGenotype,
-    draw_genotype,
-    encode,
-)
-from gtn_tf.nas.cell_network import DRESSES, build_cell_network
-from gtn_tf.nas.evaluator_names import EvaluatorName, parse_evaluator
-from gtn_tf.nas.genotypes import Genotype
+from gtn_tf.nas.cell_trainers import build_network, initial_state, trainer_of
+from gtn_tf.nas.evaluation_task import Setting, Task, task_of
+from gtn_tf.nas.evaluator_names import EvaluatorName
 from gtn_tf.nas.score_table import read_scores
-from gtn_tf.nas.search_space import SearchSpace
-from gtn_tf.nas.training import Trainer
+from gtn_tf.nas.training import teacher_steps
 from gtn_tf.nas.zero_cost import PROXIES
-from gtn_tf.real_batches import (
-    RealData,
-    device_split,
-    normalize,
-    sample_batch,
-)
-from gtn_tf.seeds import Purpose, fold, root_seed
+from gtn_tf.real_batches import normalize, sample_batch
+from gtn_tf.seeds import Purpose, fold
 from gtn_tf.teacher import Teacher, load
-from gtn_tf.types import Batch, LearnerState
+from gtn_tf.types import Batch
 
 _PROXY_BATCH_SIZE = 64  # as zero-cost proxies are published with
 
@@ -66,60 +46,11 @@ Evaluation = dict[str, Any]  # score, seconds by part
 DrawBatch = Callable[[int], Batch]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Setting:
-    """What all evaluations of a search share.
-
-    Attributes:
-      config: of the search.
-      dataset: without test data.
-      train: real training images.
-      validation: real images that accuracies are about.
-    """
-
-    config: config_dict.ConfigDict
-    dataset: data.Dataset
-    train: RealData
-    validation: RealData
-
-
-@dataclasses.dataclass(frozen=True)
-class Task:
-    """One job, read.
-
-    Attributes:
-      setting: what jobs share.
-      genotype: what is evaluated.
-      name: the evaluator.
-      is_truth: whether its score is what others are compared with.
-      seed: [2], of this architecture.
-      teacher_path: the export that it trains on, if any.
-    """
-
-    setting: Setting
-    genotype: Genotype
-    name: EvaluatorName
-    is_truth: bool
-    seed: tf.Tensor
-    teacher_path: str | None
-
-    @property
-    def dress(self) -> str:
-        """The name in `DRESSES` that the network is built in."""
-        return "train" if self.is_truth else "search"
-
-    @property
-    def is_interpreted(self) -> bool:
-        """Whether the one graph of all genotypes runs this one."""
-        return self.setting.config.search.interpret and not self.is_truth
-
-
 def evaluate_job(job: Mapping[str, Any]) -> Evaluation:
     """Does one job, in any process.
 
     Args:
-      job: `genotype` (text), `evaluator`, `is_truth`, `seed`, `config` (flat),
-        `teacher` (path of an export, or None).
+      job: see `evaluation_task.task_of`.
 
     Returns:
       `score` and `seconds` with the parts `build`, `trace`, `train`; where
@@ -129,118 +60,8 @@ def evaluate_job(job: Mapping[str, Any]) -> Evaluation:
     Raises:
       Exception: whatever stands in the way of a score.
     """
-    genotype = Genotype.from_text(job["genotype"])
-    seed = fold(
-        root_seed(job["seed"]), Purpose.SEARCH, int(genotype.key()[:7], 16)
-    )
-    task = Task(
-        setting_of(job["config"]),
-        genotype,
-        parse_evaluator(job["evaluator"]),
-        job["is_truth"],
-        seed,
-        job["teacher"],
-    )
+    task = task_of(job)
     return EVALUATORS[task.name.kind](task)
-
-
-def setting_of(config: Mapping[str, Any]) -> Setting:
-    """Reads the data of a flat config; kept for the next job.
-
-    Raises:
-      InputError: there are no such data.
-    """
-    return _setting(json.dumps(config, sort_keys=True))
-
-
-@functools.lru_cache(maxsize=1)
-def _setting(text: str) -> Setting:
-    config = default_config()
-    with config.ignore_type():  # tuples come back as lists
-        config.update_from_flattened_dict(json.loads(text))
-    dataset = data.load(
-        config.dataset.name,
-        config.dataset.data_dir,
-        config.dataset.split_seed,
-    )
-    return Setting(
-        config,
-        dataset,
-        device_split(dataset, "train"),
-        device_split(dataset, "validation"),
-    )
-
-
-# Networks and their graphs are large: those of one genotype are kept.
-_TRAINERS: dict[tuple[str, str, str], Trainer] = {}
-
-
-def trainer_of(task: Task, optimizer: str) -> Trainer:
-    """Returns what trains the task's genotype; kept for the next job."""
-    if task.is_interpreted:
-        return _interpreting_trainer(task.setting, optimizer)
-    text = task.genotype.to_text()
-    key = (text, task.dress, optimizer)
-    if any(kept[0] != text for kept in _TRAINERS):
-        _TRAINERS.clear()
-        gc.collect()  # graphs and Keras models refer to themselves
-    if key not in _TRAINERS:
-        _TRAINERS[key] = Trainer(
-            lambda: from_keras(
-                functools.partial(_build_network, task), second_order=False
-            ),
-            INNER_OPTIMIZERS[optimizer],
-            task.setting.validation,
-        )
-    return _TRAINERS[key]
-
-
-@functools.lru_cache(maxsize=2)
-def _interpreting_trainer(setting: Setting, optimizer: str) -> Trainer:
-    return Trainer(
-        functools.partial(_build_interpreter, setting),
-        INNER_OPTIMIZERS[optimizer],
-        setting.validation,
-    )
-
-
-def _build_interpreter(setting: Setting) -> Learner:
-    """Returns a learner whose `init` takes a seed and an encoded genotype."""
-    config, dataset = setting.config, setting.dataset
-    interpreter = CellInterpreter(
-        _space(setting),
-        config.search.num_cells,
-        config.search.channels,
-        dataset.image_shape,
-        dataset.num_classes,
-        dataclasses.replace(DRESSES["search"], dtype=config.precision),
-    )
-
-    @tf.function(autograph=False)
-    def init(seed: tf.Tensor, genotype: EncodedGenotype) -> tuple:
-        return interpreter.init_genotype(genotype, seed)
-
-    seed = root_seed(0)
-    init(seed, draw_genotype(_space(setting), seed))  # traces, for all
-    return Learner("cell", init, interpreter.apply)
-
-
-def _space(setting: Setting) -> SearchSpace:
-    search = setting.config.search
-    return SearchSpace(search.num_nodes, tuple(search.ops))
-
-
-def _build_network(task: Task) -> Any:
-    config, dataset = task.setting.config, task.setting.dataset
-    dress = dataclasses.replace(DRESSES[task.dress], dtype=config.precision)
-    return build_cell_network(
-        task.genotype,
-        config.search.num_cells,
-        config.search.channels,
-        dataset.image_shape,
-        dataset.num_classes,
-        dress,
-    )
 
 
 def _train(
@@ -250,7 +71,7 @@ def _train(
     trainer = trainer_of(task, optimizer)
     first = next(batches())
     began = time.perf_counter()
-    state = _initial_state(task, trainer)
+    state = initial_state(task, trainer)
     build_seconds = time.perf_counter() - began
     trace_seconds = trainer.trace(state, first)
     began = time.perf_counter()
@@ -270,13 +91,6 @@ def _train(
     return {"score": score, "seconds": spent}
 
 
-def _initial_state(task: Task, trainer: Trainer) -> LearnerState:
-    if not task.is_interpreted:
-        return trainer.initial_state(task.seed)
-    encoded = encode(task.genotype, _space(task.setting))
-    return trainer.initial_state(task.seed, encoded)
-
-
 def _train_on_teacher(task: Task) -> Evaluation:
     teacher, steps = _teacher(task.teacher_path)
     optimizer = teacher.metadata["inner_optimizer"]
@@ -287,34 +101,6 @@ def _train_on_teacher(task: Task) -> Evaluation:
 def _teacher(path: str) -> tuple[Teacher, list[SyntheticData]]:
     teacher = load(path)
     return teacher, teacher_steps(teacher)
-
-
-def teacher_steps(teacher: Teacher) -> list[SyntheticData]:
-    """Returns what a learner sees of an export, step by step."""
-    return [
-        SyntheticData(
-            tf.constant(batch.images),
-            tf.constant(batch.labels),
-            {
-                "learning_rate": tf.constant(batch.inner_learning_rate),
-                "momentum": tf.constant(batch.inner_momentum),
-            },
-        )
-        for batch in teacher.batches()
-    ]
-
-
-def teacher_digest(teacher: Teacher) -> str:
-    """Returns the hash of all that a learner sees of an export."""
-    digest = hashlib.sha256(teacher.metadata["inner_optimizer"].encode())
-    for array in (
-        teacher.images,
-        teacher.labels,
-        teacher.inner_learning_rate,
-        teacher.inner_momentum,
-    ):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
 
 
 def training_of(
@@ -465,7 +251,7 @@ def _count(attribute: str, task: Task) -> Evaluation:
 
 def _score_untrained(task: Task) -> Evaluation:
     began = time.perf_counter()
-    model = _build_network(task)
+    model = build_network(task)
     learner = from_keras(lambda: model, second_order=False)
     params, statistics = learner.init(task.seed)
     variables = model.trainable_variables, model.non_trainable_variables

@@ -5,6 +5,7 @@ done: a search that was killed goes on where it was, and processes that share a
 workdir share the work.
 """
 
+import hashlib
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -27,14 +28,9 @@ from gtn_tf.export import export
 from gtn_tf.interrupts import catch_signals, exit_code
 from gtn_tf.metrics import Progress, say, to_json
 from gtn_tf.nas import search_summary
+from gtn_tf.nas.evaluation_task import Setting, setting_of
 from gtn_tf.nas.evaluator_names import EvaluatorName, parse_evaluator
-from gtn_tf.nas.evaluators import (
-    Setting,
-    evaluate_job,
-    setting_of,
-    teacher_digest,
-    training_of,
-)
+from gtn_tf.nas.evaluators import evaluate_job, training_of
 from gtn_tf.nas.executors import executor
 from gtn_tf.nas.genotypes import Genotype
 from gtn_tf.nas.score_table import read_scores
@@ -214,6 +210,19 @@ def plan(
                 },
             }
     return planned
+
+
+def teacher_digest(teacher: Teacher) -> str:
+    """Returns the hash of all that a learner sees of an export."""
+    digest = hashlib.sha256(teacher.metadata["inner_optimizer"].encode())
+    for array in (
+        teacher.images,
+        teacher.labels,
+        teacher.inner_learning_rate,
+        teacher.inner_momentum,
+    ):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def budget_of(

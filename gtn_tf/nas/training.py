@@ -17,6 +17,7 @@ from gtn_tf.inner_loop import inner_step
 from gtn_tf.inner_optimizers import InnerOptimizer
 from gtn_tf.learners import Learner
 from gtn_tf.real_batches import RealData
+from gtn_tf.teacher import Teacher
 from gtn_tf.types import DivergenceError, LearnerState
 
 
@@ -100,6 +101,21 @@ class Trainer:
     def accuracy(self, state: LearnerState) -> float:
         """Returns the share of the validation images that are right."""
         return float(self._test(state))
+
+
+def teacher_steps(teacher: Teacher) -> list[SyntheticData]:
+    """Returns what a learner sees of an export, step by step."""
+    return [
+        SyntheticData(
+            tf.constant(batch.images),
+            tf.constant(batch.labels),
+            {
+                "learning_rate": tf.constant(batch.inner_learning_rate),
+                "momentum": tf.constant(batch.inner_momentum),
+            },
+        )
+        for batch in teacher.batches()
+    ]
 
 
 def _wait(state: LearnerState) -> None:

@@ -16,8 +16,7 @@ from absl import logging
 from gtn_tf import data
 from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
 from gtn_tf.learners import from_keras
-from gtn_tf.nas.evaluators import teacher_steps
-from gtn_tf.nas.training import Trainer
+from gtn_tf.nas.training import Trainer, teacher_steps
 from gtn_tf.real_batches import RealData
 from gtn_tf.seeds import Purpose, fold, root_seed
 from gtn_tf.teacher import Teacher, load
