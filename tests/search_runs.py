@@ -26,7 +26,7 @@ def get_config() -> config_dict.ConfigDict:
 
 def write_truth(path: Path, num_missing: int = 0) -> list[str]:
     """Writes accuracies 0.1, 0.2, ..; returns the keys in their order."""
-    from gtn_tf.nas.search import sample_architectures
+    from gtn_tf.nas.search_plan import sample_architectures
 
     genotypes = sample_architectures(get_config())
     with path.open("w", newline="") as file:

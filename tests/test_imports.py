@@ -27,7 +27,7 @@ figures plots search_figures
 page results report_evaluation report_training report
 pretrain
 export baselines comparison
-nas.evaluators nas.search
+nas.evaluators nas.search_plan nas.search
 main
 """
 _FOLDER = Path(gtn_tf.__file__).parent

@@ -10,7 +10,7 @@ import tiny
 
 from gtn_tf import data
 from gtn_tf.nas.genotypes import Genotype
-from gtn_tf.nas.search import sample_architectures
+from gtn_tf.nas.search_plan import sample_architectures
 from gtn_tf.nas.store import Store
 
 _N = search_runs.NUM_ARCHITECTURES
