@@ -1,4 +1,5 @@
 import csv
+import weakref
 
 import exports
 import keras
@@ -218,9 +219,11 @@ def test_a_network_is_built_and_traced_once(teacher, monkeypatch):
         for part in ("build", "trace"):
             assert other["seconds"][part] == first["seconds"][part]
     assert built == _GENOTYPES[:1]
+    (kept,) = map(weakref.ref, cell_trainers._TRAINERS.values())
     evaluators.evaluate_job(_job("real", _GENOTYPES[1]))
     assert built == _GENOTYPES
     assert len(cell_trainers._TRAINERS) == 1
+    assert kept() is None  # hundreds of graphs would fill the memory
 
 
 @pytest.mark.slow

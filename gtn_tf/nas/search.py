@@ -155,7 +155,7 @@ def _run(
     shown_at = time.monotonic()
     try:
         for number, (key, outcome) in enumerate(
-            run_jobs(evaluate_job, due, should_stop), start=1
+            run_jobs(do_job, due, should_stop), start=1
         ):
             identity = {k: v for k, v in planned[key].items() if k != "job"}
             results[key] = {**identity, **outcome, "versions": versions}
@@ -173,6 +173,12 @@ def _run(
                 _show_best(config, results)
     finally:
         progress.close()
+
+
+def do_job(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Does one job in a process that may be new, such as a Ray worker."""
+    configure_runtime(job["config"]["num_logical_devices"])
+    return evaluate_job(job)
 
 
 def _show_best(config: config_dict.ConfigDict, results: Mapping) -> None:
