@@ -9,6 +9,7 @@ import search_runs
 import tiny
 
 from gtn_tf import data
+from gtn_tf.nas.cell_cost import cell_network_cost
 from gtn_tf.nas.genotypes import Genotype
 from gtn_tf.nas.search_plan import sample_architectures
 from gtn_tf.nas.store import Store
@@ -101,13 +102,23 @@ def test_the_selected_genotype_is_the_best_by_the_first_evaluator(done):
     assert ranked["genotype"] == selected["text"]
 
 
-def test_results_hold_their_jobs(done):
+def test_the_logged_genotype_is_the_evaluated_one(done, truth):
+    """The official code logs one and scores another."""
     results = Store(done[0] / "search" / "results").all()
     assert len(results) == 3 * _N
+    true_scores = {key: (i + 1) / 10 for i, key in enumerate(truth[1])}
     for result in results.values():
         genotype = Genotype.from_text(result["genotype"])
         assert genotype.key() == result["genotype_key"]
+        cost = cell_network_cost(genotype, 0, 2, (8, 8, 1), 10)
+        expected = {
+            "params": cost.params,
+            "flops": cost.multiply_adds,
+            truth[0]: true_scores[genotype.key()],
+        }
+        assert result["score"] == expected[result["evaluator"]]
         assert result["versions"].keys() == {"gtn_tf", "tensorflow", "keras"}
+    assert len({r["score"] for r in results.values()}) > 2 * _N
 
 
 def test_what_a_search_says(done):
