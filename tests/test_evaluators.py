@@ -356,6 +356,23 @@ def test_untrained_scores(name):
     assert np.all(np.isfinite(scores))
 
 
+def test_untrained_scores_see_different_images(monkeypatch):
+    batches = []
+
+    def score(model, real):
+        batches.append(real)
+        return 1.0
+
+    monkeypatch.setitem(evaluators.PROXIES, "naswot", score)
+    for genotype in _GENOTYPES:
+        evaluators.evaluate_job(_job("naswot", genotype))
+    for images, labels in batches:
+        assert images.shape == (64, 8, 8, 1)
+        assert len(np.unique(images.numpy().reshape(64, -1), axis=0)) == 64
+        assert np.all(np.sum(labels, axis=-1) == 1)
+    assert not np.allclose(batches[0].images, batches[1].images)
+
+
 def _write_table(path, rows, header=("genotype", "score")):
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([header, *rows])

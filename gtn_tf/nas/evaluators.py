@@ -73,7 +73,9 @@ def _train(
     began = time.perf_counter()
     state = initial_state(task, trainer)
     build_seconds = time.perf_counter() - began
-    trace_seconds = trainer.trace(state, first)
+    trace_seconds = trainer.trace(
+        state, first, also_validate=task.is_interpreted
+    )
     began = time.perf_counter()
     state = trainer.train(state, batches())
     trained = time.perf_counter()
@@ -157,20 +159,11 @@ def _train_on_subset(task: Task) -> Evaluation:
 
 @functools.lru_cache(maxsize=1)
 def _draw_subset(setting: Setting, batch_size: int) -> tuple[DrawBatch, int]:
-    pixels, label_ids = setting.dataset.train
     chosen = choose_subset(setting.config, setting.dataset).reshape(-1)
 
     def draw(step: int) -> Batch:
         positions = np.arange(step * batch_size, (step + 1) * batch_size)
-        of_batch = chosen[positions % len(chosen)]
-        return Batch(
-            normalize(
-                tf.constant(pixels[of_batch]),
-                setting.dataset.mean,
-                setting.dataset.std,
-            ),
-            tf.one_hot(label_ids[of_batch], setting.dataset.num_classes),
-        )
+        return _batch_of(setting, chosen[positions % len(chosen)])
 
     return draw, len(chosen)
 
@@ -259,13 +252,30 @@ def _score_untrained(task: Task) -> Evaluation:
         for variable, value in zip(kept, drawn, strict=True):
             variable.assign(value)
     built = time.perf_counter()
-    real = sample_batch(
-        task.setting.train,
-        fold(task.seed, Purpose.REAL_BATCH, 0),
-        _PROXY_BATCH_SIZE,
-    )
-    score = PROXIES[task.name.kind](model, real)
+    score = PROXIES[task.name.kind](model, _draw_different(task))
     return _untrained(score, built - began, built)
+
+
+def _draw_different(task: Task) -> Batch:
+    """Draws without replacement: an image twice would make naswot -inf."""
+    num_images = len(task.setting.dataset.train.images)
+    seed = fold(task.seed, Purpose.REAL_BATCH, 0).numpy()
+    rng = np.random.default_rng([int(v) & 0xFFFFFFFF for v in seed])
+    chosen = rng.permutation(num_images)[:_PROXY_BATCH_SIZE]
+    return _batch_of(task.setting, chosen)
+
+
+def _batch_of(setting: Setting, positions: np.ndarray) -> Batch:
+    """Returns training images as they are, not augmented."""
+    pixels, label_ids = setting.dataset.train
+    return Batch(
+        normalize(
+            tf.constant(pixels[positions]),
+            setting.dataset.mean,
+            setting.dataset.std,
+        ),
+        tf.one_hot(label_ids[positions], setting.dataset.num_classes),
+    )
 
 
 def _untrained(score: float, build: float, began: float) -> Evaluation:

@@ -60,12 +60,19 @@ class Trainer:
         params, statistics = self._learner.init(*arguments)
         return LearnerState(params, statistics, self._optimizer.init(params))
 
-    def trace(self, state: LearnerState, data: SyntheticData) -> float:
+    def trace(
+        self,
+        state: LearnerState,
+        data: SyntheticData,
+        also_validate: bool = False,
+    ) -> float:
         """Traces and compiles for batches like `data`, unless that is done.
 
         Args:
           state: not changed.
           data: one step's.
+          also_validate: ask for an accuracy too, so that the first real one
+            does not pay for the optimisation of its graph.
 
         Returns:
           The seconds that it takes, or took at the first call.
@@ -77,6 +84,8 @@ class Trainer:
             # run, whose result is dropped.
             _wait(self._step(state, data))
             self._test.get_concrete_function(state)
+            if also_validate:
+                self.accuracy(state)
             self._trace_seconds[shape] = time.perf_counter() - began
         return self._trace_seconds[shape]
 
