@@ -115,25 +115,59 @@ def source_of_run(name: str, run: Run, seconds: float, how: str) -> Source:
     return Source(name, synthesize, seconds, how)
 
 
+class MetaTrained(NamedTuple):
+    """A meta-training of a baseline that is done.
+
+    Attributes:
+      config: its own.
+      folder: its workdir.
+      seconds: of all that were tried.
+      how: one line on the rates.
+    """
+
+    config: config_dict.ConfigDict
+    folder: Path
+    seconds: float
+    how: str
+
+
 def _meta_trained(name: str, setting: Setting) -> Source:
-    """Meta-trains once per rate; takes the best by validation accuracy."""
-    rates = setting.config.evaluation.meta_learning_rates or (
-        setting.config.meta.learning_rate,
+    done = meta_train(name, setting.config, setting.workdir)
+    run = restore_run(done.config, done.folder)
+    return source_of_run(name, run, done.seconds, done.how)
+
+
+def meta_train(
+    name: str, config: config_dict.ConfigDict, workdir: Path
+) -> MetaTrained:
+    """Meta-trains once per rate; takes the best by validation accuracy.
+
+    Args:
+      name: `real` or `distillation`.
+      config: of the GTN that it is compared with.
+      workdir: of that GTN; the baseline's is `baselines/NAME/RATE` in it.
+
+    Raises:
+      DivergenceError: it diverged at every rate.
+      Stopped: a signal came.
+    """
+    rates = config.evaluation.meta_learning_rates or (
+        config.meta.learning_rate,
     )
     trials = []
     for rate in rates:
-        config = _baseline_config(setting.config, name, rate)
-        folder = setting.workdir / "baselines" / name / f"{rate:g}"
+        of_trial = _baseline_config(config, name, rate)
+        folder = workdir / "baselines" / name / f"{rate:g}"
         say(f"baseline {name}: meta-training at meta.learning_rate {rate:g}")
         try:
-            code = pretrain(config, folder)
+            code = pretrain(of_trial, folder)
         except DivergenceError as error:
             say(f"baseline {name}: {error}")
             continue
         if code:
             raise Stopped(code)
         last = read_rows(folder / "metrics.jsonl")[-1]
-        trials.append((last["validation_accuracy"], rate, config, folder))
+        trials.append((last["validation_accuracy"], rate, of_trial, folder))
     if not trials:
         raise DivergenceError(
             f"baseline {name!r} diverged at every meta-learning rate of "
@@ -145,7 +179,7 @@ def _meta_trained(name: str, setting: Setting) -> Source:
         read_rows(trial[3] / "metrics.jsonl")[-1]["seconds"] for trial in trials
     )
     how = f"inner rates learned, meta.learning_rate {rate:g} of {len(rates)}"
-    return source_of_run(name, restore_run(config, folder), seconds, how)
+    return MetaTrained(config, folder, seconds, how)
 
 
 def _baseline_config(
@@ -179,20 +213,34 @@ def _draw_real(setting: Setting) -> DrawBatches:
 
 def _draw_subset(setting: Setting) -> DrawBatches:
     """One balanced set of T x B real images, the same for every learner."""
-    label_ids = _label_ids(setting)
     pixels, of_pixels = setting.dataset.train
-    rng = np.random.default_rng(setting.config.seed)
-    chosen = np.empty(label_ids.shape, np.int64)
-    for label in range(setting.dataset.num_classes):
-        places = label_ids == label
-        members = rng.permutation(np.flatnonzero(of_pixels == label))
-        # More places than images: they come round again.
-        chosen[places] = np.resize(members, places.sum())
+    chosen = choose_subset(setting.config, setting.dataset)
     images = normalize(
         tf.constant(pixels[chosen]), setting.dataset.mean, setting.dataset.std
     )
-    labels = tf.one_hot(label_ids, setting.dataset.num_classes)
+    labels = tf.one_hot(of_pixels[chosen], setting.dataset.num_classes)
     return lambda seed: (images, labels)
+
+
+def choose_subset(
+    config: config_dict.ConfigDict, dataset: Dataset
+) -> np.ndarray:
+    """Chooses as many training images as there are synthetic ones.
+
+    Returns:
+      [T, B] positions; the classes come in turn.
+    """
+    label_ids = balanced_label_ids(
+        *_sequence_shape(config), dataset.num_classes
+    ).numpy()
+    rng = np.random.default_rng(config.seed)
+    chosen = np.empty(label_ids.shape, np.int64)
+    for label in range(dataset.num_classes):
+        places = label_ids == label
+        of_label = np.flatnonzero(dataset.train.label_ids == label)
+        # More places than images: they come round again.
+        chosen[places] = np.resize(rng.permutation(of_label), places.sum())
+    return chosen
 
 
 def _draw_noise(setting: Setting) -> DrawBatches:

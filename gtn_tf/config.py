@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import config_dict
 
+from gtn_tf.nas.evaluator_names import CHOICES, parse_evaluator
 from gtn_tf.nas.operations import OPS
 from gtn_tf.types import InputError
 
@@ -41,6 +42,8 @@ NORMALIZATIONS = ("mean_only", "batch", "none")
 INNER_OPTIMIZERS = ("sgd", "adam", "rmsprop")
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 PRECISIONS = ("float32", "mixed_bfloat16")
+EXECUTORS = ("inline", "ray")
+SCHEDULES = ("constant", "cosine")
 
 
 class Field(NamedTuple):
@@ -82,6 +85,7 @@ def _real(
     expected: str,
     is_valid: Callable[[float], bool],
     meaning: str,
+    **more: Any,
 ) -> Field:
     def check(value: object) -> bool:
         if value is None:
@@ -89,7 +93,7 @@ def _real(
         return _is_number(value) and is_valid(value)
 
     none = "None or " if default is None else ""
-    return Field(default, none + expected, check, meaning)
+    return Field(default, none + expected, check, meaning, **more)
 
 
 def _choice(default: str, choices: tuple, meaning: str, **more: Any) -> Field:
@@ -140,6 +144,32 @@ def _are_positive(value: object) -> bool:
     )
 
 
+def _is_evaluator(value: object) -> bool:
+    try:
+        return isinstance(value, str) and bool(parse_evaluator(value))
+    except InputError:
+        return False
+
+
+def _are_different(
+    is_valid: Callable[[Any], bool],
+) -> Callable[[object], bool]:
+    """Returns the test for tuples of different valid values, at least one."""
+    return lambda values: (
+        isinstance(values, tuple | list)
+        and all(map(is_valid, values))
+        and 0 < len(set(values)) == len(values)
+    )
+
+
+def _is_op(value: object) -> bool:
+    return isinstance(value, str) and value in OPS
+
+
+def _is_path(value: object) -> bool:
+    return value is None or (isinstance(value, str) and bool(value))
+
+
 def learner_names(config: config_dict.ConfigDict) -> list[str]:
     """Returns the families of `learner.name`, one or several."""
     return [name.strip() for name in config.learner.name.split(",")]
@@ -170,7 +200,7 @@ FIELDS = {
     "dataset.data_dir": Field(
         None,
         "None or a directory",
-        lambda v: v is None or (isinstance(v, str) and bool(v)),
+        _is_path,
         "where TFDS' data are; None: TFDS_DATA_DIR or TFDS' default",
         may_change=True,
     ),
@@ -379,6 +409,121 @@ FIELDS = {
     "evaluation.tuning_num_learners": _whole(
         5, 1, "validation learners per such pair", may_change=True
     ),
+    "search.num_architectures": _whole(
+        128, 1, "different genotypes that are drawn", may_change=True
+    ),
+    "search.num_nodes": _whole(5, 1, "nodes per cell", may_change=True),
+    "search.num_cells": _whole(
+        3,
+        0,
+        "N, normal cells between reductions; 3N + 2 cells in all",
+        may_change=True,
+    ),
+    "search.channels": _whole(
+        32,
+        1,
+        "F, channels of a state before the first reduction",
+        may_change=True,
+    ),
+    "search.ops": Field(
+        tuple(OPS)[:11],
+        f"a tuple of different ones of {', '.join(OPS)}",
+        _are_different(_is_op),
+        "operations of the space",
+        may_change=True,
+    ),
+    "search.evaluators": Field(
+        ("gtn", "real", "params", "flops"),
+        f"a tuple of different ones of {CHOICES}",
+        _are_different(_is_evaluator),
+        "what scores each architecture; the first one selects",
+        may_change=True,
+    ),
+    "search.truth": Field(
+        "real:epochs=100",
+        f"one of {CHOICES}",
+        _is_evaluator,
+        "the accuracy that the scores are compared with; `real` trains the "
+        "network in its final form here (plain convolutions, running "
+        "statistics) and by a cosine schedule",
+        may_change=True,
+    ),
+    "search.truth_num_architectures": _whole(
+        None,
+        0,
+        "architectures, the first drawn, that the truth is found of; None: all",
+        may_change=True,
+    ),
+    "search.truth_learning_rate": _real(
+        0.025, "a number > 0", lambda v: v > 0, "of SGD", may_change=True
+    ),
+    "search.truth_batch_size": _whole(
+        128, 2, "real images per step", may_change=True
+    ),
+    "search.real_learning_rate": _real(
+        0.025,
+        "a number > 0",
+        lambda v: v > 0,
+        "of SGD, for the evaluators `real` and `real_subset`",
+        may_change=True,
+    ),
+    "search.real_momentum": _real(
+        0.9,
+        "a number in [0, 1)",
+        lambda v: 0 <= v < 1,
+        "of SGD, for them and the truth",
+        may_change=True,
+    ),
+    "search.real_schedule": _choice(
+        "cosine",
+        SCHEDULES,
+        "of their rate, over the steps, epochs or seconds given",
+        may_change=True,
+    ),
+    "search.real_batch_size": _whole(
+        None,
+        2,
+        "real images per step for them; None: inner.batch_size",
+        may_change=True,
+    ),
+    "search.gtn": Field(
+        None,
+        "None, a workdir or an export",
+        _is_path,
+        "the GTN; None: the workdir's, which is meta-trained first where it "
+        "has none",
+        may_change=True,
+    ),
+    "search.distillation": Field(
+        None,
+        "None, a workdir or an export",
+        _is_path,
+        "distilled images; None: baselines/distillation in the workdir, which "
+        "is meta-trained first where there is none",
+        may_change=True,
+    ),
+    "search.interpret": _switch(
+        True,
+        "one graph runs any genotype, for the evaluators: tracing it takes a "
+        "minute or more, once per process, and its steps are slower; False: "
+        "each network is built and traced, as for the truth",
+        may_change=True,
+    ),
+    "search.executor": _choice(
+        "inline",
+        EXECUTORS,
+        "where evaluations run: this process, or a Ray cluster",
+        may_change=True,
+    ),
+    "search.shard": _whole(
+        0,
+        0,
+        "which share of the evaluations this process does",
+        may_change=True,
+    ),
+    "search.num_shards": _whole(
+        1, 1, "processes that share the workdir", may_change=True
+    ),
     "checkpoint.every_steps": _whole(
         100, 1, "meta-steps between checkpoints", may_change=True
     ),
@@ -563,5 +708,18 @@ _PAIRS = (
         "'{c.learner.name}'",
         "expected one tuple of widths, or None, per family",
         "set --config.learner.widths=None for the official widths",
+    ),
+    (
+        lambda c: c.search.truth in c.search.evaluators,
+        "search.truth '{c.search.truth}' is one of search.evaluators",
+        "expected something else to compare them with",
+        "set --config.search.truth to a longer training",
+    ),
+    (
+        lambda c: c.search.shard >= c.search.num_shards,
+        "search.shard {c.search.shard} with search.num_shards "
+        "{c.search.num_shards}",
+        "expected 0 <= shard < num_shards",
+        "set --config.search.shard and --config.search.num_shards",
     ),
 )

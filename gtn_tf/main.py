@@ -59,6 +59,12 @@ def _evaluate(config: config_dict.ConfigDict, workdir: Path) -> int:
     return comparison.evaluate(config, workdir)
 
 
+def _search(config: config_dict.ConfigDict, workdir: Path) -> int:
+    from gtn_tf.nas import search
+
+    return search.search(config, workdir)
+
+
 def _report(config: config_dict.ConfigDict, workdir: Path) -> int:
     from gtn_tf import report
 
@@ -69,6 +75,7 @@ def _report(config: config_dict.ConfigDict, workdir: Path) -> int:
 MODES: dict[str, Callable[[config_dict.ConfigDict, Path], int]] = {
     "pretrain": _pretrain,
     "evaluate": _evaluate,
+    "search": _search,
     "export": _export,
     "report": _report,
 }

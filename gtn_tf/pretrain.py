@@ -117,7 +117,7 @@ def pretrain(config: config_dict.ConfigDict, workdir: Path) -> int:
         done = int(run.step.numpy())
         _check_equal(run.devices, done, "checkpoint", "one shared --workdir")
         if run.devices.is_chief:
-            _write_config(config, workdir)
+            write_config(config, workdir)
             if restored is not None:
                 say(f"resumed at meta-step {done} of {config.meta.num_steps}")
         return _train(run, workdir, done, caught)
@@ -396,7 +396,8 @@ def _draw_samples(
         board.image(step, "curriculum", plots.curriculum_grid(*facts))
 
 
-def _write_config(config: config_dict.ConfigDict, workdir: Path) -> None:
+def write_config(config: config_dict.ConfigDict, workdir: Path) -> None:
+    """Writes config.json, with the environment."""
     write_json(
         workdir / "config.json",
         {**config.to_dict(), "environment": environment()},

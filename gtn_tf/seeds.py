@@ -27,6 +27,7 @@ class Purpose(enum.IntEnum):
     TUNING = 8
     EVALUATION = 9
     WINDOW = 10
+    SEARCH = 11
 
 
 def root_seed(seed: int) -> tf.Tensor:

@@ -14,7 +14,8 @@ _CANDIDATES = (
     *(-1, 0, 1, 2, 4, 2**62, 0.5, 1.0, -0.5, 1.5),
     *(float("nan"), float("inf"), True, None, "", "no such", "1"),
     *((), (0,), (2, 1), (1.5, 2), ((3, 2),), ((1, 2, 3),), (None, 3), [[0]]),
-    *({}, b"bytes", _OBJECT, ("conv1x1", "identity")),
+    *(("conv1x1", "identity"), ("gtn",)),
+    *({}, b"bytes", _OBJECT),
 )
 #: What each kind of key must refuse, whatever its range.
 _WRONG_TYPES = {
@@ -31,6 +32,10 @@ _WRONG_IF_NONE = {
     "learner.widths": (5, 0.5, "1", (), (0,), (1.5, 2), ((3, 2), 4), (None, 3)),
     "meta.global_clipnorm": (0, -0.5, True, "1", float("inf"), float("nan")),
     "num_logical_devices": (0, -1, True, 1.5, "2"),
+    "search.truth_num_architectures": (-1, True, 1.5, "2"),
+    "search.real_batch_size": (1, True, 1.5, "2"),
+    "search.gtn": ("", 1, True),
+    "search.distillation": ("", 1, True),
     "evaluation.widths": (5, "1", (1,), ((0,),), ((1.5, 2),), (((3, 2),),)),
 }
 _OUT_OF_RANGE = {
@@ -60,6 +65,19 @@ _OUT_OF_RANGE = {
     "evaluation.tuning_learning_rates": ((), (0.1, float("nan"))),
     "evaluation.tuning_momenta": ((), (0.5, 1.0)),
     "evaluation.tuning_num_learners": (0,),
+    "search.num_architectures": (0,),
+    "search.num_nodes": (0,),
+    "search.num_cells": (-1,),
+    "search.channels": (0,),
+    "search.ops": ((), "conv1x1", ("conv1x1", "conv1x1"), ("conv9x9",)),
+    "search.evaluators": ((), "gtn", ("gtn", "gtn"), ("gtn", "real:steps=0")),
+    "search.truth": ("real:steps=0", "gtn:steps=1"),
+    "search.truth_learning_rate": (0,),
+    "search.truth_batch_size": (1,),
+    "search.real_learning_rate": (0,),
+    "search.real_momentum": (1,),
+    "search.shard": (-1,),
+    "search.num_shards": (0,),
     "checkpoint.every_steps": (0,),
     "checkpoint.max_to_keep": (0,),
     "jit_compile": ("yes",),
@@ -215,6 +233,14 @@ def test_missing_key(key):
             {"learner.name": "mlp,mlp", "learner.widths": (None,)},
             ("learner.widths (None,)", "'mlp,mlp'"),
         ),
+        (
+            {"search.truth": "gtn"},
+            ("search.truth 'gtn' is one of search.evaluators",),
+        ),
+        (
+            {"search.shard": 2, "search.num_shards": 2},
+            ("search.shard 2 with search.num_shards 2",),
+        ),
     ],
 )
 def test_impossible_pair(values, parts):
@@ -260,6 +286,7 @@ def test_choices_are_those_of_the_modules():
         normalization,
         tfds_reader,
     )
+    from gtn_tf.nas import evaluators, executors
 
     assert set(config_module.DATASETS) == set(data.DATASETS)
     assert set(config_module.CURRICULA) == set(curricula.CURRICULA)
@@ -271,6 +298,8 @@ def test_choices_are_those_of_the_modules():
     assert set(config_module.INNER_OPTIMIZERS) == set(
         inner_optimizers.INNER_OPTIMIZERS
     )
+    assert set(config_module.EXECUTORS) == set(executors.EXECUTORS)
+    assert set(config_module.SCHEDULES) == set(evaluators.SCHEDULES)
     assert set(config_module.STRATEGIES) == set(distribution.STRATEGIES)
     for name, official in tfds_reader.OFFICIAL.items():
         assert config_module.DATASETS[name] == (official.image_shape, 10)

@@ -10,7 +10,7 @@ import gtn_tf
 #: Lower layers first; a module imports from the lines above its own only,
 #: or from those named before it in its own line.
 LAYERS = """
-types nas.operations
+types nas.operations nas.evaluator_names
 cluster config config_reference metrics checkpoints interrupts intervals
 teacher
 seeds tfds_reader data real_batches
@@ -23,10 +23,13 @@ inner_problem data_gradients
 meta_gradient evaluation meta_step
 assembly
 nas.correlation nas.ranking nas.store nas.executors nas.zero_cost
+nas.score_table nas.search_summary nas.training nas.evaluation_task
+nas.cell_trainers nas.user_models
 figures plots search_figures
 page results report_evaluation report_training report
 pretrain
 export baselines comparison
+nas.evaluators nas.search_plan nas.search
 main
 """
 _FOLDER = Path(gtn_tf.__file__).parent
@@ -87,6 +90,7 @@ _WITHOUT_TENSORFLOW = [
         *("main", "config", "figures", "plots", "report", "teacher"),
         *("nas.genotypes", "nas.search_space", "nas.cell_cost"),
         *("search_figures", "nas.ranking", "nas.store", "nas.executors"),
+        *("nas.evaluator_names", "nas.score_table", "nas.search_summary"),
     )
     if name in _MODULES
 ]

@@ -1,0 +1,53 @@
+"""Does a GTN rank cells better than real data? A study for two CPU cores.
+
+    python -m gtn_tf.main --config=configs/cifar10_16_nas.py --mode=search
+
+CIFAR-10 at 16x16 pixels; 128 cells of 5 nodes and 11 operations; networks of
+N = 1 and F = 8. The GTN's 20 steps are compared with real data at equal steps,
+three and nine times as many, equal seconds, and a subset as large as the
+synthetic set; and with what needs no training. The truth is 1500 steps of 64
+real images.
+
+Estimated: 7 hours on 2 cores and half an hour for the GTN. Measured per step
+of 64 images of a network of 3.3 million multiply-adds: 0.17 CPU seconds built,
+and by the operations about 0.25 interpreted; 16 x 20 steps of the latter, six
+validations of 4 CPU seconds and the truth are 370 CPU seconds per
+architecture. Killed, the same command goes on.
+Measured: -
+"""
+
+from ml_collections import config_dict
+
+from configs import mnist_cpu
+
+
+def get_config() -> config_dict.ConfigDict:
+    config = mnist_cpu.get_config()
+    config.dataset.name = "cifar10_16"
+    config.inner.num_steps = 20
+    config.inner.batch_size = 64
+    config.inner.learning_rate = 0.1
+    config.meta.num_steps = 1000
+
+    config.search.num_architectures = 128
+    config.search.num_nodes = 5
+    config.search.num_cells = 1
+    config.search.channels = 8
+    config.search.evaluators = (
+        "gtn",
+        "real:steps=20",
+        "real:steps=60",
+        "real:steps=180",
+        # What the GTN's steps take on two cores.
+        "real:seconds=3",
+        "real_subset",
+        "params",
+        "flops",
+        "naswot",
+        "synflow",
+    )
+    config.search.truth = "real:steps=1500"
+    config.search.truth_batch_size = 64
+    config.search.truth_learning_rate = 0.1
+    config.search.real_learning_rate = 0.1
+    return config

@@ -1,0 +1,39 @@
+"""A search of minutes: cells on scikit-learn's real 8x8 digits.
+
+    python -m gtn_tf.main --config=configs/digits_nas.py --mode=search
+
+Shows every part of a search on two CPU cores, the meta-training of its GTN
+included. Twelve architectures are too few to say which evaluator ranks better:
+see the width of the intervals, and configs/cifar10_16_nas.py.
+
+Measured: -
+"""
+
+from ml_collections import config_dict
+
+from configs import digits
+
+
+def get_config() -> config_dict.ConfigDict:
+    config = digits.get_config()
+    config.meta.num_steps = 200
+
+    config.search.num_architectures = 12
+    config.search.num_nodes = 2
+    config.search.num_cells = 1
+    config.search.channels = 8
+    config.search.evaluators = (
+        "gtn",
+        "real",
+        "params",
+        "flops",
+        "naswot",
+        "synflow",
+    )
+    # Ten epochs.
+    config.search.truth = "real:steps=200"
+    config.search.truth_batch_size = 50
+    config.search.truth_learning_rate = 0.1
+    config.search.real_learning_rate = 0.1
+    config.search.real_momentum = 0.5
+    return config

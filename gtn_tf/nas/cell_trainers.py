@@ -1,0 +1,108 @@
+"""What trains the network of a genotype: built for it, or one for all.
+
+One graph that interprets any genotype is traced once per process. A network
+that is built is traced for each genotype, once for all the evaluators that
+come one after the other.
+"""
+
+import dataclasses
+import functools
+import gc
+
+import keras
+import tensorflow as tf
+
+from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
+from gtn_tf.learners import Learner, from_keras
+from gtn_tf.nas.cell_interpreter import (
+    CellInterpreter,
+    EncodedGenotype,
+    draw_genotype,
+    encode,
+)
+from gtn_tf.nas.cell_network import DRESSES, build_cell_network
+from gtn_tf.nas.evaluation_task import Setting, Task
+from gtn_tf.nas.search_space import SearchSpace
+from gtn_tf.nas.training import Trainer
+from gtn_tf.seeds import root_seed
+from gtn_tf.types import LearnerState
+
+# Networks and their graphs are large: those of one genotype are kept.
+_TRAINERS: dict[tuple[str, str, str], Trainer] = {}
+
+
+def trainer_of(task: Task, optimizer: str) -> Trainer:
+    """Returns what trains the task's genotype; kept for the next job."""
+    if task.is_interpreted:
+        return _interpreting_trainer(task.setting, optimizer)
+    text = task.genotype.to_text()
+    key = (text, task.dress, optimizer)
+    if any(kept[0] != text for kept in _TRAINERS):
+        _TRAINERS.clear()
+        gc.collect()  # graphs and Keras models refer to themselves
+    if key not in _TRAINERS:
+        _TRAINERS[key] = Trainer(
+            lambda: from_keras(
+                functools.partial(build_network, task), second_order=False
+            ),
+            INNER_OPTIMIZERS[optimizer],
+            task.setting.validation,
+        )
+    return _TRAINERS[key]
+
+
+@functools.lru_cache(maxsize=2)
+def _interpreting_trainer(setting: Setting, optimizer: str) -> Trainer:
+    return Trainer(
+        functools.partial(_build_interpreter, setting),
+        INNER_OPTIMIZERS[optimizer],
+        setting.validation,
+    )
+
+
+def _build_interpreter(setting: Setting) -> Learner:
+    """Returns a learner whose `init` takes a seed and an encoded genotype."""
+    config, dataset = setting.config, setting.dataset
+    interpreter = CellInterpreter(
+        _space(setting),
+        config.search.num_cells,
+        config.search.channels,
+        dataset.image_shape,
+        dataset.num_classes,
+        dataclasses.replace(DRESSES["search"], dtype=config.precision),
+    )
+
+    @tf.function(autograph=False)
+    def init(seed: tf.Tensor, genotype: EncodedGenotype) -> tuple:
+        return interpreter.init_genotype(genotype, seed)
+
+    seed = root_seed(0)
+    init(seed, draw_genotype(_space(setting), seed))  # traces, for all
+    return Learner("cell", init, interpreter.apply)
+
+
+def _space(setting: Setting) -> SearchSpace:
+    search = setting.config.search
+    return SearchSpace(search.num_nodes, tuple(search.ops))
+
+
+def build_network(task: Task) -> keras.Model:
+    """Builds the network of the task's genotype, in its dress."""
+    config, dataset = task.setting.config, task.setting.dataset
+    dress = dataclasses.replace(DRESSES[task.dress], dtype=config.precision)
+    return build_cell_network(
+        task.genotype,
+        config.search.num_cells,
+        config.search.channels,
+        dataset.image_shape,
+        dataset.num_classes,
+        dress,
+    )
+
+
+def initial_state(task: Task, trainer: Trainer) -> LearnerState:
+    """Draws fresh weights for the task's genotype."""
+    if not task.is_interpreted:
+        return trainer.initial_state(task.seed)
+    encoded = encode(task.genotype, _space(task.setting))
+    return trainer.initial_state(task.seed, encoded)

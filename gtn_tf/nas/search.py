@@ -1,0 +1,258 @@
+"""Random search (`--mode=search`): sample, score, rank, select.
+
+Every pair of architecture and evaluator is one job, and one file once it is
+done: a search that was killed goes on where it was, and processes that share a
+workdir share the work.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import logging
+from ml_collections import config_dict
+from tqdm import tqdm
+
+from gtn_tf import __version__, search_figures
+from gtn_tf.baselines import Stopped, meta_train
+from gtn_tf.checkpoints import check_workdir, write_json
+from gtn_tf.config import flatten
+from gtn_tf.distribution import configure_runtime
+from gtn_tf.export import export
+from gtn_tf.interrupts import catch_signals, exit_code
+from gtn_tf.metrics import Progress, say, to_json
+from gtn_tf.nas import search_summary
+from gtn_tf.nas.evaluation_task import Setting, setting_of
+from gtn_tf.nas.evaluator_names import parse_evaluator
+from gtn_tf.nas.evaluators import evaluate_job
+from gtn_tf.nas.executors import executor
+from gtn_tf.nas.genotypes import Genotype
+from gtn_tf.nas.score_table import read_scores
+from gtn_tf.nas.search_plan import Planned, plan, sample_architectures
+from gtn_tf.nas.store import Store, shard
+from gtn_tf.pretrain import pretrain, write_config
+from gtn_tf.teacher import Teacher, load
+from gtn_tf.types import InputError
+
+_TABLE_SECONDS = 60.0  # between two live tables
+_IN_LIVE_TABLE = 10
+
+
+def search(config: config_dict.ConfigDict, workdir: Path) -> int:
+    """Searches; resumes what the workdir holds.
+
+    Returns:
+      The exit code: 0, or 128 + the number of the signal that stopped it.
+
+    Raises:
+      InputError: bad config, data or workdir, or a GTN of other data.
+      DivergenceError: the GTN, where it has to be meta-trained first, did.
+    """
+    run_jobs = executor(config.search.executor)
+    check_workdir(config, workdir)
+    configure_runtime(config.num_logical_devices, config.tensor_float_32)
+    genotypes = sample_architectures(config)
+    names = [parse_evaluator(text) for text in config.search.evaluators]
+    names.append(parse_evaluator(config.search.truth))
+    for name in names:
+        if name.kind == "table":
+            read_scores(Path(name.path))
+    try:
+        teachers = _teachers(config, workdir, {name.kind for name in names})
+    except Stopped as stopped:
+        return stopped.code
+    settings = to_json(dict(flatten(config.to_dict())))
+    _check_teachers(teachers, setting_of(settings))
+    store = Store(workdir / "search" / "results")
+    if not (workdir / "config.json").exists():
+        write_config(config, workdir)
+    planned = plan(config, settings, genotypes, names, teachers)
+    with catch_signals() as caught:
+        _run(config, run_jobs, planned, store, lambda: bool(caught))
+        if caught:
+            say("stopped; the same command goes on")
+            return exit_code(caught)
+        return _finish(config, workdir, planned, store, teachers)
+
+
+def _teachers(
+    config: config_dict.ConfigDict, workdir: Path, kinds: set[str]
+) -> dict[str, Teacher]:
+    """Returns what evaluators train on, by their kind."""
+    makers = {"gtn": _make_gtn, "distillation": _make_distillation}
+    teachers = {}
+    for kind, make in makers.items():
+        if kind in kinds:
+            path = config.search[kind]
+            teachers[kind] = load(
+                make(config, workdir) if path is None else Path(path)
+            )
+    return teachers
+
+
+def _make_gtn(config: config_dict.ConfigDict, workdir: Path) -> Path:
+    """Meta-trains the workdir's GTN, unless it is exported already."""
+    if not (workdir / "export" / "metadata.json").exists():
+        say(f"{workdir} holds no GTN: it is meta-trained first")
+        code = pretrain(config, workdir)
+        if code:
+            raise Stopped(code)
+        export(config, workdir)
+    return workdir
+
+
+def _make_distillation(config: config_dict.ConfigDict, workdir: Path) -> Path:
+    done = meta_train("distillation", config, workdir)
+    if not (done.folder / "export" / "metadata.json").exists():
+        export(done.config, done.folder)
+    return done.folder
+
+
+def _check_teachers(teachers: Mapping[str, Teacher], setting: Setting) -> None:
+    """Refuses synthetic data of another data set or split."""
+    dataset = setting.dataset
+    for kind, teacher in teachers.items():
+        found = teacher.metadata["dataset"]
+        if found != dataset.name:
+            raise InputError(
+                f"search.{kind} is of {found!r}; expected {dataset.name!r}, "
+                f"the dataset.name; give another --config.search.{kind}"
+            )
+        mean = teacher.metadata["normalisation"]["mean"]
+        if not np.allclose(mean, dataset.mean, rtol=1e-9, atol=0):
+            raise InputError(
+                f"search.{kind} was made with other training images of "
+                f"{found!r}; expected those of dataset.split_seed "
+                f"{setting.config.dataset.split_seed}; set "
+                "--config.dataset.split_seed to its own"
+            )
+
+
+def _run(
+    config: config_dict.ConfigDict,
+    run_jobs: Callable,
+    planned: Planned,
+    store: Store,
+    should_stop: Callable[[], bool],
+) -> None:
+    """Does the jobs of this shard that nobody has done."""
+    mine = shard(planned, config.search.shard, config.search.num_shards)
+    results = {key: store.get(key) for key in planned}
+    due = {key: mine[key]["job"] for key in mine if results[key] is None}
+    if len(due) < len(mine):
+        say(f"{len(mine) - len(due)} of {len(mine)} evaluations are there")
+    versions = {
+        "gtn_tf": __version__,
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+    }
+    progress = Progress(len(mine), len(mine) - len(due), unit="evaluation")
+    shown_at = time.monotonic()
+    try:
+        for number, (key, outcome) in enumerate(
+            run_jobs(do_job, due, should_stop), start=1
+        ):
+            identity = {k: v for k, v in planned[key].items() if k != "job"}
+            results[key] = {**identity, **outcome, "versions": versions}
+            store.put(results[key])
+            if outcome["status"] == "failed":
+                logging.warning(
+                    "Architecture %s failed under %s and ranks last: %s.",
+                    identity["genotype_key"],
+                    identity["evaluator"],
+                    outcome["reason"],
+                )
+            progress.update(len(mine) - len(due) + number)
+            if time.monotonic() - shown_at >= _TABLE_SECONDS:
+                shown_at = time.monotonic()
+                _show_best(config, results)
+    finally:
+        progress.close()
+
+
+def do_job(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Does one job in a process that may be new, such as a Ray worker."""
+    configure_runtime(job["config"]["num_logical_devices"])
+    return evaluate_job(job)
+
+
+def _show_best(config: config_dict.ConfigDict, results: Mapping) -> None:
+    scores = search_summary.scores_by_evaluator(results.values())
+    lines = search_summary.best_table(
+        scores, config.search.evaluators, config.search.truth, _IN_LIVE_TABLE
+    )
+    if lines:
+        tqdm.write(lines, file=sys.stderr)
+
+
+def _finish(
+    config: config_dict.ConfigDict,
+    workdir: Path,
+    planned: Planned,
+    store: Store,
+    teachers: Mapping[str, Teacher],
+) -> int:
+    """Ranks, draws and prints, once the results of all shards are there."""
+    results = {key: store.get(key) for key in planned}
+    missing = sum(result is None for result in results.values())
+    if missing:
+        say(
+            f"this shard is done; {missing} evaluations of others are not; "
+            "the last one ranks, or the same command later"
+        )
+        return 0
+    folder = workdir / "search"
+    setup_seconds = {
+        kind: teacher.metadata["meta_training_seconds"]
+        for kind, teacher in teachers.items()
+    }
+    scores, ranked = search_summary.summarize(
+        list(results.values()),
+        list(config.search.evaluators),
+        config.search.truth,
+        setup_seconds,
+    )
+    write_json(folder / "ranking.json", ranked)
+    if ranked["selected"] is not None:
+        write_json(folder / "selected.json", _selected(ranked["selected"]))
+    _draw(config, folder, scores, ranked)
+    print(search_summary.evaluator_table(ranked))
+    print(
+        search_summary.best_table(
+            scores,
+            config.search.evaluators,
+            config.search.truth,
+            _IN_LIVE_TABLE,
+        )
+    )
+    say(f"done: ranking.json, selected.json and figures in {folder}")
+    return 0
+
+
+def _selected(selected: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what `Genotype.from_json` reads, and what was known of it."""
+    text = selected["genotype"]
+    return {
+        **{k: v for k, v in selected.items() if k != "genotype"},
+        "text": text,
+        **Genotype.from_text(text).to_json(),
+    }
+
+
+def _draw(
+    config: config_dict.ConfigDict,
+    folder: Path,
+    scores: Mapping[str, Mapping[str, float | None]],
+    ranked: dict[str, Any],
+) -> None:
+    num_truths = ranked["num_architectures"]
+    if not num_truths:
+        return
+    title = f"{config.dataset.name}: {num_truths} architectures"
+    search_figures.save_scatter(folder / "scatter.png", scores, ranked, title)
+    search_figures.save_cost_curve(folder / "cost.png", ranked, title)
