@@ -52,6 +52,12 @@ def _evaluate(config: config_dict.ConfigDict, workdir: Path) -> int:
     return comparison.evaluate(config, workdir)
 
 
+def _retrain(config: config_dict.ConfigDict, workdir: Path) -> int:
+    from gtn_tf.nas import retrain
+
+    return retrain.retrain(config, workdir)
+
+
 def _report(config: config_dict.ConfigDict, workdir: Path) -> int:
     from gtn_tf import report
 
@@ -63,6 +69,7 @@ MODES: dict[str, Callable[[config_dict.ConfigDict, Path], int]] = {
     "pretrain": _pretrain,
     "evaluate": _evaluate,
     "export": _export,
+    "retrain": _retrain,
     "report": _report,
 }
 _WITHOUT_TENSORFLOW = ("report",)

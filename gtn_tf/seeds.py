@@ -26,6 +26,7 @@ class Purpose(enum.IntEnum):
     REAL_BATCH = 7
     TUNING = 8
     EVALUATION = 9
+    RETRAINING = 11
 
 
 def root_seed(seed: int) -> tf.Tensor:

@@ -25,6 +25,8 @@ figures plots search_figures
 page results report_evaluation report_training report
 pretrain
 export baselines comparison
+nas.drop_path nas.retrain_network nas.retrain_genotype nas.retrain_result
+nas.retrain_data nas.retrain_step nas.retrain_assembly nas.retrain
 main
 """
 _FOLDER = Path(gtn_tf.__file__).parent
@@ -79,6 +81,7 @@ _WITHOUT_TENSORFLOW = [
     for name in (
         *("main", "config", "figures", "plots", "report", "teacher"),
         *("search_figures", "nas.ranking", "nas.store", "nas.executors"),
+        *("nas.retrain_genotype", "nas.retrain_result"),
     )
     if name in _MODULES
 ]

@@ -1,0 +1,353 @@
+"""`--mode=retrain`: trains one genotype on real data, the long protocol.
+
+The protocol is the paper's (NAO's code). Departures: test images are read
+once, after the last epoch, and choose nothing (NAO keeps the best epoch's);
+images that fill no batch are left out of an epoch; initial weights are He's
+normal ones; see also `retrain_step`, `drop_path` and `cell_structure`.
+
+A training is stopped and resumed at any step, bit for bit. `retrain/NAME`
+holds `result.json` and, per seed, `seed_S/`: `metrics.jsonl` (a row per
+epoch), `checkpoints/`, `model.keras`, `saved_model/`, `result.json`.
+"""
+
+import math
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from ml_collections import config_dict
+
+from gtn_tf.checkpoints import (
+    Checkpoints,
+    check_same_config,
+    check_workdir,
+    claim_workdir,
+    read_json,
+    write_json,
+)
+from gtn_tf.config import validate
+from gtn_tf.distribution import configure_runtime, environment
+from gtn_tf.interrupts import catch_signals, exit_code
+from gtn_tf.metrics import MetricsLog, Progress, TensorBoardLog, say
+from gtn_tf.nas.cell_cost import cell_network_cost
+from gtn_tf.nas.retrain_assembly import Training, build_training
+from gtn_tf.nas.retrain_data import epoch_batches
+from gtn_tf.nas.retrain_genotype import Origin, find_genotype
+from gtn_tf.nas.retrain_network import without_auxiliary_head
+from gtn_tf.nas.retrain_result import write_result
+from gtn_tf.nas.retrain_step import epoch_learning_rate
+from gtn_tf.seeds import Purpose, fold, root_seed
+from gtn_tf.types import DivergenceError
+
+_SHOWN = ("training_loss", "training_accuracy", "validation_accuracy")
+#: Keys that a resumed training may have with another value.
+_MAY_CHANGE = (
+    "dataset.data_dir",
+    "retrain.genotype",  # the cells themselves are compared
+    "retrain.num_seeds",
+    "retrain.checkpoint_every_epochs",
+)
+
+
+def retrain(config: config_dict.ConfigDict, workdir: Path) -> int:
+    """Trains `retrain.genotype` once per seed, resuming what was begun.
+
+    Returns:
+      The exit code: 0, or 128 + the number of the signal that stopped it.
+
+    Raises:
+      InputError: bad config, genotype, data or workdir.
+      DivergenceError: the training loss is not finite.
+    """
+    validate(config)
+    origin = find_genotype(config.retrain.genotype)
+    folder = Path(workdir) / "retrain" / training_name(config, origin)
+    check_workdir(config, workdir)
+    # Not the workdir: several trainings of it may run at a time.
+    with claim_workdir(folder), catch_signals() as caught:
+        _check_config(config, origin, folder)
+        configure_runtime(config.num_logical_devices)
+        training = build_training(config, origin.genotype)
+        _write_configs(config, origin, workdir, folder)
+        seeds = range(config.seed, config.seed + config.retrain.num_seeds)
+        for seed in seeds:
+            seed_folder = folder / f"seed_{seed}"
+            if (seed_folder / "result.json").exists():
+                continue
+            say(
+                f"{folder.name}: seed {seed} ({seeds.index(seed) + 1} of "
+                f"{len(seeds)})"
+            )
+            seed_folder.mkdir(exist_ok=True)
+            if not _train(training, seed_folder, seed, caught):
+                return exit_code(caught)
+        write_result(folder, seeds, _facts(training, origin))
+        say(f"done: {folder / 'result.json'}")
+    return 0
+
+
+def training_name(config: config_dict.ConfigDict, origin: Origin) -> str:
+    """Returns NAME: `retrain.name`, or one of genotype, N, F and cutout."""
+    options = config.retrain
+    if options.name is not None:
+        return options.name
+    name = f"{origin.name}_n{options.num_cells}_f{options.channels}"
+    return f"{name}_cutout{options.cutout}" if options.cutout else name
+
+
+def _identity(config: config_dict.ConfigDict, origin: Origin) -> dict:
+    """What a training is; kept as `retrain/NAME/config.json`."""
+    values = config.to_dict()
+    kept = ("seed", "dataset", "retrain", "precision")
+    return {
+        "genotype": origin.genotype.to_text(),
+        **{key: values[key] for key in kept},
+    }
+
+
+def _check_config(
+    config: config_dict.ConfigDict, origin: Origin, folder: Path
+) -> None:
+    path = folder / "config.json"
+    if path.exists():
+        check_same_config(
+            read_json(path), _identity(config, origin), _MAY_CHANGE
+        )
+
+
+def _write_configs(
+    config: config_dict.ConfigDict,
+    origin: Origin,
+    workdir: Path,
+    folder: Path,
+) -> None:
+    write_json(
+        Path(workdir) / "config.json",
+        {**config.to_dict(), "environment": environment()},
+    )
+    write_json(folder / "config.json", _identity(config, origin))
+
+
+def _train(
+    training: Training, folder: Path, seed: int, caught: list[int]
+) -> bool:
+    """Trains one seed to the end and writes its results, or saves it.
+
+    Returns:
+      Whether it came to the end.
+    """
+    training.initialize(fold(root_seed(seed), Purpose.WEIGHTS))
+    checkpoints = _checkpoints(training, folder)
+    checkpoints.restore_latest()
+    done = int(training.step.numpy())
+    num_steps = training.num_steps
+    if done:
+        say(f"resumed at step {done} of {num_steps}")
+    if done < num_steps:
+        _run_steps(training, folder, seed, caught, checkpoints)
+    if int(training.step.numpy()) < num_steps:
+        name = signal.Signals(caught[0]).name
+        step = int(training.step.numpy())
+        say(f"{name}: saved step {step}; the same command resumes there")
+        return False
+    _export(training, folder)
+    write_json(
+        folder / "result.json",
+        {
+            "seed": seed,
+            "test_error": 1.0 - training.accuracy_of("test"),
+            "seconds": float(training.seconds.numpy()),
+            "num_devices": training.num_replicas,
+            "environment": environment(),
+        },
+    )
+    return True
+
+
+def _facts(training: Training, origin: Origin) -> dict:
+    """What is the same for all seeds of a training."""
+    config, dataset = training.config, training.dataset
+    options = config.retrain
+    cost = cell_network_cost(
+        origin.genotype,
+        options.num_cells,
+        options.channels,
+        dataset.image_shape,
+        dataset.num_classes,
+    )
+    variables = training.state.model.trainable_variables
+    return {
+        "genotype_name": origin.name,
+        "genotype": origin.genotype.to_text(),
+        "search": origin.search,
+        "dataset": dataset.name,
+        "num_training_images": len(training.images.images),
+        "num_test_images": len(dataset.test.images),
+        "mean": dataset.mean,
+        "std": dataset.std,
+        **training.protocol._asdict(),
+        "num_cells": options.num_cells,
+        "channels": options.channels,
+        "use_validation": options.use_validation,
+        "dropout_keep": options.dropout_keep,
+        "drop_path_keep": options.drop_path_keep,
+        "precision": config.precision,
+        "params": cost.params,
+        "params_with_auxiliary_head": sum(
+            math.prod(v.shape) for v in variables
+        ),
+        "multiply_adds": cost.multiply_adds,
+    }
+
+
+def _checkpoints(training: Training, folder: Path) -> Checkpoints:
+    state = training.state
+    return Checkpoints(
+        folder / "checkpoints",
+        {
+            # Their order is that of the network, whatever Keras calls them.
+            "network": [v.value for v in state.model.variables],
+            "velocities": state.velocities,
+            "totals": state.totals,
+            "step": training.step,
+            "seconds": training.seconds,
+        },
+        training.config.checkpoint.max_to_keep,
+    )
+
+
+def _run_steps(
+    training: Training,
+    folder: Path,
+    seed: int,
+    caught: list[int],
+    checkpoints: Checkpoints,
+) -> None:
+    """Trains to the last step, or to a signal; the last state is saved."""
+    first = int(training.step.numpy())
+    every = training.config.retrain.checkpoint_every_epochs
+    began = time.monotonic() - float(training.seconds.numpy())
+    if training.train_step.experimental_get_tracing_count() == 0:
+        say("tracing the training step (once per process)")
+        training.train_step.get_concrete_function()
+    log = MetricsLog(folder / "metrics.jsonl", first)
+    board = TensorBoardLog(folder) if training.config.log.tensorboard else None
+    progress = Progress(training.num_steps, first, unit="training step")
+    shown: dict[str, float] = {}
+    try:
+        for step, rate, batch in _steps(training, seed, first):
+            _one_step(training, seed, step, rate, batch)
+            done = step + 1
+            if done % training.steps_per_epoch == 0:
+                row = _end_epoch(training, done, rate, folder)
+                log.append({**row, "seconds": time.monotonic() - began})
+                if board is not None:
+                    board.scalars(done, row)
+                shown = {k: row[k] for k in _SHOWN if k in row}
+            progress.update(done, **shown)
+            if (
+                caught
+                or done == training.num_steps
+                or done % (every * training.steps_per_epoch) == 0
+            ):
+                _check_finite(training, done, folder)
+                training.step.assign(done)
+                training.seconds.assign(time.monotonic() - began)
+                checkpoints.save(done)
+            if caught:
+                break
+    finally:
+        progress.close()
+        log.close()
+        if board is not None:
+            board.close()
+
+
+def _steps(
+    training: Training, seed: int, first: int
+) -> Iterator[tuple[int, float, np.ndarray]]:
+    """Yields (step, learning rate, positions of its images) from `first`."""
+    protocol = training.protocol
+    for step in range(first, training.num_steps):
+        epoch, position = divmod(step, training.steps_per_epoch)
+        if position == 0 or step == first:
+            batches = epoch_batches(
+                len(training.images.images), protocol.batch_size, seed, epoch
+            )
+            rate = epoch_learning_rate(
+                protocol.learning_rate, epoch, protocol.num_epochs
+            )
+        yield step, rate, batches[position]
+
+
+def _one_step(
+    training: Training, seed: int, step: int, rate: float, batch: np.ndarray
+) -> None:
+    training.train_step(
+        tf.constant(training.images.images[batch]),
+        tf.constant(training.images.label_ids[batch]),
+        tf.constant(step),
+        tf.constant(rate, tf.float32),
+        fold(root_seed(seed), Purpose.RETRAINING),
+    )
+
+
+def _end_epoch(
+    training: Training, done: int, rate: float, folder: Path
+) -> dict[str, float]:
+    """Returns the row of an epoch and begins the next one's totals."""
+    _check_finite(training, done, folder)
+    steps = training.steps_per_epoch
+    totals = training.state.totals.numpy() / (
+        steps * training.protocol.batch_size
+    )
+    row = {
+        "step": done,
+        "epoch": done // steps,
+        "learning_rate": rate,
+        "training_loss": float(totals[0]),
+        "training_accuracy": float(totals[1]),
+    }
+    if not training.config.retrain.use_validation:
+        row["validation_accuracy"] = training.accuracy_of("validation")
+    training.state.totals.assign(tf.zeros([2]))
+    return row
+
+
+def _check_finite(training: Training, done: int, folder: Path) -> None:
+    """Keeps a diverged network from becoming a checkpoint.
+
+    Raises:
+      DivergenceError: the loss or a parameter is not finite.
+    """
+    state = training.state
+    norm = tf.linalg.global_norm(
+        [tf.convert_to_tensor(v) for v in state.model.trainable_variables]
+    )
+    if np.isfinite([*state.totals.numpy(), norm.numpy()]).all():
+        return
+    raise DivergenceError(
+        f"the training loss or a parameter is not finite at step {done}; the "
+        f"last good checkpoint stays in {folder / 'checkpoints'}; start again "
+        "under another --config.retrain.name with a lower "
+        "--config.retrain.learning_rate"
+    )
+
+
+def _export(training: Training, folder: Path) -> None:
+    """Writes the trained network, which takes normalised images."""
+    network = without_auxiliary_head(training.state.model)
+    part = folder / ".part"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    network.save(part / "model.keras")
+    network.export(str(part / "saved_model"), verbose=False)
+    shutil.rmtree(folder / "saved_model", ignore_errors=True)
+    for name in ("model.keras", "saved_model"):
+        os.replace(part / name, folder / name)
+    part.rmdir()
