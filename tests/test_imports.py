@@ -22,7 +22,8 @@ meta_gradient evaluation meta_step
 assembly
 nas.correlation nas.ranking nas.store nas.executors nas.zero_cost
 figures plots search_figures
-page results report_evaluation report_training report
+nas.paper_tables
+page results report_evaluation report_training report_retrain report
 pretrain
 export baselines comparison
 nas.drop_path nas.retrain_network nas.retrain_genotype nas.retrain_result
@@ -81,7 +82,7 @@ _WITHOUT_TENSORFLOW = [
     for name in (
         *("main", "config", "figures", "plots", "report", "teacher"),
         *("search_figures", "nas.ranking", "nas.store", "nas.executors"),
-        *("nas.retrain_genotype", "nas.retrain_result"),
+        *("nas.retrain_genotype", "nas.retrain_result", "nas.paper_tables"),
     )
     if name in _MODULES
 ]

@@ -156,11 +156,13 @@ def _train(
         say(f"{name}: saved step {step}; the same command resumes there")
         return False
     _export(training, folder)
+    num_images = len(training.dataset.test.images)
+    num_right = round(num_images * training.accuracy_of("test"))
     write_json(
         folder / "result.json",
         {
             "seed": seed,
-            "test_error": 1.0 - training.accuracy_of("test"),
+            "test_error": (num_images - num_right) / num_images,
             "seconds": float(training.seconds.numpy()),
             "num_devices": training.num_replicas,
             "environment": environment(),

@@ -165,8 +165,8 @@ def _make_accuracy_of(
     model: keras.Model, dataset: data.Dataset
 ) -> Callable[[str], float]:
     def apply(*arguments: object, **more: object) -> tuple:
-        logits, statistics = model.stateless_call(*arguments, **more)
-        return logits[0], statistics
+        outputs, statistics = model.stateless_call(*arguments, **more)
+        return tf.nest.flatten(outputs)[0], statistics
 
     learner = Learner(model.name, lambda seed: ([], []), apply)
 

@@ -106,8 +106,8 @@ def build_retrain_network(
       dtype: Keras dtype policy name; logits are float32.
 
     Returns:
-      A model whose output is a list: logits, and those of the auxiliary head
-      if there is one.
+      A model whose output is the logits, or, with an auxiliary head, a list:
+      logits, and those of the head.
     """
     dress = dataclasses.replace(DRESSES["train"], dtype=dtype)
     make = _Assembler(dress, regularization)

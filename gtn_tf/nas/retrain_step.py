@@ -133,9 +133,10 @@ def make_train_step(
         images = prepare_images(images, fold(seed, 0), dataset, protocol.cutout)
         with tf.GradientTape() as tape:
             tape.watch(params)
-            logits, after = model.stateless_call(
+            outputs, after = model.stateless_call(
                 params, statistics, images, training=True
             )
+            logits = tf.nest.flatten(outputs)
             descended, shown = classification_loss(
                 logits, label_ids, protocol.auxiliary_weight
             )
@@ -159,13 +160,14 @@ def make_train_step(
         seed = fold(seed, step, index)
         ramp = tf.cast(step + 1, tf.float32) / num_steps
         given = dropout_values(model, fold(seed, 1), ramp)
-        return pure(
+        found = pure(
             _read(model.trainable_variables),
             [given.get(id(v), _read([v])[0]) for v in others],
             tf.ensure_shape(images[first : first + num_local], shape),
             tf.ensure_shape(label_ids[first : first + num_local], shape[:1]),
             seed,
         )
+        return replica.all_reduce(tf.distribute.ReduceOp.MEAN, found)
 
     def train_step(
         images: tf.Tensor,
@@ -175,9 +177,9 @@ def make_train_step(
         seed: tf.Tensor,
     ) -> None:
         found = strategy.run(on_replica, args=(images, label_ids, step, seed))
-        gradients, statistics, shown = (
-            [strategy.reduce(tf.distribute.ReduceOp.MEAN, v, None) for v in vs]
-            for vs in found
+        # All replicas have the mean now.
+        gradients, statistics, shown = tf.nest.map_structure(
+            lambda value: strategy.experimental_local_results(value)[0], found
         )
         params = _read(model.trainable_variables)
         params, velocities = update(
