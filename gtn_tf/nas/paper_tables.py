@@ -152,7 +152,8 @@ def belongs(row: PaperRow, result: Mapping[str, Any]) -> bool:
       result: `retrain/NAME/result.json`.
     """
     search = result.get("search") or {}
-    evaluator = search.get("evaluator")
+    # Without its budget: "real:epochs=3" is a search with real data.
+    evaluator = (search.get("evaluator") or "").partition(":")[0] or None
     name = None if search else result["genotype_name"]
     if evaluator is name is None:
         return False

@@ -102,12 +102,10 @@ def _facts(ranking: dict, selected: dict) -> dict[str, Any]:
     evaluators = ranking.get("evaluators")
     cost = evaluators.get(evaluator, {}) if isinstance(evaluators, dict) else {}
     number = ranking.get("num_architectures")
-    parts = [
-        cost.get(key) for key in ("seconds_per_architecture", "setup_seconds")
-    ]
-    seconds = None
-    if number is not None and parts[0] is not None:
-        seconds = number * parts[0] + (parts[1] or 0.0)
+    seconds = cost.get("total_seconds")
+    each = cost.get("seconds_per_architecture")
+    if seconds is None and None not in (number, each):
+        seconds = number * each + (cost.get("setup_seconds") or 0.0)
     return {
         "evaluator": evaluator,
         "num_architectures": number,

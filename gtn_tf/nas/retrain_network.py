@@ -120,4 +120,4 @@ def build_retrain_network(
 
 def without_auxiliary_head(model: keras.Model) -> keras.Model:
     """Returns the part that makes the logits; it shares the variables."""
-    return keras.Model(model.inputs, model.outputs[0], name=model.name)
+    return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
