@@ -49,6 +49,7 @@ _SHOWN = ("training_loss", "training_accuracy", "validation_accuracy")
 _MAY_CHANGE = (
     "dataset.data_dir",
     "retrain.genotype",  # the cells themselves are compared
+    "retrain.name",  # is the folder's
     "retrain.num_seeds",
     "retrain.checkpoint_every_epochs",
 )
@@ -248,9 +249,9 @@ def _run_steps(
             if done % training.steps_per_epoch == 0:
                 row = _end_epoch(training, done, rate, folder)
                 log.append({**row, "seconds": time.monotonic() - began})
-                if board is not None:
-                    board.scalars(done, row)
                 shown = {k: row[k] for k in _SHOWN if k in row}
+                if board is not None:
+                    board.scalars(done, {**shown, "learning_rate": rate})
             progress.update(done, **shown)
             if (
                 caught
