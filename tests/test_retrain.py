@@ -169,28 +169,36 @@ def _assert_same(workdir, other, seed):
         np.testing.assert_array_equal(value, theirs[1][name], err_msg=name)
 
 
+@pytest.mark.parametrize(
+    ("number", "step", "kept"),
+    [
+        # Past the checkpoint of the first epoch; within an epoch.
+        (signal.SIGKILL, 6, 4),
+        pytest.param(signal.SIGTERM, 2, 2, marks=pytest.mark.slow),
+    ],
+)
 def test_a_stopped_training_ends_as_an_uninterrupted_one(
-    finished, genotype, tmp_path
+    finished, genotype, tmp_path, number, step, kept
 ):
-    """Within an epoch by SIGTERM, after a checkpoint by SIGKILL."""
-    flags = _flags(genotype)
-    ended = tiny.run_main(
-        tmp_path, *flags, hook=_StopAfterStep(2, int(signal.SIGTERM))
-    )
-    assert ended.code == 128 + signal.SIGTERM, ended
-    assert "SIGTERM: saved step 2; the same command" in ended.errors
-    killed = tiny.run_main(
-        tmp_path, *flags, hook=_StopAfterStep(6, int(signal.SIGKILL))
-    )
-    assert killed.code == -signal.SIGKILL
-    assert "resumed at step 2 of 8" in killed.errors
+    flags = _flags(genotype, **{"retrain.num_seeds": 1})
+    hook = _StopAfterStep(step, int(number))
+    stopped = tiny.run_main(tmp_path, *flags, hook=hook)
+    if number == signal.SIGTERM:
+        assert stopped.code == 128 + number, stopped
+        assert "SIGTERM: saved step 2; the same command" in stopped.errors
+    else:
+        assert stopped.code == -number
     resumed = tiny.run_main(tmp_path, *flags)
     assert resumed.code == 0, resumed
-    assert "resumed at step 4 of 8" in resumed.errors
+    assert f"resumed at step {kept} of 8" in resumed.errors
     _assert_same(tmp_path, finished[0], 0)
-    _assert_same(tmp_path, finished[0], 1)
-    ours, theirs = _result(tmp_path), _result(finished[0])
+    ours, theirs = (_result(w, "seed_0") for w in (tmp_path, finished[0]))
     assert ours["test_error"] == theirs["test_error"]
+
+
+def test_seeds_train_different_networks(finished):
+    first, second = (_values(finished[0], seed)[0] for seed in (0, 1))
+    assert first[0]["training_loss"] != second[0]["training_loss"]
 
 
 def test_divergence_keeps_the_last_good_checkpoint(genotype, tmp_path):
