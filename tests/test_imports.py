@@ -27,7 +27,8 @@ page results report_evaluation report_training report_retrain report
 pretrain
 export baselines comparison
 nas.drop_path nas.retrain_network nas.retrain_genotype nas.retrain_result
-nas.retrain_data nas.retrain_step nas.retrain_assembly nas.retrain
+nas.retrain_data nas.retrain_step nas.retrain_assembly
+nas.retrain_loop nas.retrain
 main
 """
 _FOLDER = Path(gtn_tf.__file__).parent

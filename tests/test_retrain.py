@@ -51,30 +51,30 @@ class _StopAfterStep(NamedTuple):
     number: int
 
     def __call__(self):
-        from gtn_tf.nas import retrain
+        from gtn_tf.nas import retrain_loop
 
-        one_step = retrain._one_step
+        one_step = retrain_loop._one_step
 
         def stopping(training, seed, step, *more):
             one_step(training, seed, step, *more)
             if step + 1 == self.step:
                 os.kill(os.getpid(), self.number)
 
-        retrain._one_step = stopping
+        retrain_loop._one_step = stopping
 
 
 def _poison():
     """A hook: the totals turn infinite in the second epoch."""
-    from gtn_tf.nas import retrain
+    from gtn_tf.nas import retrain_loop
 
-    one_step = retrain._one_step
+    one_step = retrain_loop._one_step
 
     def diverging(training, seed, step, *more):
         one_step(training, seed, step, *more)
         if step == 5:
             training.state.totals.assign([np.inf, 0.0])
 
-    retrain._one_step = diverging
+    retrain_loop._one_step = diverging
 
 
 def _result(workdir, *more):

@@ -1,6 +1,7 @@
 """What a training of the long protocol is made of."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import keras
@@ -170,7 +171,8 @@ def _make_accuracy_of(
 
     learner = Learner(model.name, lambda seed: ([], []), apply)
 
-    def accuracy_of(split: str) -> float:
+    @functools.cache
+    def measure_of(split: str) -> Callable[[], tf.Tensor]:
         real = device_split(dataset, split)
 
         @tf.function(autograph=False)
@@ -185,9 +187,9 @@ def _make_accuracy_of(
             state = LearnerState(params, statistics, [])
             return accuracy(learner, state, real)
 
-        return float(measure())
+        return measure
 
-    return accuracy_of
+    return lambda split: float(measure_of(split)())
 
 
 def _make_initialize(
