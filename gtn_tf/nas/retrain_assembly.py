@@ -9,12 +9,13 @@ import tensorflow as tf
 from ml_collections import config_dict
 
 from gtn_tf import data
-from gtn_tf.distribution import STRATEGIES, should_jit
+from gtn_tf.distribution import STRATEGIES
 from gtn_tf.evaluation import accuracy
 from gtn_tf.initial_values import draw_initial_values, find_initializers
 from gtn_tf.learners import Learner
 from gtn_tf.nas.cell_structure import NetworkSize
 from gtn_tf.nas.genotypes import Genotype
+from gtn_tf.nas.operations import OPS
 from gtn_tf.nas.retrain_data import training_images
 from gtn_tf.nas.retrain_network import Regularization, build_retrain_network
 from gtn_tf.nas.retrain_step import (
@@ -75,7 +76,8 @@ def build_training(
     """Builds everything for a training; reads the data set.
 
     Raises:
-      InputError: a batch that does not suit images or replicas.
+      InputError: a batch that does not suit images or replicas, or a
+        genotype that XLA cannot compile.
     """
     options = config.retrain
     dataset = data.load(
@@ -88,6 +90,7 @@ def build_training(
     strategy = STRATEGIES[config.strategy]()
     num_replicas = strategy.num_replicas_in_sync
     _check_batch(options.batch_size, len(images.images), num_replicas)
+    jit = _should_jit(config.jit_compile, genotype)
     protocol = Protocol(**{name: options[name] for name in Protocol._fields})
     with strategy.scope():
         state = _build_state(config, genotype, dataset)
@@ -107,7 +110,7 @@ def build_training(
             dataset,
             strategy,
             num_steps,
-            should_jit(config.jit_compile),
+            jit,
         ),
         accuracy_of=_make_accuracy_of(state.model, dataset),
         initialize=_make_initialize(state, step, seconds),
@@ -115,6 +118,20 @@ def build_training(
         seconds=seconds,
         num_replicas=num_replicas,
     )
+
+
+def _should_jit(jit_compile: bool | str, genotype: Genotype) -> bool:
+    """Resolves `jit_compile`; 'auto' does not compile a training.
+
+    XLA refuses the gradient of max-pools while op determinism is on.
+    """
+    edges = (*genotype.normal.edges, *genotype.reduction.edges)
+    if jit_compile is True and any(OPS[e.op].kind == "max" for e in edges):
+        raise InputError(
+            "jit_compile is True for a genotype with max-pools; XLA has no "
+            "deterministic gradient of them; set --config.jit_compile=auto"
+        )
+    return jit_compile is True
 
 
 def _build_state(
@@ -197,17 +214,12 @@ def _make_initialize(
 ) -> Callable[[tf.Tensor], None]:
     model = state.model
     initializers = find_initializers(model)
-    draw = tf.function(
-        lambda seed: draw_initial_values(model, initializers, seed),
-        autograph=False,
-    )
 
     def initialize(seed: tf.Tensor) -> None:
-        for variables, values in zip(
-            (model.trainable_variables, model.non_trainable_variables),
-            draw(seed),
-            strict=True,
-        ):
+        # Not traced: each draw is made once, and tracing takes longer.
+        drawn = draw_initial_values(model, initializers, seed)
+        kinds = (model.trainable_variables, model.non_trainable_variables)
+        for variables, values in zip(kinds, drawn, strict=True):
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
         for variable in (*state.velocities, state.totals, step, seconds):
