@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: quickstart test test-all test-oldest lint docs clean
+.PHONY: quickstart chain test test-all test-oldest lint docs clean
 
 # From nothing to a report: digits, no download, minutes.
 QUICKSTART := $(BIN)/python -m gtn_tf.main --config=configs/digits.py
@@ -11,6 +11,21 @@ quickstart: $(VENV)/installed-cpu
 	$(QUICKSTART)
 	$(QUICKSTART) --mode=evaluate
 	$(QUICKSTART) --mode=report
+
+# From nothing to two rows of a table, at toy scale: docs/chain.md.
+CHAIN := $(BIN)/python -m gtn_tf.main --config=configs/digits_nas.py \
+    --workdir=runs/chain
+CHAIN_RETRAIN := $(CHAIN) --mode=retrain \
+    --config.retrain.genotype=search:runs/chain \
+    --config.retrain.num_seeds=2 --config.retrain.num_epochs=20 \
+    --config.retrain.batch_size=64 --config.retrain.num_cells=1 \
+    --config.retrain.channels=8 --config.retrain.cutout=3
+chain: $(VENV)/installed-cpu
+	$(CHAIN) --mode=search --config.search.evaluators="('gtn', 'real')"
+	$(CHAIN_RETRAIN) --config.retrain.name=gtn
+	$(CHAIN) --mode=search --config.search.evaluators="('real', 'gtn')"
+	$(CHAIN_RETRAIN) --config.retrain.name=real
+	$(CHAIN) --mode=report
 
 test: $(VENV)/installed lint
 	$(BIN)/python -m pytest -n 2 -m "not slow"

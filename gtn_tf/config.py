@@ -6,6 +6,7 @@ refuses a config before any device work.
 
 import difflib
 import math
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -126,6 +127,13 @@ def _are_widths(value: object) -> bool:
 def _are_families_widths(value: object) -> bool:
     """One entry as above per family."""
     return isinstance(value, tuple | list) and all(map(_are_widths, value))
+
+
+def _is_name(value: object) -> bool:
+    """Whether a value, or None, can name a folder."""
+    return value is None or (
+        isinstance(value, str) and bool(re.fullmatch(r"[\w+-][\w.+-]*", value))
+    )
 
 
 def _are_counts(value: object) -> bool:
@@ -523,6 +531,97 @@ FIELDS = {
     ),
     "search.num_shards": _whole(
         1, 1, "processes that share the workdir", may_change=True
+    ),
+    "retrain.genotype": Field(
+        None,
+        "None, a published name, a genotype file or search:WORKDIR",
+        lambda v: v is None or (isinstance(v, str) and bool(v)),
+        "what is trained: a name of docs/architectures.md; a file with a "
+        "genotype as JSON or text; or what a search selected",
+        may_change=True,
+    ),
+    "retrain.name": Field(
+        None,
+        "None or a file name of letters, digits, _ . + and -",
+        _is_name,
+        "folder of the results below retrain/; None: of genotype, N, F and "
+        "cutout",
+        may_change=True,
+    ),
+    "retrain.num_seeds": _whole(
+        5, 1, "trainings, of seed, seed + 1, ...", may_change=True
+    ),
+    "retrain.num_epochs": _whole(600, 1, "of each training", may_change=True),
+    "retrain.batch_size": _whole(
+        128, 1, "real images per step, on all replicas", may_change=True
+    ),
+    "retrain.num_cells": _whole(
+        6, 0, "N, normal cells between reductions", may_change=True
+    ),
+    "retrain.channels": _whole(
+        36, 1, "F, channels before the first reduction", may_change=True
+    ),
+    "retrain.learning_rate": _real(
+        0.025,
+        "a number > 0",
+        lambda v: v > 0,
+        "of the first epoch; a cosine to 0 in steps of one epoch follows",
+        may_change=True,
+    ),
+    "retrain.momentum": _real(
+        0.9,
+        "a number in [0, 1)",
+        lambda v: 0 <= v < 1,
+        "of SGD, without Nesterov's",
+        may_change=True,
+    ),
+    "retrain.weight_decay": _real(
+        3e-4,
+        "a number >= 0",
+        lambda v: v >= 0,
+        "times every parameter is added to its gradient",
+        may_change=True,
+    ),
+    "retrain.global_clipnorm": _real(
+        5.0,
+        "a number > 0",
+        lambda v: v > 0,
+        "largest norm of the gradient, before weight decay",
+        may_change=True,
+    ),
+    "retrain.dropout_keep": _real(
+        0.6,
+        "a number in (0, 1]",
+        lambda v: 0 < v <= 1,
+        "share kept before the classifier",
+        may_change=True,
+    ),
+    "retrain.drop_path_keep": _real(
+        0.8,
+        "a number in (0, 1]",
+        lambda v: 0 < v <= 1,
+        "share kept of an operation's outputs, per image, in the last cell at "
+        "the end; less is dropped before",
+        may_change=True,
+    ),
+    "retrain.auxiliary_weight": _real(
+        0.4,
+        "a number >= 0",
+        lambda v: v >= 0,
+        "of the loss of the auxiliary head; 0: no such head",
+        may_change=True,
+    ),
+    "retrain.cutout": _whole(
+        16, 0, "pixels of the side of Cutout's square; 0: none", may_change=True
+    ),
+    "retrain.use_validation": _switch(
+        True,
+        "train on the validation images too, as nothing is chosen any more; "
+        "False: measure on them after every epoch",
+        may_change=True,
+    ),
+    "retrain.checkpoint_every_epochs": _whole(
+        1, 1, "epochs between checkpoints", may_change=True
     ),
     "checkpoint.every_steps": _whole(
         100, 1, "meta-steps between checkpoints", may_change=True

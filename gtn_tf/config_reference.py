@@ -15,7 +15,9 @@ def describe() -> str:
         "them on the",
         "command line: `--config.inner.num_steps=16`. Keys marked * may "
         "differ when a run",
-        "is resumed; any other difference is refused.",
+        "is resumed; any other difference is refused. Those of `retrain` may, "
+        "so that a",
+        "workdir holds several trainings; each keeps its own.",
         "",
         "| key | default | expected | meaning |",
         "|---|---|---|---|",

@@ -65,6 +65,12 @@ def _search(config: config_dict.ConfigDict, workdir: Path) -> int:
     return search.search(config, workdir)
 
 
+def _retrain(config: config_dict.ConfigDict, workdir: Path) -> int:
+    from gtn_tf.nas import retrain
+
+    return retrain.retrain(config, workdir)
+
+
 def _report(config: config_dict.ConfigDict, workdir: Path) -> int:
     from gtn_tf import report
 
@@ -77,6 +83,7 @@ MODES: dict[str, Callable[[config_dict.ConfigDict, Path], int]] = {
     "evaluate": _evaluate,
     "search": _search,
     "export": _export,
+    "retrain": _retrain,
     "report": _report,
 }
 _WITHOUT_TENSORFLOW = ("report",)

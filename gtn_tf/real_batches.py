@@ -133,3 +133,35 @@ def augment(images: tf.Tensor, seed: tf.Tensor, padding: int) -> tf.Tensor:
     padded = tf.pad(images, [[0, 0], sides, sides, [0, 0]])
     cropped = tf.gather(padded, rows, axis=1, batch_dims=1)
     return tf.gather(cropped, columns, axis=2, batch_dims=1)
+
+
+def cutout(images: tf.Tensor, seed: tf.Tensor, size: int) -> tf.Tensor:
+    """Zeroes a square of each image (DeVries & Taylor 2017).
+
+    Its centre is uniform over the pixels, so that a part may lie outside.
+    Takes normalised images, where zero is the mean colour.
+
+    Args:
+      images: [B, H, W, C] float; the shape must be static.
+      seed: [2] int32.
+      size: pixels of a side; an even square has one more pixel before its
+        centre than behind it.
+
+    Returns:
+      Shape and type of `images`.
+    """
+    batch_size, height, width, _ = images.shape
+    inside = []
+    for axis, pixels in enumerate((height, width)):
+        centers = tf.random.stateless_uniform(
+            [batch_size, 1],
+            fold(seed, axis),
+            maxval=pixels,
+            dtype=tf.int32,
+            alg=ALGORITHM,
+        )
+        first = centers - size // 2
+        position = tf.range(pixels)
+        inside.append((position >= first) & (position < first + size))
+    square = inside[0][:, :, None] & inside[1][:, None, :]  # [B, H, W]
+    return tf.where(square[..., None], tf.zeros([], images.dtype), images)

@@ -27,6 +27,7 @@ from gtn_tf.page import (
     table,
 )
 from gtn_tf.report_evaluation import evaluation_section, headline
+from gtn_tf.report_retrain import retrain_section
 from gtn_tf.report_training import curriculum_section, meta_training_section
 from gtn_tf.results import Results, config_value, read_results
 from gtn_tf.types import InputError
@@ -252,6 +253,7 @@ def _notes(results: Results) -> Html:
 #: In the order of the page.
 _SECTIONS: tuple[Callable[[Results], Html | None], ...] = (
     evaluation_section,
+    retrain_section,
     curriculum_section,
     meta_training_section,
     _notes,

@@ -44,6 +44,7 @@ class Results(NamedTuple):
       evaluation: evaluation.json.
       export: export/metadata.json.
       curriculum: export/curriculum.npz.
+      retrainings: retrain/NAME/result.json, by name.
     """
 
     workdir: Path
@@ -53,6 +54,7 @@ class Results(NamedTuple):
     evaluation: dict | None
     export: dict | None
     curriculum: Curriculum | None
+    retrainings: list[dict]
 
 
 def read_results(workdir: Path) -> Results:
@@ -74,6 +76,10 @@ def read_results(workdir: Path) -> Results:
         evaluation=_read_evaluation(workdir / "evaluation.json"),
         export=_read_checked(workdir / "export" / "metadata.json", _EXPORT),
         curriculum=_read_curriculum(workdir / "export" / "curriculum.npz"),
+        retrainings=[
+            _read_checked(path, _RETRAINING)
+            for path in sorted(workdir.glob("retrain/*/result.json"))
+        ],
     )
     if not any(results[3:]):
         raise _nothing(workdir)
@@ -88,7 +94,8 @@ def config_value(results: Results, key: str) -> object:
 def _nothing(workdir: Path) -> InputError:
     return InputError(
         f"workdir {str(workdir)!r} holds no results; expected config.json and "
-        "a metrics.jsonl with rows, an evaluation.json or an export; run "
+        "a metrics.jsonl with rows, an evaluation.json, an export or a "
+        "retrain/*/result.json; run "
         "--mode=pretrain first or give another --workdir"
     )
 
@@ -158,6 +165,30 @@ _EXPORT = {
         "std": lambda v: is_number(v) or _are_numbers(v),
     },
 }
+
+_RETRAINING = {
+    **dict.fromkeys(
+        (
+            *("num_epochs", "batch_size", "num_cells", "channels", "cutout"),
+            *("params", "device_days", "test_error_mean"),
+        ),
+        is_number,
+    ),
+    **dict.fromkeys(
+        ("name", "dataset", "genotype_name"), lambda v: isinstance(v, str)
+    ),
+    "seeds": _are_numbers,
+    "test_error_std": _is_number_or_none,
+    "search": lambda v: v is None or _is_search(v),
+}
+
+
+def _is_search(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("evaluator"), str | None)
+        and _is_number_or_none(value.get("seconds"))
+    )
 
 
 def _misfit(value: object, expected: dict | Callable, place: str) -> str:

@@ -28,6 +28,7 @@ class Purpose(enum.IntEnum):
     EVALUATION = 9
     WINDOW = 10
     SEARCH = 11
+    RETRAINING = 12
 
 
 def root_seed(seed: int) -> tf.Tensor:

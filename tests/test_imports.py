@@ -26,10 +26,14 @@ nas.correlation nas.ranking nas.store nas.executors nas.zero_cost
 nas.score_table nas.search_summary nas.training nas.evaluation_task
 nas.cell_trainers nas.user_models
 figures plots search_figures
-page results report_evaluation report_training report
+nas.paper_tables
+page results report_evaluation report_training report_retrain report
 pretrain
 export baselines comparison
 nas.evaluators nas.search_plan nas.search
+nas.drop_path nas.retrain_network nas.retrain_genotype nas.retrain_result
+nas.retrain_data nas.retrain_step nas.retrain_assembly
+nas.retrain_loop nas.retrain
 main
 """
 _FOLDER = Path(gtn_tf.__file__).parent
@@ -91,6 +95,7 @@ _WITHOUT_TENSORFLOW = [
         *("nas.genotypes", "nas.search_space", "nas.cell_cost"),
         *("search_figures", "nas.ranking", "nas.store", "nas.executors"),
         *("nas.evaluator_names", "nas.score_table", "nas.search_summary"),
+        *("nas.retrain_genotype", "nas.retrain_result", "nas.paper_tables"),
     )
     if name in _MODULES
 ]

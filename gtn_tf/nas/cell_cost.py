@@ -109,6 +109,13 @@ class _Counter:
         height, width, _ = inputs[0]
         return height, width, sum(shape[-1] for shape in inputs)
 
+    def drop_path(self, inputs: _Shape, depth: float) -> _Shape:
+        del depth
+        return inputs
+
+    def after_second_reduction(self, inputs: _Shape, num_classes: int) -> None:
+        pass  # an auxiliary head is no part of the network
+
     def classify(self, inputs: _Shape, num_classes: int) -> _Shape:
         self._kernel(1, inputs[-1] * num_classes, num_classes)
         self.params += num_classes  # the bias

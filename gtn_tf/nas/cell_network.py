@@ -12,8 +12,7 @@ these are about layers:
 * Pools pad evenly, an even size one pixel more at the right and the bottom
   (NAO). Padding never wins a max-pool; NAO's 2x2 pads zeros, which win over
   negative values. Average pools count the padding, `avg3x3_unpadded` does not.
-* Drop path by the operation's *input* index, a slip of the official code, has
-  no place here: the search network drops nothing.
+* Nothing is dropped here, and there is no auxiliary head: `retrain_network`.
 """
 
 import dataclasses
@@ -186,21 +185,42 @@ class KerasAssembler:
             return inputs[0]
         return keras.layers.Concatenate(dtype=self.dress.dtype)(inputs)
 
+    def drop_path(
+        self, inputs: keras.KerasTensor, depth: float
+    ) -> keras.KerasTensor:
+        """Drops nothing."""
+        del depth
+        return inputs
+
+    def after_second_reduction(
+        self, inputs: keras.KerasTensor, num_classes: int
+    ) -> None:
+        """Makes no auxiliary head."""
+
     def classify(
         self, inputs: keras.KerasTensor, num_classes: int
     ) -> keras.KerasTensor:
         """See `Assembler`."""
         if self.dress.activates_output:
             inputs = self.activation(inputs)
-        pooled = keras.layers.GlobalAveragePooling2D(dtype=self.dress.dtype)(
+        return self.dense(self.global_pool(inputs), num_classes)
+
+    def global_pool(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        """Takes the mean over all pixels, [B, C]."""
+        return keras.layers.GlobalAveragePooling2D(dtype=self.dress.dtype)(
             inputs
         )
+
+    def dense(
+        self, inputs: keras.KerasTensor, num_classes: int
+    ) -> keras.KerasTensor:
+        """Returns logits [B, K] of [B, C]."""
         cls = self._choose(layers.WeightNormDense, keras.layers.Dense)
         # Logits stay in full precision under a mixed policy.
         dtype = keras.DTypePolicy(self.dress.dtype).variable_dtype
         return cls(
             num_classes, kernel_initializer=layers.he_normal(), dtype=dtype
-        )(pooled)
+        )(inputs)
 
 
 def build_cell_network(

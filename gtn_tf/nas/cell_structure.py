@@ -80,6 +80,15 @@ class Assembler(Protocol):
     def concat(self, inputs: Sequence[Tensor]) -> Tensor:
         """Concatenates channels."""
 
+    def drop_path(self, inputs: Tensor, depth: float) -> Tensor:
+        """May drop what an operation, no identity, adds to a node.
+
+        `depth` is (position of the cell, from 1) / (number of cells).
+        """
+
+    def after_second_reduction(self, inputs: Tensor, num_classes: int) -> None:
+        """Sees that cell's output; an auxiliary head may begin there."""
+
     def classify(self, inputs: Tensor, num_classes: int) -> Tensor:
         """Pools over all pixels and returns logits [B, K]."""
 
@@ -127,10 +136,13 @@ def assemble(
       Logits.
     """
     before = last = stem(images, size.channels, make)
-    for is_reduction, channels in plan_cells(size):
+    plan = plan_cells(size)
+    for position, (is_reduction, channels) in enumerate(plan, start=1):
         cell = genotype.reduction if is_reduction else genotype.normal
-        stride = 2 if is_reduction else 1
-        outputs = _assemble_cell(cell, stride, channels, before, last, make)
+        place = _Place(2 if is_reduction else 1, channels, position / len(plan))
+        outputs = _assemble_cell(cell, place, before, last, make)
+        if position == 2 * size.num_cells + 2:
+            make.after_second_reduction(outputs, size.num_classes)
         before, last = last, outputs
     return make.classify(last, size.num_classes)
 
@@ -142,14 +154,22 @@ def stem(images: Tensor, channels: int, make: Assembler) -> Tensor:
     )
 
 
+class _Place(NamedTuple):
+    """Stride and F of a cell; its depth as `Assembler.drop_path` has it."""
+
+    stride: int
+    channels: int
+    depth: float
+
+
 def _assemble_cell(
     cell: Cell,
-    stride: int,
-    channels: int,
+    place: _Place,
     before: Tensor,
     last: Tensor,
     make: Assembler,
 ) -> Tensor:
+    stride, channels, depth = place
     states = {}
     for state in cell.used_states():
         if state < NUM_INPUTS:
@@ -158,16 +178,15 @@ def _assemble_cell(
                 (before, last)[state], channels, state == 0 and differs, make
             )
             continue
-        left, right = (
-            apply_op(
-                OPS[edge.op],
-                states[edge.input],
-                stride if edge.input < NUM_INPUTS else 1,
-                make,
-            )
-            for edge in cell.nodes[state - NUM_INPUTS]
-        )
-        states[state] = make.add(left, right)
+        terms = []
+        for edge in cell.nodes[state - NUM_INPUTS]:
+            op = OPS[edge.op]
+            edge_stride = stride if edge.input < NUM_INPUTS else 1
+            term = apply_op(op, states[edge.input], edge_stride, make)
+            if op.kind != "identity":
+                term = make.drop_path(term, depth)
+            terms.append(term)
+        states[state] = make.add(*terms)
     return make.concat(
         [
             factorized_reduction(states[state], channels, make)
