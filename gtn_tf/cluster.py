@@ -73,6 +73,15 @@ def has_several_workers(strategy: str) -> bool:
     return cluster is not None and len(cluster.addresses) > 1
 
 
+def refuse_several_workers(strategy: str) -> None:
+    """Raises InputError where TF_CONFIG names several workers."""
+    if has_several_workers(strategy):
+        raise InputError(
+            "TF_CONFIG names several workers; expected one process for every "
+            "--mode but pretrain; unset TF_CONFIG and run it on one machine"
+        )
+
+
 def is_chief(strategy: str) -> bool:
     """Whether this process is the one that writes the files of its run."""
     return not has_several_workers(strategy) or read_cluster().index == 0

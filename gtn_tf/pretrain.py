@@ -36,7 +36,11 @@ from gtn_tf.checkpoints import (
     claim_workdir,
     write_json,
 )
-from gtn_tf.cluster import has_several_workers, is_chief
+from gtn_tf.cluster import (
+    has_several_workers,
+    is_chief,
+    refuse_several_workers,
+)
 from gtn_tf.config import validate
 from gtn_tf.distribution import (
     Devices,
@@ -196,11 +200,7 @@ def restore_run(config: config_dict.ConfigDict, workdir: Path) -> Run:
     """
     validate(config)
     check_learners(config)
-    if has_several_workers(config.strategy):
-        raise InputError(
-            "TF_CONFIG names several workers; expected one process for every "
-            "--mode but pretrain; unset TF_CONFIG and run it on one machine"
-        )
+    refuse_several_workers(config.strategy)
     no_gtn = InputError(
         f"workdir {str(workdir)!r} holds no GTN; expected one that "
         "--mode=pretrain has filled; run that first or give another --workdir"

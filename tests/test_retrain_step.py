@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from gtn_tf.data import Dataset
+from gtn_tf.distribution import STRATEGIES
 from gtn_tf.nas.cell_structure import NetworkSize
 from gtn_tf.nas.genotypes import Genotype
 from gtn_tf.nas.retrain_data import prepare_images
@@ -56,8 +57,8 @@ def test_the_auxiliary_loss_is_weighted_and_not_shown():
     assert float(descended) == float(shown)
 
 
-def _setup(protocol, regularization, strategy=None):
-    strategy = strategy or tf.distribute.get_strategy()
+def _setup(protocol, regularization):
+    devices = STRATEGIES["one_device"]()
     dataset = Dataset(
         name="made",
         num_classes=3,
@@ -70,14 +71,14 @@ def _setup(protocol, regularization, strategy=None):
         test=None,
     )
     size = NetworkSize(0, 2, dataset.image_shape, dataset.num_classes)
-    with strategy.scope():
+    with devices.scope():
         model = build_retrain_network(_GENOTYPE, size, regularization)
         state = TrainingState(
             model,
             [tf.Variable(tf.zeros(v.shape)) for v in model.trainable_variables],
             tf.Variable(tf.zeros([2])),
         )
-    step = make_train_step(state, protocol, dataset, strategy, num_steps=4)
+    step = make_train_step(state, protocol, dataset, devices, num_steps=4)
     rng = np.random.default_rng(1)
     images = rng.integers(0, 256, (protocol.batch_size, 8, 8, 1), np.uint8)
     label_ids = np.arange(protocol.batch_size, dtype=np.int32) % 3

@@ -26,6 +26,7 @@ from gtn_tf.checkpoints import (
     read_json,
     write_json,
 )
+from gtn_tf.cluster import refuse_several_workers
 from gtn_tf.config import validate
 from gtn_tf.distribution import configure_runtime, environment
 from gtn_tf.interrupts import catch_signals, exit_code
@@ -59,6 +60,7 @@ def retrain(config: config_dict.ConfigDict, workdir: Path) -> int:
       DivergenceError: the training loss is not finite.
     """
     validate(config)
+    refuse_several_workers(config.strategy)
     origin = find_genotype(config.retrain.genotype)
     folder = Path(workdir) / "retrain" / training_name(config, origin)
     check_workdir(config, workdir)

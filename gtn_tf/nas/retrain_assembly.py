@@ -87,12 +87,12 @@ def build_training(
         with_test=True,
     )
     images = training_images(dataset, options.use_validation)
-    strategy = STRATEGIES[config.strategy]()
-    num_replicas = strategy.num_replicas_in_sync
+    devices = STRATEGIES[config.strategy]()
+    num_replicas = devices.num_replicas
     _check_batch(options.batch_size, len(images.images), num_replicas)
     jit = _should_jit(config.jit_compile, genotype)
     protocol = Protocol(**{name: options[name] for name in Protocol._fields})
-    with strategy.scope():
+    with devices.scope():
         state = _build_state(config, genotype, dataset)
     num_steps = options.num_epochs * (len(images.images) // options.batch_size)
     step = tf.Variable(0, dtype=tf.int64, name="step")
@@ -108,7 +108,7 @@ def build_training(
             state,
             protocol,
             dataset,
-            strategy,
+            devices,
             num_steps,
             jit,
         ),

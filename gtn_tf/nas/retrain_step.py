@@ -20,6 +20,7 @@ import keras
 import tensorflow as tf
 
 from gtn_tf.data import Dataset
+from gtn_tf.distribution import Devices
 from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
 from gtn_tf.nas.drop_path import dropout_layers, dropout_values
 from gtn_tf.nas.retrain_data import prepare_images
@@ -96,7 +97,7 @@ def make_train_step(
     state: TrainingState,
     protocol: Protocol,
     dataset: Dataset,
-    strategy: tf.distribute.Strategy,
+    devices: Devices,
     num_steps: int,
     jit: bool = False,
 ) -> tf.types.experimental.PolymorphicFunction:
@@ -106,7 +107,7 @@ def make_train_step(
       state: what it changes.
       protocol: the numbers.
       dataset: for its normalisation and augmentation; no image is read.
-      strategy: its replicas share a batch; B must be divisible by them.
+      devices: their replicas share a batch; B must be divisible by them.
       num_steps: S, of the whole training.
       jit: compile the pure part with XLA.
 
@@ -114,8 +115,7 @@ def make_train_step(
       (images [B, H, W, C] uint8, label_ids [B] int32, step [] int32 from 0,
       learning_rate [] float32, seed [2] int32) -> None.
     """
-    num_replicas = strategy.num_replicas_in_sync
-    num_local = protocol.batch_size // num_replicas
+    num_local = protocol.batch_size // devices.num_replicas
     model = state.model
     others = model.non_trainable_variables
     drawn = {id(v) for layer in dropout_layers(model) for v in layer.weights}
@@ -153,8 +153,7 @@ def make_train_step(
         step: tf.Tensor,
         seed: tf.Tensor,
     ) -> tuple:
-        replica = tf.distribute.get_replica_context()
-        index = tf.cast(replica.replica_id_in_sync_group, tf.int32)
+        index = devices.replica_index()
         first = index * num_local
         shape = [num_local, *dataset.image_shape]
         seed = fold(seed, step, index)
@@ -167,7 +166,7 @@ def make_train_step(
             tf.ensure_shape(label_ids[first : first + num_local], shape[:1]),
             seed,
         )
-        return replica.all_reduce(tf.distribute.ReduceOp.MEAN, found)
+        return devices.mean(found)
 
     def train_step(
         images: tf.Tensor,
@@ -176,10 +175,9 @@ def make_train_step(
         learning_rate: tf.Tensor,
         seed: tf.Tensor,
     ) -> None:
-        found = strategy.run(on_replica, args=(images, label_ids, step, seed))
-        # All replicas have the mean now.
-        gradients, statistics, shown = tf.nest.map_structure(
-            lambda value: strategy.experimental_local_results(value)[0], found
+        # All replicas have the mean: the first one's will do.
+        gradients, statistics, shown = devices.run(
+            on_replica, images, label_ids, step, seed
         )
         params = _read(model.trainable_variables)
         params, velocities = update(

@@ -21,6 +21,7 @@ from tqdm import tqdm
 from gtn_tf import __version__, search_figures
 from gtn_tf.baselines import Stopped, meta_train
 from gtn_tf.checkpoints import check_workdir, write_json
+from gtn_tf.cluster import refuse_several_workers
 from gtn_tf.config import flatten
 from gtn_tf.distribution import configure_runtime
 from gtn_tf.export import export
@@ -53,6 +54,7 @@ def search(config: config_dict.ConfigDict, workdir: Path) -> int:
       InputError: bad config, data or workdir, or a GTN of other data.
       DivergenceError: the GTN, where it has to be meta-trained first, did.
     """
+    refuse_several_workers(config.strategy)
     run_jobs = executor(config.search.executor)
     check_workdir(config, workdir)
     configure_runtime(config.num_logical_devices, config.tensor_float_32)
