@@ -151,6 +151,8 @@ def _backward_sweep(
         body,
         (tf.constant(num_steps - 1), adjoint, arrays, final_loss),
         maximum_iterations=num_steps,
+        # Recomputed steps would run ahead of the adjoint, all kept.
+        parallel_iterations=1,
     )
     gradients = tf.nest.pack_sequence_as(data, [a.stack() for a in arrays])
     return gradients, MetaLoss(total, final_loss, accuracy)
