@@ -15,7 +15,6 @@ from collections.abc import Callable
 import tensorflow as tf
 
 _INTEGERS = {tf.float32: tf.int32, tf.float64: tf.int64}
-_ROW_BITS, _COLUMN_BITS = 2, 2
 _TINY = 1e-30  # a zero with codes in its last bits would be flushed to zero
 
 
@@ -23,13 +22,13 @@ def max_pool(images: tf.Tensor, pool_size: int, strides: int) -> tf.Tensor:
     """Returns the maxima of windows: [B, H, W, C] -> [B, H', W', C].
 
     Pads pool_size - 1 pixels, the smaller half before. Where several maxima
-    of a window are equal, up to their last four bits, one of them receives
-    the gradient.
+    of a window are equal, up to their last few bits (2 for 2x2 windows, 4 up
+    to 4x4, 6 up to 8x8), one of them receives the gradient.
 
     Args:
       images: the accelerators, whose own gradients are fast, take any float
         type; CPU computes in float32 or float64.
-      pool_size: pixels, at most 4.
+      pool_size: pixels.
       strides: pixels.
     """
     if any(tf.config.list_logical_devices(kind) for kind in ("GPU", "TPU")):
@@ -67,17 +66,18 @@ def _places(padded: tf.Tensor, pool_size: int, strides: int) -> tf.Tensor:
     """Returns the place of each window's maximum in the unpadded images.
 
     A pixel's row and column, modulo pool_size, take the place of the last
-    four bits of its value: the pool of floats, which is fast, carries them
-    along, and no two pixels of a window share them.
+    bits of its value: the pool of floats, which is fast, carries them along,
+    and no two pixels of a window share them.
 
     Returns:
       [B, H', W', C] int32, counted through all of the flattened images.
     """
     integer = _INTEGERS[padded.dtype]
-    mask = (1 << (_ROW_BITS + _COLUMN_BITS)) - 1
+    num_bits = (pool_size - 1).bit_length()  # of a row, and of a column
+    mask = (1 << 2 * num_bits) - 1
     size = [n - pool_size + 1 for n in padded.shape[1:3]]
     codes = [tf.range(n, dtype=integer) % pool_size for n in padded.shape[1:3]]
-    code = (codes[0] * (1 << _COLUMN_BITS))[:, None, None] + codes[1][:, None]
+    code = (codes[0] * (1 << num_bits))[:, None, None] + codes[1][:, None]
     bits = tf.bitcast(padded + _TINY, integer) & ~mask
     bits |= code
     winners = tf.nn.max_pool2d(
@@ -86,14 +86,14 @@ def _places(padded: tf.Tensor, pool_size: int, strides: int) -> tf.Tensor:
     code = tf.cast(tf.bitcast(winners, integer) & mask, tf.int32)
     num_channels = winners.shape[-1]
     row = _index(
-        tf.bitwise.right_shift(code, _COLUMN_BITS),
+        tf.bitwise.right_shift(code, num_bits),
         1,
         pool_size,
         strides,
         size[0],
     )
     column = _index(
-        code & ((1 << _COLUMN_BITS) - 1), 2, pool_size, strides, size[1]
+        code & ((1 << num_bits) - 1), 2, pool_size, strides, size[1]
     )
     example = tf.range(tf.shape(padded)[0])[:, None, None, None]
     start = example * (size[0] * size[1] * num_channels)

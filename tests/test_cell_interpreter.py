@@ -245,6 +245,7 @@ def test_encoding_refuses_genotypes_outside_the_space():
         encode(Genotype(CHAIN, other), SPACE)
 
 
+@pytest.mark.slow
 def test_second_order_matches_central_differences():
     space = SearchSpace(1, ("conv1x1", "max2x2"))
     tiny = CellInterpreter(space, 0, 2, (4, 4, 1), 2, SMOOTH)

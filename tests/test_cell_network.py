@@ -371,7 +371,18 @@ def test_impossible_sizes_are_refused(num_cells, channels):
         build_cell_network(genotype, num_cells, channels, (8, 8, 1), 10)
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "max",
+        "avg",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in CELLS
+            if name not in ("max", "avg")
+        ),
+    ],
+)
 def test_second_order_matches_central_differences(name):
     learner = from_keras(lambda: build(name, SMOOTH))
     params, statistics = learner.init(root_seed(3))
@@ -380,6 +391,7 @@ def test_second_order_matches_central_differences(name):
     assert_gradient_matches(scalar, [*params, *images], 0, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_meta_gradient_of_a_cell_learner():
     learner = from_keras(lambda: build("convolutions", SMOOTH, channels=2))
     gtn = GTN(

@@ -112,6 +112,7 @@ def resumed_on_one(two_devices, tmp_path_factory):
     return rows
 
 
+@pytest.mark.slow
 def test_one_device_begins_and_two_go_on(one_device, resumed_on_one, tmp_path):
     _assert_close(resumed_on_one, _resume(one_device, tmp_path / "on", 2))
 

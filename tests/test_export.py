@@ -395,7 +395,10 @@ def _save_what_a_learner_sees(workdir, arguments):
     "changes",
     [
         {"source": "distillation", "curriculum.name": "all_shuffled"},
-        {"num_logical_devices": 2, "meta.num_learners": 2},
+        pytest.param(
+            {"num_logical_devices": 2, "meta.num_learners": 2},
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=str,
 )

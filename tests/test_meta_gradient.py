@@ -123,10 +123,12 @@ def assert_matches_differences(
         }
         return float(function({**meta_params, **moved})[1].total)
 
-    # Richardson's extrapolation takes the step's own error out. Adam turns
-    # within |g| < 3e-6, where its epsilon is as large as the root: a longer
-    # step can jump over a sign change of one element.
-    step = 1e-7 if gtn.spec.inner_optimizer == "adam" else 1e-5
+    # Richardson's extrapolation takes the step's own error out. RMSProp turns
+    # within |g| < 1e-3 and Adam within 3e-6, where epsilon is as large as the
+    # root: a longer step can jump over a sign change of one element.
+    step = {"sgd": 1e-5, "rmsprop": 1e-6, "adam": 1e-7}[
+        gtn.spec.inner_optimizer
+    ]
     coarse = (total(step) - total(-step)) / (2 * step)
     fine = (total(step / 2) - total(-step / 2)) / step
     numeric = (4 * fine - coarse) / 3

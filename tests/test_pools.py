@@ -13,6 +13,9 @@ CASES = [
     (6, 2, 1, "float64"),
     (1, 3, 2, "float32"),  # more padding than image
     (6, 4, 2, "float32"),
+    (7, 5, 1, "float32"),  # the largest of the cell space
+    (9, 5, 2, "float64"),
+    (9, 8, 3, "float32"),
 ]
 
 

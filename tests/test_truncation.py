@@ -62,7 +62,7 @@ def test_equals_the_stored_form_on_the_window(optimizer, every):
             tf.nest.flatten(window), tf.nest.flatten(found), strict=True
         ):
             np.testing.assert_allclose(
-                b[start : start + 2], a, rtol=1e-9, atol=1e-14
+                b[start : start + 2], a, rtol=1e-9, atol=1e-12
             )
             assert not np.any(b[:start])
             assert not np.any(b[start + 2 :])

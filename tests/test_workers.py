@@ -168,6 +168,7 @@ def test_only_the_chief_writes_and_speaks(two_workers):
     }
 
 
+@pytest.mark.slow
 def test_sigterm_on_one_worker_ends_both_after_one_step(tmp_path, one_process):
     done = _run_workers(
         tmp_path, signal_at=(0, 3), number=(0, int(signal.SIGTERM))
