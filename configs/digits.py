@@ -5,9 +5,10 @@
 The few-step regime: 10 inner steps of 10 images, a tenth of an epoch, where a
 GTN pays most. Small networks for two CPU cores.
 
-Measured: mean validation accuracy 0.879 of 20 fresh learners (one GTN seed)
-after 600 meta-steps; 101 seconds on 2 cores (AMD EPYC, shared with other
-work), float32, TF 2.21, commit 8fc688b.
+Measured (one GTN seed, 20 fresh learners, 600 meta-steps in 54 seconds on 2
+cores, AMD EPYC, float32, TF 2.21, commit c9c988a): validation accuracy 0.871,
+test accuracy 0.886; real data with learned rates 0.804, with tuned rates 0.748,
+distilled images 0.914. The whole quick start: 3 minutes 45 seconds.
 """
 
 from ml_collections import config_dict
