@@ -7,9 +7,12 @@ once, with the forward pass; the gradient scatters by it, the gradient's
 gradient gathers, and so on to any order.
 
 TensorFlow's second derivative is moreover wrong for stride-1 `SAME` pools in
-CPU graph mode, where its kernel overwrites its own input.
+CPU graph mode, where its kernel overwrites its own input; and XLA refuses the
+first one under op determinism. So accelerators take the maximum of shifted
+slices, which XLA fuses and which is right to any order too.
 """
 
+import functools
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -26,14 +29,12 @@ def max_pool(images: tf.Tensor, pool_size: int, strides: int) -> tf.Tensor:
     to 4x4, 6 up to 8x8), one of them receives the gradient.
 
     Args:
-      images: the accelerators, whose own gradients are fast, take any float
-        type; CPU computes in float32 or float64.
+      images: of any float type; CPU computes in float32 or float64.
       pool_size: pixels.
       strides: pixels.
     """
     if any(tf.config.list_logical_devices(kind) for kind in ("GPU", "TPU")):
-        padded = _pad(images, pool_size)
-        return tf.nn.max_pool2d(padded, pool_size, strides, "VALID")
+        return _maxima_of_slices(images, pool_size, strides)
     if images.dtype not in _INTEGERS:
         pooled = max_pool(tf.cast(images, tf.float32), pool_size, strides)
         return tf.cast(pooled, images.dtype)
@@ -48,6 +49,21 @@ def max_pool(images: tf.Tensor, pool_size: int, strides: int) -> tf.Tensor:
         )
 
     return pool(images)
+
+
+def _maxima_of_slices(
+    images: tf.Tensor, pool_size: int, strides: int
+) -> tf.Tensor:
+    height, width = images.shape[1:3]
+    padded = _pad(images, pool_size)
+    slices = [
+        padded[
+            :, row : row + height : strides, column : column + width : strides
+        ]
+        for row in range(pool_size)
+        for column in range(pool_size)
+    ]
+    return functools.reduce(tf.maximum, slices)
 
 
 def _pad(images: tf.Tensor, pool_size: int) -> tf.Tensor:

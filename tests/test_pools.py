@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny
 
 from gtn_tf.pools import max_pool
 
@@ -48,6 +49,15 @@ def derivatives(pool, images):
     return pooled, gradient, outer.gradient(norm, images)
 
 
+@pytest.fixture(params=["cpu", "accelerator"])
+def device(request, monkeypatch):
+    if request.param == "accelerator":
+        monkeypatch.setattr(
+            tf.config, "list_logical_devices", lambda kind: [kind]
+        )
+
+
+@pytest.mark.usefixtures("device")
 @pytest.mark.parametrize(("size", "pool_size", "strides", "dtype"), CASES)
 def test_equals_the_maximum_of_shifted_slices(size, pool_size, strides, dtype):
     shape = (3, size, size + 1, 4)
@@ -62,6 +72,29 @@ def test_equals_the_maximum_of_shifted_slices(size, pool_size, strides, dtype):
 
     for a, b in zip(expected, found(images), strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-5, atol=1e-6)
+
+
+def _compile_with_determinism():
+    tf.config.experimental.enable_op_determinism()
+    images = tf.random.stateless_normal((2, 9, 9, 3), (1, 2))
+    for kinds in ([], ["GPU"]):
+        tf.config.list_logical_devices = lambda kind, kinds=kinds: kinds
+        results = [
+            tf.function(
+                lambda x: derivatives(lambda y: max_pool(y, 3, 2), x),
+                jit_compile=jit,
+                autograph=False,
+            )(images)
+            for jit in (True, False)
+        ]
+        for a, b in zip(*results, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+
+
+def test_compiles_under_determinism():
+    """XLA refuses the gradient of TensorFlow's own pool there."""
+    done = tiny.run_forked(_compile_with_determinism)
+    assert done.code == 0, done.errors
 
 
 def test_a_maximum_of_zero_receives_its_gradient():
@@ -84,6 +117,7 @@ def test_a_maximum_of_zero_receives_its_gradient():
     assert gradient.sum() == 2.0
 
 
+@pytest.mark.usefixtures("device")
 def test_of_equal_maxima_one_receives_the_gradient():
     images = tf.ones((2, 4, 4, 3))
     with tf.GradientTape() as tape:

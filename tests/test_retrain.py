@@ -290,12 +290,9 @@ def test_bad_input_is_refused_before_any_work(tmp_path, genotype, more, parts):
             },
             ["is 33 on 2 replicas", "a multiple of 2"],
         ),
-        ({"jit_compile": True}, ["jit_compile is True", "max-pools"]),
     ],
 )
-def test_what_does_not_suit_the_data_or_the_genotype(
-    tmp_path, genotype, more, parts
-):
+def test_what_does_not_suit_the_data(tmp_path, genotype, more, parts):
     done = tiny.run_main(tmp_path, *_flags(genotype, **more))
     tiny.assert_one_line(done, 2, *parts)
 
