@@ -6,11 +6,10 @@ Shows every part of a search on two CPU cores, the meta-training of its GTN
 included. Twelve architectures are too few to say which evaluator ranks better:
 see the width of the intervals, and configs/cifar10_16_nas.py.
 
-Measured: Spearman with the truth, one GTN seed, 12 architectures: gtn 0.31
-[-0.40, 0.80], real 0.07 [-0.54, 0.70], params 0.28 [-0.46, 0.76]: no claim.
-Truth 0.94 to 0.98. 200 meta-steps and 84 evaluations on 2 cores (AMD EPYC)
-with ten times their load of other work, 26 minutes, of which 9 traced the one
-graph; float32, TF 2.21. Not timed on a quiet machine.
+Measured: Spearman with the truth, one GTN seed, 12 architectures: gtn -0.03
+[-0.65, 0.52], real -0.10 [-0.65, 0.54], params 0.33 [-0.26, 0.77], flops 0.38
+[-0.23, 0.75]: no claim. Truth 0.93 to 0.97. 4 minutes 32 seconds in all, 200
+meta-steps included, on 2 cores (AMD EPYC), float32, TF 2.21, commit 8f54a61.
 """
 
 from ml_collections import config_dict
