@@ -89,7 +89,7 @@ def test_cells_are_drawn_in_meta_training():
         num_classes=10,
         augment=False,
     )
-    gtn = build_gtn(config)
+    gtn = build_gtn(config, real)
     problem = build_problem(config, real)
 
     @tf.function(autograph=False)
