@@ -19,7 +19,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -34,6 +33,7 @@ from gtn_tf.config import FIELDS, flatten, learner_names, learner_widths
 from gtn_tf.curricula import draw_noise
 from gtn_tf.gtn import GTN
 from gtn_tf.learner_families import FAMILIES
+from gtn_tf.metrics import say
 from gtn_tf.pretrain import Run, restore_run
 from gtn_tf.seeds import ALGORITHM, Purpose, fold, root_seed
 from gtn_tf.teacher import ARRAYS, FORMAT_VERSION
@@ -60,7 +60,7 @@ def export(config: config_dict.ConfigDict, workdir: Path) -> int:
     module = ExportedGTN(run.gtn, run.gtn.read(), seed)
     with claim_workdir(workdir):
         write_export(workdir / "export", module, metadata_of(run, module))
-    print(f"exported to {workdir / 'export'}", file=sys.stderr, flush=True)
+    say(f"exported to {workdir / 'export'}")
     return 0
 
 

@@ -7,7 +7,6 @@ where what it shows is absent; `_SECTIONS` lists them in the order of the page.
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from ml_collections import config_dict
 
 from gtn_tf.checkpoints import check_workdir
 from gtn_tf.config import FIELDS, default_config, flatten, validate
-from gtn_tf.metrics import to_json, write_atomically
+from gtn_tf.metrics import say, to_json, write_atomically
 from gtn_tf.page import (
     ABSENT,
     Html,
@@ -56,7 +55,7 @@ def report(config: config_dict.ConfigDict, workdir: Path) -> int:
             f"{str(path)!r} cannot be written ({error.strerror}); expected a "
             "workdir that can be written; report on a copy of it"
         ) from error
-    print(path, file=sys.stderr, flush=True)
+    say(str(path))
     return 0
 
 

@@ -65,25 +65,11 @@ def two_devices(tmp_path_factory):
     return workdir
 
 
-def _assert_close(rows, others):
-    for row, other in zip(rows, others, strict=True):
-        assert row.keys() == other.keys()
-        for name, value in row.items():
-            if name != "seconds":
-                np.testing.assert_allclose(value, other[name], rtol=1e-5)
-
-
 def test_two_devices_compute_what_one_does(one_device, two_devices):
     rows = [read_rows(w / "metrics.jsonl") for w in (one_device, two_devices)]
     assert len(rows[0]) == _STEP
-    _assert_close(*(r[:_STEP] for r in rows))
-    one = tiny.checkpoint_values(one_device, _STEP)
-    two = tiny.checkpoint_values(two_devices, _STEP)
-    assert one.keys() == two.keys()
-    for name, value in one.items():
-        np.testing.assert_allclose(
-            value, two[name], rtol=1e-5, atol=1e-6, err_msg=name
-        )
+    tiny.assert_close_rows(*(r[:_STEP] for r in rows))
+    tiny.assert_close_checkpoints(one_device, two_devices, _STEP)
 
 
 def test_replicas_hold_equal_variables(two_devices):
@@ -114,14 +100,18 @@ def resumed_on_one(two_devices, tmp_path_factory):
 
 @pytest.mark.slow
 def test_one_device_begins_and_two_go_on(one_device, resumed_on_one, tmp_path):
-    _assert_close(resumed_on_one, _resume(one_device, tmp_path / "on", 2))
+    tiny.assert_close_rows(
+        resumed_on_one, _resume(one_device, tmp_path / "on", 2)
+    )
 
 
 @pytest.mark.slow
 def test_two_devices_begin_and_four_go_on(
     two_devices, resumed_on_one, tmp_path
 ):
-    _assert_close(resumed_on_one, _resume(two_devices, tmp_path / "on", 4))
+    tiny.assert_close_rows(
+        resumed_on_one, _resume(two_devices, tmp_path / "on", 4)
+    )
 
 
 def _configure_too_late():

@@ -104,14 +104,6 @@ def _without_log(done):
     return done._replace(errors="".join(lines))
 
 
-def _assert_close(rows, others):
-    for row, other in zip(rows, others, strict=True):
-        assert row.keys() == other.keys()
-        for name, value in row.items():
-            if name != "seconds":
-                np.testing.assert_allclose(value, other[name], rtol=1e-5)
-
-
 @pytest.fixture(scope="module")
 def one_process(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("one_process")
@@ -135,14 +127,8 @@ def test_two_workers_compute_what_one_process_does(one_process, two_workers):
     workdir, _ = two_workers
     rows = [read_rows(w / "metrics.jsonl") for w in (one_process, workdir)]
     assert len(rows[0]) == _STEPS
-    _assert_close(*rows)
-    one = tiny.checkpoint_values(one_process, _STEPS)
-    two = tiny.checkpoint_values(workdir, _STEPS)
-    assert one.keys() == two.keys()
-    for name, value in one.items():
-        np.testing.assert_allclose(
-            value, two[name], rtol=1e-5, atol=1e-6, err_msg=name
-        )
+    tiny.assert_close_rows(*rows)
+    tiny.assert_close_checkpoints(one_process, workdir, _STEPS)
 
 
 def test_workers_end_with_equal_variables(two_workers):
@@ -179,7 +165,7 @@ def test_sigterm_on_one_worker_ends_both_after_one_step(tmp_path, one_process):
     resumed = tiny.run_main(tmp_path, *_LEARNERS)
     assert resumed.code == 0, resumed
     assert resumed.errors.startswith(f"resumed at meta-step 3 of {_STEPS}\n")
-    _assert_close(
+    tiny.assert_close_rows(
         read_rows(one_process / "metrics.jsonl"),
         read_rows(tmp_path / "metrics.jsonl"),
     )
@@ -201,7 +187,7 @@ def test_a_killed_worker_ends_the_other(tmp_path, one_process, killed):
     done = _run_workers(tmp_path)
     assert [one.code for one in done] == [0, 0], done
     assert f"resumed at meta-step 4 of {_STEPS}" in done[0].errors
-    _assert_close(
+    tiny.assert_close_rows(
         read_rows(one_process / "metrics.jsonl"),
         read_rows(tmp_path / "metrics.jsonl"),
     )

@@ -164,6 +164,26 @@ def checkpoint_values(workdir: Path, step: int) -> dict[str, np.ndarray]:
     }
 
 
+def assert_close_rows(rows: list[dict], others: list[dict]) -> None:
+    """Asserts equal metrics, up to the order of a sum over devices."""
+    for row, other in zip(rows, others, strict=True):
+        assert row.keys() == other.keys()
+        for name, value in row.items():
+            if name != "seconds":
+                np.testing.assert_allclose(value, other[name], rtol=1e-5)
+
+
+def assert_close_checkpoints(workdir: Path, other: Path, step: int) -> None:
+    """Asserts equal variables, up to the order of a sum over devices."""
+    ours = checkpoint_values(workdir, step)
+    theirs = checkpoint_values(other, step)
+    assert ours.keys() == theirs.keys()
+    for name, value in ours.items():
+        np.testing.assert_allclose(
+            value, theirs[name], rtol=1e-5, atol=1e-6, err_msg=name
+        )
+
+
 def assert_one_line(done: Done, code: int, *parts: str) -> None:
     """Asserts exit code and one `error: ` line that holds all the parts."""
     lines = done.errors.splitlines()
