@@ -5,6 +5,7 @@ of its outputs, Grappler's rewriting and loop iterations included.
 """
 
 import collections
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -118,15 +119,16 @@ def _matmul(run: OpRun) -> int:
     return 2 * int(np.prod(run.output)) * inner
 
 
+#: Of the types that Grappler puts in place of others, for oneDNN or fused.
+_PREFIX = re.compile(r"^_(Mkl(Native)?)?(Fused)?")
+
 #: Operation type -> multiplications and additions of one execution.
 FLOPS: dict[str, Callable[[OpRun], int]] = {
     "Conv2D": _conv,
-    "_FusedConv2D": _conv,
     "Conv2DBackpropInput": _conv_backprop_input,
     "Conv2DBackpropFilter": _conv_backprop_filter,
     "DepthwiseConv2dNative": _depthwise,
     "MatMul": _matmul,
-    "_FusedMatMul": _matmul,
     "BatchMatMulV2": _matmul,
 }
 
@@ -139,9 +141,10 @@ def flops_by_type(runs: list[OpRun]) -> dict[str, int]:
     """
     counts: dict[str, int] = collections.Counter()
     for run in runs:
-        if run.kind in FLOPS:
-            counts[run.kind] += FLOPS[run.kind](run)
-        elif "Conv2" in run.kind or "MatMul" in run.kind:
+        kind = _PREFIX.sub("", run.kind)
+        if kind in FLOPS:
+            counts[kind] += FLOPS[kind](run)
+        elif "Conv2" in kind or "MatMul" in kind:
             raise ValueError(f"no FLOP count for operation '{run.kind}'")
     return dict(counts)
 

@@ -103,6 +103,7 @@ def build_learner(
     style = Style(
         weight_norm=config.learner.weight_norm,
         normalization=config.learner.normalization,
+        initializer=config.learner.initializer,
         pool_size=config.learner.pool_size,
         dtype=config.precision,
     )

@@ -22,7 +22,7 @@ from ml_collections import config_dict
 
 from gtn_tf.config import FIELDS, flatten
 from gtn_tf.metrics import to_json, write_atomically
-from gtn_tf.types import InputError, one_line
+from gtn_tf.types import InputError, InUseError, one_line
 
 _FILE = re.compile(r"ckpt-(\d+)\.(index|data-\d{5}-of-\d{5})")
 
@@ -188,7 +188,8 @@ def claim_workdir(workdir: Path) -> Iterator[None]:
     The kernel drops the lock when the process ends, however it ends.
 
     Raises:
-      InputError: Another run holds it, or it cannot be created or written.
+      InUseError: Another run holds it.
+      InputError: It cannot be created or written.
     """
     workdir = Path(workdir)
     with contextlib.ExitStack() as stack:
@@ -200,7 +201,7 @@ def claim_workdir(workdir: Path) -> Iterator[None]:
         except BlockingIOError as error:
             lock.seek(0)
             pid = lock.read().strip() or "unknown"
-            raise InputError(
+            raise InUseError(
                 f"workdir {str(workdir)!r} is in use by another run (pid "
                 f"{pid}); expected one run per workdir; wait for it or give "
                 "another --workdir"

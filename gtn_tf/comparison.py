@@ -8,15 +8,11 @@ weights whatever the source, so that differences are paired. This, and
 known: a killed evaluation goes on where it was.
 """
 
-import hashlib
-import json
 import statistics
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 from ml_collections import config_dict
 
 from gtn_tf import data, figures
@@ -32,25 +28,15 @@ from gtn_tf.baselines import (
 from gtn_tf.checkpoints import claim_workdir, write_json
 from gtn_tf.config import transfer_widths
 from gtn_tf.distribution import environment
-from gtn_tf.evaluation import fresh_learner_accuracies, train_fresh_learner
-from gtn_tf.gtn import SyntheticData
-from gtn_tf.inner_problem import InnerProblem
+from gtn_tf.fresh_learners import FreshLearners, Trained
 from gtn_tf.interrupts import catch_signals, exit_code
 from gtn_tf.intervals import mean_interval
-from gtn_tf.metrics import Progress, RowLog, read_rows, say, to_json
+from gtn_tf.metrics import Progress, RowLog, read_rows, say
 from gtn_tf.pretrain import restore_run
-from gtn_tf.real_batches import RealData, device_split
-from gtn_tf.seeds import Purpose, fold, root_seed
+from gtn_tf.real_batches import device_split
 
 #: Sources whose data are also tried on other learner families.
 _TRANSFERRED = ("gtn", "distillation", "real", "real_tuned")
-
-
-class _Trained(NamedTuple):
-    """One fresh learner: test accuracy after every inner step, seconds."""
-
-    accuracies: list[float]
-    seconds: float
 
 
 def evaluate(config: config_dict.ConfigDict, workdir: Path) -> int:
@@ -108,7 +94,7 @@ def _prepare(setting: Setting) -> list[Source]:
 
 def _train_learners(
     setting: Setting, sources: list[Source], caught: list[int]
-) -> dict[tuple[str, str], list[_Trained]]:
+) -> dict[tuple[str, str], list[Trained]]:
     """Returns {(learner family or '', source): one entry per learner}."""
     num_learners = setting.config.evaluation.num_learners
     trainers = _trainers(setting)
@@ -120,7 +106,7 @@ def _train_learners(
     ]
     path = setting.workdir / "evaluation.jsonl"
     known = read_rows(path, "index") if path.exists() else []
-    found: dict[tuple[str, str], list[_Trained]] = {}
+    found: dict[tuple[str, str], list[Trained]] = {}
     kept: list[dict] = []
     log = RowLog(path, known)
     progress = Progress(len(asked) * num_learners, unit="learner")
@@ -144,7 +130,7 @@ def _train_learners(
                     row = {**key, **trained._asdict()}
                     log.append(row)
                 kept.append(row)
-                results.append(_Trained(row["accuracies"], row["seconds"]))
+                results.append(Trained(row["accuracies"], row["seconds"]))
                 progress.update(len(kept), accuracy=row["accuracies"][-1])
     finally:
         progress.close()
@@ -160,58 +146,7 @@ def _find(rows: list[dict], key: dict) -> dict | None:
     return None
 
 
-class _Trainer:
-    """Trains and tests fresh learners of one problem; traced once."""
-
-    def __init__(
-        self, setting: Setting, problem: InnerProblem, real_test: RealData
-    ) -> None:
-        config = setting.config
-        self._root = fold(root_seed(config.seed), Purpose.EVALUATION)
-        self._facts = [
-            tf.__version__,
-            config.seed,
-            config.dataset.name,
-            config.dataset.split_seed,
-            config.learner.to_dict(),
-            config.evaluation.widths,
-            config.inner.optimizer,
-            config.precision,
-            [learner.name for learner in problem.learners],
-        ]
-        self._is_warm = False
-
-        @tf.function(autograph=False)
-        def test(data: SyntheticData, seed: tf.Tensor) -> tf.Tensor:
-            return fresh_learner_accuracies(problem, data, real_test, seed)
-
-        @tf.function(autograph=False)
-        def train(data: SyntheticData, seed: tf.Tensor) -> tf.Tensor:
-            return train_fresh_learner(problem, data, seed)
-
-        self._test, self._train = test, train
-
-    def digest(self, source: Source) -> str:
-        """Returns a digest of all that this source's results depend on."""
-        digest = hashlib.sha256(json.dumps(to_json(self._facts)).encode())
-        for tensor in tf.nest.flatten(source.synthesize(self._root)):
-            digest.update(tensor.numpy().tobytes())
-        return digest.hexdigest()[:16]
-
-    def train_and_test(self, source: Source, index: int) -> _Trained:
-        """Trains learner number `index`, which no source's name enters."""
-        seed = fold(self._root, index)
-        if not self._is_warm:  # the first call traces
-            self._train(source.synthesize(seed), seed).numpy()
-            self._is_warm = True
-        began = time.monotonic()
-        data = source.synthesize(seed)
-        self._train(data, seed).numpy()
-        seconds = time.monotonic() - began
-        return _Trained(self._test(data, seed).numpy().tolist(), seconds)
-
-
-def _trainers(setting: Setting) -> dict[str, _Trainer]:
+def _trainers(setting: Setting) -> dict[str, FreshLearners]:
     """Returns the workdir's own learner as '', then those of transfer."""
     config = setting.config
     real_test = device_split(setting.dataset, "test")
@@ -221,7 +156,7 @@ def _trainers(setting: Setting) -> dict[str, _Trainer]:
         learners = (build_learner(config, name, widths),)
         problems[name] = setting.problem._replace(learners=learners)
     return {
-        name: _Trainer(setting, problem, real_test)
+        name: FreshLearners(config, problem, real_test)
         for name, problem in problems.items()
     }
 
@@ -229,7 +164,7 @@ def _trainers(setting: Setting) -> dict[str, _Trainer]:
 def _summarize(
     setting: Setting,
     sources: list[Source],
-    found: dict[tuple[str, str], list[_Trained]],
+    found: dict[tuple[str, str], list[Trained]],
 ) -> dict:
     """Returns what evaluation.json holds, in the order it is read."""
     config = setting.config
@@ -287,7 +222,7 @@ def _accuracy(values: list[float]) -> dict:
     }
 
 
-def _per_step(learners: list[_Trained]) -> dict:
+def _per_step(learners: list[Trained]) -> dict:
     per_step = [
         mean_interval(values)
         for values in zip(*(t.accuracies for t in learners), strict=True)

@@ -41,10 +41,24 @@ LEARNERS = (
 )
 NORMALIZATIONS = ("mean_only", "batch", "none")
 INNER_OPTIMIZERS = ("sgd", "adam", "rmsprop")
+INITIALIZERS = (
+    "he_normal",
+    "glorot_normal",
+    "orthogonal",
+    "he_normal_half",
+    "he_normal_double",
+)
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 PRECISIONS = ("float32", "mixed_bfloat16")
 EXECUTORS = ("inline", "ray")
 SCHEDULES = ("constant", "cosine")
+EXPERIMENTS = (
+    "few_step",
+    "curricula",
+    "weight_norm",
+    "transfer",
+    "more_data",
+)
 
 
 class Field(NamedTuple):
@@ -191,6 +205,15 @@ def learner_widths(config: config_dict.ConfigDict) -> list[tuple | None]:
     return list(config.learner.widths or [None] * num_families)
 
 
+def has_drawn_widths(config: config_dict.ConfigDict) -> bool:
+    """Returns whether a family's widths are drawn per learner."""
+    return any(
+        not _is_int(width)
+        for widths in learner_widths(config)
+        for width in widths or ()
+    )
+
+
 def transfer_widths(config: config_dict.ConfigDict) -> list[tuple | None]:
     """Returns the widths of each family of `evaluation.learners`."""
     num_families = len(config.evaluation.learners)
@@ -265,6 +288,12 @@ FIELDS = {
     "learner.weight_norm": _switch(True, "W = g V / ||V||, or plain layers"),
     "learner.normalization": _choice(
         "mean_only", NORMALIZATIONS, "batch normalisation of the learner"
+    ),
+    "learner.initializer": _choice(
+        "he_normal",
+        INITIALIZERS,
+        "of the kernels of a fresh learner; half and double: times 0.5, 2; "
+        "drawn widths and family cell have he_normal",
     ),
     "learner.pool_size": Field(
         3,
@@ -372,6 +401,26 @@ FIELDS = {
             and all(source in ("gtn", *BASELINES) for source in v)
         ),
         "what is compared; the workdir's own source always is",
+        may_change=True,
+    ),
+    "evaluation.experiment": Field(
+        None,
+        f"None or one of {', '.join(EXPERIMENTS)}",
+        lambda v: v is None or v in EXPERIMENTS,
+        "what --mode=evaluate does: None compares the sources; else the "
+        "experiment, in experiments/NAME in the workdir",
+        may_change=True,
+    ),
+    "evaluation.num_seeds": _whole(
+        3,
+        1,
+        "of experiments: GTNs per arm, of seed, seed + 1, ..",
+        may_change=True,
+    ),
+    "evaluation.num_draws": _whole(
+        20,
+        1,
+        "of experiment weight_norm: draws of hyperparameters",
         may_change=True,
     ),
     "evaluation.learners": Field(
@@ -766,6 +815,16 @@ _PAIRS = (
         "curriculum 'none' with learn_labels",
         "labels that are drawn afresh cannot be learned",
         "set --config.curriculum.learn_labels=False or another curriculum",
+    ),
+    (
+        lambda c: (
+            c.learner.initializer != "he_normal"
+            and ("cell" in learner_names(c) or has_drawn_widths(c))
+        ),
+        "learner.initializer '{c.learner.initializer}' with learner.name "
+        "'{c.learner.name}' and learner.widths {c.learner.widths}",
+        "drawn widths and family cell have he_normal",
+        "set --config.learner.initializer=he_normal",
     ),
     (
         lambda c: c.inner.meta_loss_every > c.inner.num_steps,

@@ -12,17 +12,15 @@ from gtn_tf.types import LearnerState
 _CHUNK_SIZE = 500  # images per forward pass: bounds memory, fills two cores
 
 
-def accuracy(
-    learner: Learner, state: LearnerState, real: RealData
-) -> tf.Tensor:
-    """Returns the share of a split's images that the learner gets right."""
+def predict(learner: Learner, state: LearnerState, real: RealData) -> tf.Tensor:
+    """Returns the logits [N, K] of a split's N images."""
     num_images = real.images.shape[0]
     chunk = min(_CHUNK_SIZE, num_images)
+    num_chunks = -(-num_images // chunk)
 
-    def body(start: tf.Tensor, num_right: tf.Tensor) -> tuple:
-        positions = start + tf.range(chunk)
+    def logits_of(index: tf.Tensor) -> tf.Tensor:
         # The last chunk is filled up with images that do not count.
-        indices = tf.minimum(positions, num_images - 1)
+        indices = tf.minimum(index * chunk + tf.range(chunk), num_images - 1)
         images = normalize(tf.gather(real.images, indices), real.mean, real.std)
         logits, _ = learner.apply(
             state.params,
@@ -30,20 +28,24 @@ def accuracy(
             tf.cast(images, state.params[0].dtype),
             training=False,
         )
-        predicted = tf.argmax(logits, -1, tf.int32)
-        right = predicted == tf.gather(real.label_ids, indices)
-        right &= positions < num_images
-        return start + chunk, num_right + tf.reduce_sum(
-            tf.cast(right, tf.int32)
-        )
+        return logits
 
-    _, num_right = tf.while_loop(
-        lambda start, _: start < num_images,
-        body,
-        (tf.constant(0), tf.constant(0)),
-        maximum_iterations=-(-num_images // chunk),
+    logits = tf.map_fn(
+        logits_of,
+        tf.range(num_chunks),
+        fn_output_signature=state.params[0].dtype,
+        parallel_iterations=1,
     )
-    return tf.cast(num_right, tf.float32) / num_images
+    return tf.reshape(logits, (num_chunks * chunk, -1))[:num_images]
+
+
+def accuracy(
+    learner: Learner, state: LearnerState, real: RealData
+) -> tf.Tensor:
+    """Returns the share of a split's images that the learner gets right."""
+    predicted = tf.argmax(predict(learner, state, real), -1, tf.int32)
+    num_right = tf.math.count_nonzero(predicted == real.label_ids, dtype=tf.int32)
+    return tf.cast(num_right, tf.float32) / real.images.shape[0]
 
 
 def fresh_learner_accuracy(
@@ -67,6 +69,22 @@ def fresh_learner_accuracy(
         return accuracy(learner, state, real)
 
     return with_drawn_learner(problem.learners, seed, train_and_test)
+
+
+def fresh_learner_logits(
+    problem: InnerProblem,
+    data: SyntheticData,
+    real: RealData,
+    seed: tf.Tensor,
+) -> tf.Tensor:
+    """Returns the logits [N, K] after all T steps; else as above."""
+
+    def train_and_predict(learner: Learner) -> tf.Tensor:
+        state = initial_state(learner, problem.optimizer, seed)
+        state = unroll(learner, problem.optimizer, state, data)
+        return predict(learner, state, real)
+
+    return with_drawn_learner(problem.learners, seed, train_and_predict)
 
 
 def fresh_learner_accuracies(

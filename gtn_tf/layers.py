@@ -14,6 +14,8 @@ normalised product (there it is scaled by g / ||V|| as well), and g starts at
 ||V|| everywhere, so that a fresh layer computes what its plain twin would.
 """
 
+from collections.abc import Callable
+
 import keras
 import tensorflow as tf
 
@@ -22,7 +24,9 @@ from gtn_tf.pools import max_pool
 _NORM_EPSILON = 1e-12  # guards 0 / 0 only: ||V||^2 of a fresh unit is about 2
 
 
-def he_normal(num_groups: int = 1) -> keras.initializers.Initializer:
+def he_normal(
+    num_groups: int = 1, factor: float = 1.0
+) -> keras.initializers.Initializer:
     """Returns the untruncated normal of variance 2 / fan_in (He et al. 2015).
 
     Keras' own `he_normal` is truncated; the official code's is not.
@@ -30,12 +34,30 @@ def he_normal(num_groups: int = 1) -> keras.initializers.Initializer:
     Args:
       num_groups: the channels of a depthwise kernel, all of which Keras
         counts as its fan-in.
+      factor: times which the values are.
     """
     return keras.initializers.VarianceScaling(
-        scale=2.0 * num_groups,
+        scale=2.0 * num_groups * factor**2,
         mode="fan_in",
         distribution="untruncated_normal",
     )
+
+
+def glorot_normal() -> keras.initializers.Initializer:
+    """Returns the untruncated normal of variance 2 / (fan_in + fan_out)."""
+    return keras.initializers.VarianceScaling(
+        scale=1.0, mode="fan_avg", distribution="untruncated_normal"
+    )
+
+
+#: `learner.initializer` -> what draws the kernels of a fresh learner.
+INITIALIZERS: dict[str, Callable[[], keras.initializers.Initializer]] = {
+    "he_normal": he_normal,
+    "glorot_normal": glorot_normal,
+    "orthogonal": keras.initializers.Orthogonal,
+    "he_normal_half": lambda: he_normal(factor=0.5),
+    "he_normal_double": lambda: he_normal(factor=2.0),
+}
 
 
 def _norm(direction: tf.Tensor, axes: tuple[int, ...]) -> tf.Tensor:

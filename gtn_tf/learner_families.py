@@ -75,6 +75,7 @@ class Style:
     Attributes:
       weight_norm: weight-normalised layers, or their plain twins.
       normalization: a name of `NORMALIZATIONS`.
+      initializer: of the kernels, a name of `layers.INITIALIZERS`.
       pool_size: pixels, of the max-pools (stride 2); officially 3.
       masked: insert a `WidthMask` after each block, so that widths up to the
         built ones can be drawn per learner.
@@ -84,6 +85,7 @@ class Style:
 
     weight_norm: bool = True
     normalization: str = "mean_only"
+    initializer: str = "he_normal"
     pool_size: int = 3
     masked: bool = False
     activation: Callable[[tf.Tensor], tf.Tensor] = leaky_relu
@@ -100,7 +102,7 @@ class Style:
             strides=strides,
             padding="same",
             use_bias=NORMALIZATIONS[self.normalization] is None,
-            kernel_initializer=layers.he_normal(),
+            kernel_initializer=layers.INITIALIZERS[self.initializer](),
             dtype=self.dtype,
         )
 
@@ -109,7 +111,7 @@ class Style:
         cls = layers.WeightNormDense if self.weight_norm else keras.layers.Dense
         return cls(
             units,
-            kernel_initializer=layers.he_normal(),
+            kernel_initializer=layers.INITIALIZERS[self.initializer](),
             dtype=dtype or self.dtype,
         )
 

@@ -21,6 +21,10 @@ class InputError(ValueError):
     """
 
 
+class InUseError(InputError):
+    """Another process works in the folder that was named."""
+
+
 class DivergenceError(RuntimeError):
     """The meta-loss or its gradient is not finite: `main` exits with code 1."""
 

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from gtn_tf import baselines, comparison, data
+from gtn_tf import baselines, comparison, data, fresh_learners
 from gtn_tf.config import BASELINES
 from gtn_tf.gtn import SyntheticData
 from gtn_tf.intervals import mean_interval
@@ -104,7 +104,7 @@ def test_again_trains_nothing_and_says_the_same(evaluated, tmp_path):
 
 
 def _forbid_training():
-    comparison._Trainer.train_and_test = None
+    fresh_learners.FreshLearners.train_and_test = None
     baselines._mean_accuracy = None
 
 
@@ -144,7 +144,7 @@ def _terminate_at_the_fifth():
 
 
 def _at_the_fifth(number):
-    train_and_test = comparison._Trainer.train_and_test
+    train_and_test = fresh_learners.FreshLearners.train_and_test
     calls = []
 
     def counted(self, source, index):
@@ -153,7 +153,7 @@ def _at_the_fifth(number):
             os.kill(os.getpid(), number)
         return train_and_test(self, source, index)
 
-    comparison._Trainer.train_and_test = counted
+    fresh_learners.FreshLearners.train_and_test = counted
 
 
 def test_sigterm_keeps_the_rows(evaluated, tmp_path):

@@ -29,7 +29,10 @@ figures plots search_figures
 nas.paper_tables
 page results report_evaluation report_training report_retrain report
 pretrain
-export baselines comparison
+export baselines fresh_learners comparison
+experiments.trials experiments.few_step experiments.curricula
+experiments.weight_norm experiments.transfer experiments.more_data
+experiments.catalog
 nas.evaluators nas.search_plan nas.search
 nas.drop_path nas.retrain_network nas.retrain_genotype nas.retrain_result
 nas.retrain_data nas.retrain_step nas.retrain_assembly

@@ -1,0 +1,68 @@
+"""Runs a named experiment and keeps what it found.
+
+`experiments/NAME/result.json`, `figure.png` and a table on the terminal. The
+same command goes on where it was stopped, and draws again what is complete.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ml_collections import config_dict
+
+from gtn_tf import experiment_figures, experiment_tables
+from gtn_tf.assembly import check_learners
+from gtn_tf.baselines import Stopped
+from gtn_tf.checkpoints import write_json
+from gtn_tf.cluster import refuse_several_workers
+from gtn_tf.config import validate
+from gtn_tf.distribution import environment
+from gtn_tf.experiments.curricula import curricula
+from gtn_tf.experiments.few_step import few_step
+from gtn_tf.experiments.more_data import more_data
+from gtn_tf.experiments.transfer import transfer
+from gtn_tf.experiments.weight_norm import weight_norm
+from gtn_tf.metrics import say
+
+#: `evaluation.experiment` -> (config, its folder) -> result.json.
+EXPERIMENTS: dict[str, Callable[[config_dict.ConfigDict, Path], dict]] = {
+    "few_step": few_step,
+    "curricula": curricula,
+    "weight_norm": weight_norm,
+    "transfer": transfer,
+    "more_data": more_data,
+}
+
+
+def run_experiment(config: config_dict.ConfigDict, workdir: Path) -> int:
+    """Runs what is missing of `evaluation.experiment` and draws it.
+
+    Returns:
+      The exit code: 0, or 128 + the number of the signal that stopped it.
+
+    Raises:
+      InputError: bad config or data, or the experiment does not fit it.
+    """
+    validate(config)
+    check_learners(config)
+    refuse_several_workers(config.strategy)
+    name = config.evaluation.experiment
+    folder = Path(workdir) / "experiments" / name
+    began = time.monotonic()
+    try:
+        found = EXPERIMENTS[name](config, folder)
+    except Stopped as stopped:
+        return stopped.code
+    result = {
+        "format_version": 1,
+        "experiment": name,
+        "dataset": config.dataset.name,
+        **found,
+        "seconds": time.monotonic() - began,
+        "environment": environment(),
+    }
+    write_json(folder / "result.json", result)
+    experiment_figures.FIGURES[name](folder / "figure.png", result)
+    print(experiment_tables.TABLES[name](result))
+    say(f"done: result.json and figure.png in {folder}")
+    return 0

@@ -1,0 +1,52 @@
+"""Which curriculum teaches best (Fig. 1c): five, each over GTN seeds.
+
+Departure: the paper plots test accuracy over meta-steps; here the curve is
+validation accuracy, and test data are read once, at the end.
+"""
+
+from pathlib import Path
+
+from ml_collections import config_dict
+
+from gtn_tf.config import CURRICULA
+from gtn_tf.experiments.seed_statistics import (
+    difference,
+    mean_test_accuracy,
+    of_arm,
+)
+from gtn_tf.experiments.trials import make_trials, run_trials, test_accuracies
+
+#: Test accuracy on MNIST after 2000 meta-steps, read off Fig. 1c (+-0.001).
+PAPER = {
+    "none": 0.957,
+    "all_shuffled": 0.968,
+    "shuffled_batch": 0.974,
+    "full": 0.985,
+}
+
+
+def curricula(config: config_dict.ConfigDict, folder: Path) -> dict:
+    """Returns test accuracy by curriculum, and `full` minus each other."""
+    arms = {name: {"curriculum.name": name} for name in CURRICULA}
+    results = run_trials(
+        make_trials(config, arms),
+        folder,
+        lambda run, test: {"test_accuracies": test_accuracies(run, test)},
+    )
+    return {
+        "arms": {
+            name: {
+                **of_arm(results, name, mean_test_accuracy),
+                "paper": PAPER.get(name),
+            }
+            for name in CURRICULA
+        },
+        "differences": {
+            f"full - {name}": difference(
+                results, "full", name, mean_test_accuracy
+            )
+            for name in CURRICULA
+            if name != "full"
+        },
+        "results": results,
+    }

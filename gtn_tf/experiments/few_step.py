@@ -1,0 +1,100 @@
+"""How much faster is GTN data than real data? (Figs. 2a, 2b, 3a)
+
+All sources of `evaluate` at equal inner steps; then real data with twice, four
+times, .. as many steps, the constant rates tuned for each number of steps,
+until fresh learners reach the GTN's accuracy.
+
+Departure: the paper reads the speed-up off one curve of training accuracy;
+here each number of steps has rates of its own, and test data decide.
+"""
+
+import math
+from pathlib import Path
+
+from ml_collections import config_dict
+
+from gtn_tf import comparison, data
+from gtn_tf.baselines import Stopped, build_setting
+from gtn_tf.checkpoints import read_json
+from gtn_tf.experiments.real_budgets import tuned_real
+from gtn_tf.fresh_learners import FreshLearners
+from gtn_tf.intervals import mean_interval
+from gtn_tf.metrics import say
+from gtn_tf.real_batches import device_split
+
+_MOST_DOUBLINGS = 6
+
+
+def few_step(config: config_dict.ConfigDict, folder: Path) -> dict:
+    """Returns the GTN's accuracy, and real data's by number of steps.
+
+    Raises:
+      InputError: no GTN in the workdir.
+      Stopped: by a signal.
+    """
+    workdir = folder.parent.parent
+    code = comparison.evaluate(config, workdir)
+    if code:
+        raise Stopped(code)
+    evaluation = read_json(workdir / "evaluation.json")
+    own = evaluation["sources"][config.source]
+    dataset = data.load(
+        config.dataset.name,
+        config.dataset.data_dir,
+        config.dataset.split_seed,
+        with_test=True,
+    )
+    setting = build_setting(config, workdir, dataset)
+    learners = FreshLearners(
+        config, setting.problem, device_split(dataset, "test")
+    )
+    num_steps = config.inner.num_steps
+    real = []
+    for doubling in range(_MOST_DOUBLINGS + 1):
+        steps = num_steps * 2**doubling
+        source = tuned_real(setting, steps, config.inner.batch_size, folder)
+        accuracies = learners.final_accuracies(
+            source, config.evaluation.num_learners
+        )
+        interval = mean_interval(accuracies)
+        say(f"real data, {steps} steps: test accuracy {interval.mean:.4f}")
+        real.append(
+            {
+                "num_steps": steps,
+                "accuracy": interval.mean,
+                "ci95": interval.ci95,
+                "num_learners": len(accuracies),
+                "how": source.how,
+            }
+        )
+        if interval.mean >= own["accuracy"]:
+            break
+    steps_needed = steps_to_reach(own["accuracy"], real)
+    return {
+        "source": config.source,
+        "num_steps": num_steps,
+        "accuracy": own["accuracy"],
+        "ci95": own["ci95"],
+        "real": real,
+        "real_steps_needed": steps_needed,
+        "speed_up": steps_needed and steps_needed / num_steps,
+        "evaluation": evaluation,
+    }
+
+
+def steps_to_reach(accuracy: float, real: list[dict]) -> float | None:
+    """Interpolates in log steps; None where no number of steps suffices.
+
+    Where the first number suffices, it is the answer: less was not tried.
+    """
+    before = None
+    for row in real:
+        if row["accuracy"] >= accuracy:
+            if before is None:
+                return float(row["num_steps"])
+            share = accuracy - before["accuracy"]
+            share /= row["accuracy"] - before["accuracy"]
+            low, high = (math.log(r["num_steps"]) for r in (before, row))
+            return math.exp(low + share * (high - low))
+        before = row
+    return None

@@ -1,0 +1,182 @@
+"""What a GTN gives beyond the data that it was meta-trained with.
+
+Longer and larger batches, and ensembles of learners, for three sources:
+
+* `repeat`: the curriculum over again, with its learned rates;
+* `sample`: the curriculum first, then batches that the generator has never
+  been trained to make (`sample` of the export), with the rates of the last
+  position; likewise what a batch has beyond its B examples;
+* `real`: as many real images, constant rates tuned for just these sizes.
+
+An ensemble averages the class probabilities of its learners.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from ml_collections import config_dict
+
+from gtn_tf import data
+from gtn_tf.baselines import Source, build_setting
+from gtn_tf.curricula import balanced_label_ids
+from gtn_tf.evaluation import fresh_learner_logits
+from gtn_tf.experiments.real_budgets import tuned_real
+from gtn_tf.export import ExportedGTN
+from gtn_tf.fresh_learners import FreshLearners
+from gtn_tf.gtn import SyntheticData
+from gtn_tf.intervals import mean_interval
+from gtn_tf.metrics import say
+from gtn_tf.pretrain import restore_run
+from gtn_tf.real_batches import device_split
+from gtn_tf.seeds import Purpose, fold, root_seed
+from gtn_tf.types import InputError
+
+#: Times the steps, times the batch.
+SIZES = ((1, 1), (2, 1), (4, 1), (1, 2), (1, 4), (2, 2))
+ENSEMBLES = (1, 2, 4, 8, 16)
+
+
+def more_data(config: config_dict.ConfigDict, folder: Path) -> dict:
+    """Returns test accuracy by source and size, and of ensembles.
+
+    Raises:
+      InputError: no GTN in the workdir, or one without a generator.
+    """
+    if config.source != "gtn":
+        raise InputError(
+            f"experiment 'more_data' with source {config.source!r}; expected "
+            "'gtn', as only a generator makes more data; set "
+            "--config.source=gtn"
+        )
+    workdir = folder.parent.parent
+    run = restore_run(config, workdir)
+    dataset = data.load(
+        config.dataset.name,
+        config.dataset.data_dir,
+        config.dataset.split_seed,
+        with_test=True,
+    )
+    setting = build_setting(config, workdir, dataset)
+    real_test = device_split(dataset, "test")
+    root = fold(root_seed(config.seed), Purpose.EVALUATION)
+    gtn = ExportedGTN(run.gtn, run.gtn.read(), fold(root, 0))
+    shape = (config.inner.num_steps, config.inner.batch_size)
+
+    def sources_of(num_steps: int, batch_size: int) -> list[Source]:
+        found = [
+            Source("sample", _sampled(gtn, num_steps, batch_size), 0.0, ""),
+            tuned_real(setting, num_steps, batch_size, folder),
+        ]
+        if batch_size == shape[1]:
+            repeated = Source("repeat", _repeated(gtn, num_steps), 0.0, "")
+            found.insert(0, repeated)
+        return found
+
+    learners = FreshLearners(config, setting.problem, real_test)
+    number = config.evaluation.num_learners
+    rows = []
+    for times_steps, times_batch in SIZES:
+        sizes = (shape[0] * times_steps, shape[1] * times_batch)
+        for source in sources_of(*sizes):
+            interval = mean_interval(learners.final_accuracies(source, number))
+            say(
+                f"{source.name}, {sizes[0]} steps of {sizes[1]}: test "
+                f"accuracy {interval.mean:.4f}"
+            )
+            rows.append(
+                {
+                    "source": source.name,
+                    "num_steps": sizes[0],
+                    "batch_size": sizes[1],
+                    "accuracy": interval.mean,
+                    "ci95": interval.ci95,
+                    "num_learners": number,
+                    "how": source.how,
+                }
+            )
+
+    @tf.function(autograph=False)
+    def logits_of(data: SyntheticData, seed: tf.Tensor) -> tf.Tensor:
+        return fresh_learner_logits(setting.problem, data, real_test, seed)
+
+    label_ids = dataset.test.label_ids
+    return {
+        "num_steps": shape[0],
+        "batch_size": shape[1],
+        "sizes": rows,
+        "ensembles": {
+            source.name: _ensembles(source, logits_of, root, label_ids)
+            for source in sources_of(*shape)
+        },
+    }
+
+
+def _repeated(
+    gtn: ExportedGTN, num_steps: int
+) -> Callable[[tf.Tensor], SyntheticData]:
+    """The curriculum over again, the same for every learner."""
+    arrays = {name: tf.convert_to_tensor(a) for name, a in gtn.arrays.items()}
+    order = tf.range(num_steps) % arrays["images"].shape[0]
+    data = _synthetic(*(tf.gather(a, order) for a in arrays.values()))
+    return lambda seed: data
+
+
+def _sampled(
+    gtn: ExportedGTN, num_steps: int, batch_size: int
+) -> Callable[[tf.Tensor], SyntheticData]:
+    """The curriculum, filled up with samples of the learner's own."""
+    arrays = [tf.convert_to_tensor(a) for a in gtn.arrays.values()]
+    images, labels = arrays[:2]
+    known_steps, known_batch = images.shape[:2]
+    label_ids = balanced_label_ids(num_steps, batch_size, labels.shape[-1])
+
+    def synthesize(seed: tf.Tensor) -> SyntheticData:
+        made = gtn.endpoints["sample"](
+            tf.reshape(label_ids, [-1]), fold(seed, Purpose.CURRICULUM)
+        )
+        filled = []
+        for name, known in (("images", images), ("labels", labels)):
+            values = tf.reshape(
+                made[name], (num_steps, batch_size, *known.shape[2:])
+            )
+            beside = tf.concat([known, values[:known_steps, known_batch:]], 1)
+            filled.append(tf.concat([beside, values[known_steps:]], 0))
+        rates = [
+            tf.concat([rate, tf.fill([num_steps - known_steps], rate[-1])], 0)
+            for rate in arrays[2:]
+        ]
+        return _synthetic(*filled, *rates)
+
+    return synthesize
+
+
+def _synthetic(
+    images: tf.Tensor, labels: tf.Tensor, rate: tf.Tensor, momentum: tf.Tensor
+) -> SyntheticData:
+    hyperparameters = {"learning_rate": rate, "momentum": momentum}
+    return SyntheticData(images, labels, hyperparameters)
+
+
+def _ensembles(
+    source: Source,
+    logits_of: Callable[..., tf.Tensor],
+    root: tf.Tensor,
+    label_ids: np.ndarray,
+) -> list[dict]:
+    """Returns test accuracy by number of learners, nested ensembles."""
+    total, found = 0.0, []
+    for index in range(max(ENSEMBLES)):
+        seed = fold(root, index)
+        logits = logits_of(source.synthesize(seed), seed)
+        total = total + tf.nn.softmax(tf.cast(logits, tf.float32)).numpy()
+        if index + 1 in ENSEMBLES:
+            right = np.argmax(total, -1) == label_ids
+            found.append(
+                {
+                    "num_learners": index + 1,
+                    "accuracy": float(np.mean(right)),
+                }
+            )
+    return found

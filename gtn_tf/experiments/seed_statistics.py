@@ -1,0 +1,60 @@
+"""Means over GTN seeds, and differences paired by seed.
+
+The unit that is resampled is the GTN: a trial enters by its mean over fresh
+learners. A claim about a method needs at least three.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from gtn_tf.intervals import mean_interval
+
+#: A trial's result -> its one number, None where it has none.
+Value = Callable[[dict], float | None]
+
+
+def mean_test_accuracy(result: dict) -> float | None:
+    """Returns the mean test accuracy of a trial's fresh learners."""
+    values = result.get("test_accuracies")
+    return None if values is None else float(np.mean(values))
+
+
+def of_arm(results: Sequence[dict], arm: str, value: Value) -> dict:
+    """Returns mean, spread and interval of an arm over its seeds.
+
+    Trials without the number (diverged) are counted apart.
+    """
+    found = [value(r) for r in results if r["arm"] == arm]
+    known = [v for v in found if v is not None]
+    interval = mean_interval(known) if known else None
+    return {
+        "mean": interval and interval.mean,
+        "std": interval and interval.std,
+        "ci95": interval and interval.ci95,
+        "num_seeds": len(known),
+        "num_failed": len(found) - len(known),
+    }
+
+
+def difference(
+    results: Sequence[dict], arm: str, other: str, value: Value
+) -> dict | None:
+    """Returns arm - other, paired by seed; None without a pair."""
+    ours, theirs = (
+        {
+            r["pair"]: value(r)
+            for r in results
+            if r["arm"] == name and value(r) is not None
+        }
+        for name in (arm, other)
+    )
+    pairs = sorted(ours.keys() & theirs.keys())
+    if not pairs:
+        return None
+    interval = mean_interval([ours[p] - theirs[p] for p in pairs])
+    return {
+        "mean": interval.mean,
+        "ci95": interval.ci95,
+        "num_seeds": len(pairs),
+    }

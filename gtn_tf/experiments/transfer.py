@@ -1,0 +1,172 @@
+"""Trained on one learner, evaluated on others: which GTN transfers?
+
+An arm is a recipe for meta-training, all with the same number of meta-steps
+(`longer`: of inner steps). Each trial's data then train fresh learners of
+every family, and of the config's own family with other widths,
+initialisations and layers.
+
+The official code's GTN is reported not to transfer to learners with global
+pooling, nor to deep ones; a GTN that ranks architectures has to.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ml_collections import config_dict
+
+from gtn_tf.assembly import build_learner, build_problem
+from gtn_tf.config import INITIALIZERS, learner_names, learner_widths
+from gtn_tf.experiments.seed_statistics import Value, difference, of_arm
+from gtn_tf.experiments.trials import (
+    changed,
+    make_trials,
+    run_trials,
+    test_accuracies,
+)
+from gtn_tf.inner_problem import InnerProblem
+from gtn_tf.learner_families import FAMILIES
+from gtn_tf.pretrain import Run
+from gtn_tf.real_batches import RealData, device_split
+from gtn_tf.types import InputError
+
+#: Families that the recipe `pool` meta-trains on; the others are held out.
+POOL = ("conv2_fc", "conv2_pool", "conv3_fc", "conv3_pool", "mlp")
+
+
+class Variant(NamedTuple):
+    """A learner that synthetic data are tried on.
+
+    Attributes:
+      family: of `FAMILIES`.
+      widths: of its layers.
+      changes: values of dotted config keys.
+    """
+
+    family: str
+    widths: tuple[int, ...]
+    changes: dict[str, Any]
+
+
+def transfer(config: config_dict.ConfigDict, folder: Path) -> dict:
+    """Returns test accuracy by recipe and learner.
+
+    Raises:
+      InputError: the config has several families, or draws widths.
+    """
+    widths = _own_widths(config)
+    own = learner_names(config)[0]
+    arms = recipes(config, own, widths)
+    variants = make_variants(own, widths)
+
+    def measure(run: Run, real_test: RealData) -> dict[str, Any]:
+        return {
+            "test_accuracies_on": {
+                name: test_accuracies(run, real_test, _problem(run, variant))
+                for name, variant in variants.items()
+            }
+        }
+
+    results = run_trials(make_trials(config, arms), folder, measure)
+    return {
+        "own": own,
+        "pool": POOL,
+        "arms": {
+            arm: {name: of_arm(results, arm, _on(name)) for name in variants}
+            for arm in arms
+        },
+        "differences": {
+            f"{arm} - own": {
+                name: difference(results, arm, "own", _on(name))
+                for name in variants
+            }
+            for arm in arms
+            if arm != "own"
+        },
+        "results": results,
+    }
+
+
+def recipes(
+    config: config_dict.ConfigDict, own: str, widths: tuple[int, ...]
+) -> dict[str, dict[str, Any]]:
+    """Returns the arms: what each changes in the config."""
+    pool = {
+        "learner.name": ",".join(POOL),
+        "learner.widths": tuple(_scaled(n, own, widths) for n in POOL),
+    }
+    return {
+        "own": {},
+        "pool": pool,
+        "soft_labels": {"curriculum.learn_labels": True},
+        "drawn_widths": {
+            "learner.widths": tuple((max(1, w // 2), w) for w in widths)
+        },
+        "longer": {
+            "inner.num_steps": 2 * config.inner.num_steps,
+            "meta.num_steps": -(-config.meta.num_steps // 2),
+        },
+        "pool_soft_labels": {**pool, "curriculum.learn_labels": True},
+        "real": {"source": "real"},
+        "real_pool": {"source": "real", **pool},
+    }
+
+
+def make_variants(own: str, widths: tuple[int, ...]) -> dict[str, Variant]:
+    """Returns the learners that every recipe is tried on."""
+    half, double = (
+        tuple(max(1, round(w * factor)) for w in widths) for factor in (0.5, 2)
+    )
+    return {
+        **{
+            name: Variant(name, _scaled(name, own, widths), {})
+            for name in FAMILIES
+        },
+        "half as wide": Variant(own, half, {}),
+        "twice as wide": Variant(own, double, {}),
+        **{
+            name: Variant(own, widths, {"learner.initializer": name})
+            for name in INITIALIZERS[1:]
+        },
+        "plain layers": Variant(own, widths, {"learner.weight_norm": False}),
+        "full batch norm": Variant(
+            own, widths, {"learner.normalization": "batch"}
+        ),
+    }
+
+
+def _own_widths(config: config_dict.ConfigDict) -> tuple[int, ...]:
+    names, widths = learner_names(config), learner_widths(config)[0]
+    if len(names) == 1 and names[0] in FAMILIES:
+        widths = FAMILIES[names[0]].widths if widths is None else widths
+        if all(isinstance(width, int) for width in widths):
+            return tuple(widths)
+    raise InputError(
+        f"experiment 'transfer' with learner.name '{config.learner.name}' and "
+        f"learner.widths {config.learner.widths}; expected one family of "
+        f"{', '.join(FAMILIES)} and fixed widths; set --config.learner.name"
+    )
+
+
+def _scaled(name: str, own: str, widths: tuple[int, ...]) -> tuple[int, ...]:
+    """Returns a family's widths, scaled as the config scales its own."""
+    if name == own:
+        return widths
+    scale = widths[0] / FAMILIES[own].widths[0]
+    return tuple(max(1, round(w * scale)) for w in FAMILIES[name].widths)
+
+
+def _problem(run: Run, variant: Variant) -> InnerProblem:
+    config = changed(run.config, variant.changes)
+    learner = build_learner(config, variant.family, variant.widths)
+    problem = build_problem(run.config, device_split(run.dataset, "train"))
+    return problem._replace(learners=(learner,))
+
+
+def _on(name: str) -> Value:
+    def value(result: dict) -> float | None:
+        of_variants = result.get("test_accuracies_on")
+        if of_variants is None:
+            return None
+        return sum(of_variants[name]) / len(of_variants[name])
+
+    return value

@@ -1,0 +1,106 @@
+"""Trains and tests fresh learners on what a source of data gives them.
+
+Learner i starts from the same weights whatever the source, so that two
+sources can be compared in pairs. Its test data are the caller's to give.
+"""
+
+import hashlib
+import json
+import time
+from typing import NamedTuple
+
+import tensorflow as tf
+from ml_collections import config_dict
+
+from gtn_tf.baselines import Source
+from gtn_tf.evaluation import (
+    fresh_learner_accuracies,
+    fresh_learner_accuracy,
+    train_fresh_learner,
+)
+from gtn_tf.gtn import SyntheticData
+from gtn_tf.inner_problem import InnerProblem
+from gtn_tf.metrics import to_json
+from gtn_tf.real_batches import RealData
+from gtn_tf.seeds import Purpose, fold, root_seed
+
+
+class Trained(NamedTuple):
+    """One fresh learner: test accuracy after every inner step, seconds."""
+
+    accuracies: list[float]
+    seconds: float
+
+
+class FreshLearners:
+    """The fresh learners of one problem; traced once per shape of the data.
+
+    Args:
+      config: of the GTN; seed, data set and widths are part of a digest.
+      problem: the learners, of which each seed draws one, and their optimizer.
+      real: the split that they are tested on.
+    """
+
+    def __init__(
+        self,
+        config: config_dict.ConfigDict,
+        problem: InnerProblem,
+        real: RealData,
+    ) -> None:
+        self._root = fold(root_seed(config.seed), Purpose.EVALUATION)
+        self._facts = [
+            tf.__version__,
+            config.seed,
+            config.dataset.name,
+            config.dataset.split_seed,
+            config.learner.to_dict(),
+            config.evaluation.widths,
+            config.inner.optimizer,
+            config.precision,
+            [learner.name for learner in problem.learners],
+        ]
+        self._is_warm = False
+
+        @tf.function(autograph=False)
+        def test_every_step(data: SyntheticData, seed: tf.Tensor) -> tf.Tensor:
+            return fresh_learner_accuracies(problem, data, real, seed)
+
+        @tf.function(autograph=False)
+        def test_the_last(data: SyntheticData, seed: tf.Tensor) -> tf.Tensor:
+            return fresh_learner_accuracy(problem, data, real, seed)
+
+        @tf.function(autograph=False)
+        def train(data: SyntheticData, seed: tf.Tensor) -> tf.Tensor:
+            return train_fresh_learner(problem, data, seed)
+
+        self._test_every_step, self._train = test_every_step, train
+        self._test_the_last = test_the_last
+
+    def digest(self, source: Source) -> str:
+        """Returns a digest of all that this source's results depend on."""
+        digest = hashlib.sha256(json.dumps(to_json(self._facts)).encode())
+        for tensor in tf.nest.flatten(source.synthesize(self._root)):
+            digest.update(tensor.numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def train_and_test(self, source: Source, index: int) -> Trained:
+        """Trains learner number `index`, which no source's name enters."""
+        seed = fold(self._root, index)
+        if not self._is_warm:  # the first call traces
+            self._train(source.synthesize(seed), seed).numpy()
+            self._is_warm = True
+        began = time.monotonic()
+        data = source.synthesize(seed)
+        self._train(data, seed).numpy()
+        seconds = time.monotonic() - began
+        accuracies = self._test_every_step(data, seed).numpy().tolist()
+        return Trained(accuracies, seconds)
+
+    def final_accuracies(self, source: Source, number: int) -> list[float]:
+        """Returns test accuracies after the last step of learners 0, 1, .."""
+        found = []
+        for index in range(number):
+            seed = fold(self._root, index)
+            data = source.synthesize(seed)
+            found.append(float(self._test_the_last(data, seed)))
+        return found
