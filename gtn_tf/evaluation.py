@@ -44,7 +44,9 @@ def accuracy(
 ) -> tf.Tensor:
     """Returns the share of a split's images that the learner gets right."""
     predicted = tf.argmax(predict(learner, state, real), -1, tf.int32)
-    num_right = tf.math.count_nonzero(predicted == real.label_ids, dtype=tf.int32)
+    num_right = tf.math.count_nonzero(
+        predicted == real.label_ids, dtype=tf.int32
+    )
     return tf.cast(num_right, tf.float32) / real.images.shape[0]
 
 

@@ -40,6 +40,14 @@ INK = "#1b1c1d"
 # orange is darker. All have a contrast of 3 or more with white and near-black.
 _BLUE, _VERMILION, _GREEN = "#0072B2", "#D55E00", "#009E73"
 _PURPLE, _ORANGE = "#CC79A7", "#B87F00"
+#: (colour, dashes, marker) of lines that have no style of their own.
+LINES = (
+    (_BLUE, "-", "o"),
+    (_VERMILION, "--", "^"),
+    (_GREEN, "-.", "s"),
+    (_PURPLE, "-", "D"),
+    (_ORANGE, ":", "v"),
+)
 
 #: Source of `evaluate` -> its line.
 SOURCES = {
@@ -70,15 +78,15 @@ _THEME = {
         INK,
     ),
 }
-_in_theme = matplotlib.rc_context(_THEME)
-_POINTS_PER_INCH = 72
+in_theme = matplotlib.rc_context(_THEME)
+POINTS_PER_INCH = 72
 #: More values than these are drawn under their moving mean.
 SMOOTHED_BEYOND = 200
 _LABEL_POINTS = 14  # from one label of a line to the next
 _FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 
 
-@_in_theme
+@in_theme
 def accuracy_per_step(evaluation: dict) -> Figure:
     """Draws test accuracy over inner steps, one line per source.
 
@@ -86,7 +94,7 @@ def accuracy_per_step(evaluation: dict) -> Figure:
       evaluation: As in evaluation.json: of each of `SOURCES` in it
         `accuracy_per_step` [T] and, where known, `ci95_per_step` [T, 2].
     """
-    figure = _new_figure(400, 290)
+    figure = new_figure(400, 290)
     axes = figure.subplots()
     sources = evaluation["sources"]
     for name in [name for name in SOURCES if name in sources]:
@@ -108,9 +116,9 @@ def accuracy_per_step(evaluation: dict) -> Figure:
             markevery=max(1, len(means) // 10),
             label=style.label,
         )
-    _name_accuracy(axes, "test accuracy [%]")
-    _name_steps(axes, "inner step")
-    _name_lines(figure, axes)
+    name_accuracy(axes, "test accuracy [%]")
+    name_steps(axes, "inner step")
+    name_lines(figure, axes)
     return figure
 
 
@@ -119,12 +127,12 @@ def save_accuracy_per_step(path: Path, evaluation: dict) -> None:
     save_figure(path, accuracy_per_step(evaluation))
 
 
-@_in_theme
+@in_theme
 def learned_rates(
     inner_learning_rate: np.ndarray, inner_momentum: np.ndarray
 ) -> Figure:
     """Draws the rates of the inner optimizer, [T] each, over inner steps."""
-    figure = _new_figure(400, 290)
+    figure = new_figure(400, 290)
     upper, lower = figure.subplots(2, sharex=True)
     for axes, values, name, colour, marker in (
         (upper, inner_learning_rate, "learning rate", _BLUE, "o"),
@@ -136,27 +144,27 @@ def learned_rates(
         axes.set_ylabel(f"inner {name}")
         axes.yaxis.set_major_locator(MaxNLocator(4))
     figure.align_ylabels()
-    _name_steps(lower, "inner step")
+    name_steps(lower, "inner step")
     return figure
 
 
-@_in_theme
+@in_theme
 def meta_loss_curve(rows: list[dict]) -> Figure:
     """Draws the meta-loss over meta-steps; rows as in metrics.jsonl."""
-    figure = _new_figure(400, 290)
+    figure = new_figure(400, 290)
     _draw_meta_loss(figure.subplots(), rows)
     return figure
 
 
-@_in_theme
+@in_theme
 def accuracy_curve(rows: list[dict]) -> Figure:
     """Draws train and validation accuracy over meta-steps."""
-    figure = _new_figure(400, 290)
+    figure = new_figure(400, 290)
     _draw_accuracy(figure.subplots(), rows)
     return figure
 
 
-@_in_theme
+@in_theme
 def save_curves(path: Path, rows: list[dict], title: str) -> None:
     """Writes meta-loss and accuracies over meta-steps, as PNG; atomic.
 
@@ -168,7 +176,7 @@ def save_curves(path: Path, rows: list[dict], title: str) -> None:
       rows: As in metrics.jsonl; absent and null values are left out.
       title: Drawn above both panels.
     """
-    figure = _new_figure(720, 288)
+    figure = new_figure(720, 288)
     figure.suptitle(title, fontsize=11)
     left, right = figure.subplots(1, 2)
     _draw_meta_loss(left, rows)
@@ -179,14 +187,14 @@ def save_curves(path: Path, rows: list[dict], title: str) -> None:
 def _draw_meta_loss(axes: Axes, rows: list[dict]) -> None:
     _curve(axes, rows, "meta_loss", "meta-loss", _BLUE)
     axes.set_ylabel("meta-loss [nats]")
-    _name_steps(axes, "meta-step")
+    name_steps(axes, "meta-step")
 
 
 def _draw_accuracy(axes: Axes, rows: list[dict]) -> None:
     _curve(axes, rows, "meta_accuracy", "meta-batch (train)", _BLUE)
     _curve(axes, rows, "validation_accuracy", "validation", _VERMILION, "--")
-    _name_accuracy(axes, "accuracy [%]")
-    _name_steps(axes, "meta-step")
+    name_accuracy(axes, "accuracy [%]")
+    name_steps(axes, "meta-step")
     if axes.lines:
         axes.legend(loc="lower right")
 
@@ -217,23 +225,25 @@ def _numbers(values: Iterable[float | None]) -> np.ndarray:
     return np.array([np.nan if v is None else v for v in values], np.float64)
 
 
-def _name_accuracy(axes: Axes, label: str) -> None:
+def name_accuracy(axes: Axes, label: str) -> None:
+    """Labels the vertical axis, shares of 1 in percent."""
     axes.set_ylabel(label)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
 
 
-def _name_steps(axes: Axes, label: str) -> None:
+def name_steps(axes: Axes, label: str) -> None:
+    """Labels the horizontal axis, of whole numbers."""
     axes.set_xlabel(label)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 
 
-def _name_lines(figure: Figure, axes: Axes) -> None:
+def name_lines(figure: Figure, axes: Axes) -> None:
     """Writes each label at its line's end, or a legend where they collide."""
     figure.draw_without_rendering()
     ends = axes.transData.transform(
         [line.get_xydata()[-1] for line in axes.lines]
     )
-    heights = np.sort(ends[:, 1]) * _POINTS_PER_INCH / figure.dpi
+    heights = np.sort(ends[:, 1]) * POINTS_PER_INCH / figure.dpi
     if not np.all(np.diff(heights) >= _LABEL_POINTS):
         figure.legend(loc="outside upper left", ncols=2, handlelength=3)
         return
@@ -248,9 +258,9 @@ def _name_lines(figure: Figure, axes: Axes) -> None:
         )
 
 
-def _new_figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
     """Returns an empty figure of so many points."""
-    size = (width / _POINTS_PER_INCH, height / _POINTS_PER_INCH)
+    size = (width / POINTS_PER_INCH, height / POINTS_PER_INCH)
     return Figure(figsize=size, layout="constrained")
 
 

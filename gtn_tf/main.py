@@ -54,6 +54,10 @@ def _export(config: config_dict.ConfigDict, workdir: Path) -> int:
 
 
 def _evaluate(config: config_dict.ConfigDict, workdir: Path) -> int:
+    if config.evaluation.experiment is not None:
+        from gtn_tf.experiments import catalog
+
+        return catalog.run_experiment(config, workdir)
     from gtn_tf import comparison
 
     return comparison.evaluate(config, workdir)

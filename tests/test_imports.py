@@ -25,14 +25,14 @@ assembly
 nas.correlation nas.ranking nas.store nas.executors nas.zero_cost
 nas.score_table nas.search_summary nas.training nas.evaluation_task
 nas.cell_trainers nas.user_models
-figures plots search_figures
+figures plots search_figures experiment_figures experiment_tables
 nas.paper_tables
 page results report_evaluation report_training report_retrain report
 pretrain
 export baselines fresh_learners comparison
-experiments.trials experiments.few_step experiments.curricula
-experiments.weight_norm experiments.transfer experiments.more_data
-experiments.catalog
+experiments.trials experiments.seed_statistics experiments.real_budgets
+experiments.few_step experiments.curricula experiments.weight_norm
+experiments.transfer experiments.more_data experiments.catalog
 nas.evaluators nas.search_plan nas.search
 nas.drop_path nas.retrain_network nas.retrain_genotype nas.retrain_result
 nas.retrain_data nas.retrain_step nas.retrain_assembly
@@ -96,7 +96,13 @@ _WITHOUT_TENSORFLOW = [
     for name in (
         *("main", "config", "figures", "plots", "report", "teacher"),
         *("nas.genotypes", "nas.search_space", "nas.cell_cost"),
-        *("search_figures", "nas.ranking", "nas.store", "nas.executors"),
+        *(
+            "search_figures",
+            "experiment_figures",
+            "nas.ranking",
+            "nas.store",
+            "nas.executors",
+        ),
         *("nas.evaluator_names", "nas.score_table", "nas.search_summary"),
         *("nas.retrain_genotype", "nas.retrain_result", "nas.paper_tables"),
     )

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from ml_collections import config_dict
 
-from gtn_tf import experiment_figures, experiment_tables
 from gtn_tf.assembly import check_learners
 from gtn_tf.baselines import Stopped
 from gtn_tf.checkpoints import write_json
 from gtn_tf.cluster import refuse_several_workers
 from gtn_tf.config import validate
 from gtn_tf.distribution import environment
+from gtn_tf.experiment_figures import save_experiment
+from gtn_tf.experiment_tables import TABLES
 from gtn_tf.experiments.curricula import curricula
 from gtn_tf.experiments.few_step import few_step
 from gtn_tf.experiments.more_data import more_data
@@ -62,7 +63,7 @@ def run_experiment(config: config_dict.ConfigDict, workdir: Path) -> int:
         "environment": environment(),
     }
     write_json(folder / "result.json", result)
-    experiment_figures.FIGURES[name](folder / "figure.png", result)
-    print(experiment_tables.TABLES[name](result))
+    save_experiment(folder / "figure.png", result)
+    print(TABLES[name](result))
     say(f"done: result.json and figure.png in {folder}")
     return 0

@@ -14,7 +14,11 @@ from gtn_tf.experiments.seed_statistics import (
     mean_test_accuracy,
     of_arm,
 )
-from gtn_tf.experiments.trials import make_trials, run_trials, test_accuracies
+from gtn_tf.experiments.trials import (
+    fresh_test_accuracies,
+    make_trials,
+    run_trials,
+)
 
 #: Test accuracy on MNIST after 2000 meta-steps, read off Fig. 1c (+-0.001).
 PAPER = {
@@ -31,7 +35,7 @@ def curricula(config: config_dict.ConfigDict, folder: Path) -> dict:
     results = run_trials(
         make_trials(config, arms),
         folder,
-        lambda run, test: {"test_accuracies": test_accuracies(run, test)},
+        lambda run, test: {"test_accuracies": fresh_test_accuracies(run, test)},
     )
     return {
         "arms": {

@@ -1,4 +1,4 @@
-"""How much faster is GTN data than real data? (Figs. 2a, 2b, 3a)
+"""How much faster GTN data teach than real data (Figs. 2a, 2b, 3a).
 
 All sources of `evaluate` at equal inner steps; then real data with twice, four
 times, .. as many steps, the constant rates tuned for each number of steps,

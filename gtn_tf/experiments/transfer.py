@@ -19,9 +19,9 @@ from gtn_tf.config import INITIALIZERS, learner_names, learner_widths
 from gtn_tf.experiments.seed_statistics import Value, difference, of_arm
 from gtn_tf.experiments.trials import (
     changed,
+    fresh_test_accuracies,
     make_trials,
     run_trials,
-    test_accuracies,
 )
 from gtn_tf.inner_problem import InnerProblem
 from gtn_tf.learner_families import FAMILIES
@@ -61,7 +61,9 @@ def transfer(config: config_dict.ConfigDict, folder: Path) -> dict:
     def measure(run: Run, real_test: RealData) -> dict[str, Any]:
         return {
             "test_accuracies_on": {
-                name: test_accuracies(run, real_test, _problem(run, variant))
+                name: fresh_test_accuracies(
+                    run, real_test, _problem(run, variant)
+                )
                 for name, variant in variants.items()
             }
         }

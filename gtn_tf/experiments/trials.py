@@ -162,7 +162,9 @@ def _measure(
 def _final_meta_loss(rows: list[dict]) -> float | None:
     """Averages the loss after the last inner step over the last tenth."""
     last = rows[-max(1, len(rows) // 10) :]
-    return float(np.mean([r["final_meta_loss"] for r in last])) if rows else None
+    return (
+        float(np.mean([r["final_meta_loss"] for r in last])) if rows else None
+    )
 
 
 def _asked(config: config_dict.ConfigDict) -> dict[str, Any]:
@@ -191,7 +193,7 @@ def _read(trial: Trial, path: Path) -> dict:
     return result
 
 
-def test_accuracies(
+def fresh_test_accuracies(
     run: Run, real_test: RealData, problem: InnerProblem | None = None
 ) -> list[float]:
     """Returns test accuracies of fresh learners after the last inner step.

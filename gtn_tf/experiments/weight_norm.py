@@ -19,8 +19,8 @@ from gtn_tf.config import DATASETS
 from gtn_tf.experiments.trials import (
     Trial,
     changed,
+    fresh_test_accuracies,
     run_trials,
-    test_accuracies,
 )
 from gtn_tf.intervals import mean_interval
 
@@ -71,7 +71,7 @@ def weight_norm(config: config_dict.ConfigDict, folder: Path) -> dict:
     results = run_trials(
         trials,
         folder,
-        lambda run, test: {"test_accuracies": test_accuracies(run, test)},
+        lambda run, test: {"test_accuracies": fresh_test_accuracies(run, test)},
     )
     chance = math.log(DATASETS[config.dataset.name][1])
     return {
