@@ -240,10 +240,12 @@ def more_data(result: dict) -> Figure:
     _log_steps(axes, sorted({row["num_learners"] for row in of_ensembles}))
     axes.set_xlabel("learners in the ensemble (log scale)")
     name_accuracy(panels[0], "test accuracy [%]")
+    handles = {}
+    for panel in panels:
+        shown, labels = panel.get_legend_handles_labels()
+        handles |= dict(zip(labels, shown, strict=True))
     figure.legend(
-        *panels[0].get_legend_handles_labels(),
-        loc="outside upper left",
-        ncols=3,
+        handles.values(), handles.keys(), loc="outside upper left", ncols=4
     )
     return figure
 
@@ -265,7 +267,8 @@ def save_experiment(path: Path, result: dict) -> None:
 
 def _by_source(rows: list[dict]) -> Iterable[tuple[str, tuple]]:
     names = dict.fromkeys(row["source"] for row in rows)
-    lines = dict(zip(("repeat", "sample", "real_tuned"), LINES, strict=False))
+    known = ("repeat", "real_tuned", "sample", "all_sampled")
+    lines = dict(zip(known, LINES, strict=False))
     return [(name, lines[name]) for name in names]
 
 
@@ -281,7 +284,7 @@ def _series(
         linestyle=dashes,
         marker=marker,
         capsize=3,
-        label={"real_tuned": "real, tuned rates"}.get(label, label),
+        label=_REAL.label if label == "real_tuned" else label,
     )
 
 

@@ -45,14 +45,13 @@ def few_step(config: config_dict.ConfigDict, folder: Path) -> dict:
         with_test=True,
     )
     setting = build_setting(config, workdir, dataset)
-    learners = FreshLearners(
-        config, setting.problem, device_split(dataset, "test")
-    )
+    real_test = device_split(dataset, "test")
     num_steps = config.inner.num_steps
     real = []
     for doubling in range(_MOST_DOUBLINGS + 1):
         steps = num_steps * 2**doubling
         source = tuned_real(setting, steps, config.inner.batch_size, folder)
+        learners = FreshLearners(config, setting.problem, real_test)
         accuracies = learners.final_accuracies(
             source, config.evaluation.num_learners
         )

@@ -8,7 +8,8 @@ Longer and larger batches, and ensembles of learners, for three sources:
   position; likewise what a batch has beyond its B examples;
 * `real`: as many real images, constant rates tuned for just these sizes.
 
-An ensemble averages the class probabilities of its learners.
+An ensemble averages the class probabilities of its learners. Theirs also come
+from `all_sampled`: no batch is the curriculum's, each learner has its own.
 """
 
 from collections.abc import Callable
@@ -74,11 +75,11 @@ def more_data(config: config_dict.ConfigDict, folder: Path) -> dict:
             found.insert(0, repeated)
         return found
 
-    learners = FreshLearners(config, setting.problem, real_test)
     number = config.evaluation.num_learners
     rows = []
     for times_steps, times_batch in SIZES:
         sizes = (shape[0] * times_steps, shape[1] * times_batch)
+        learners = FreshLearners(config, setting.problem, real_test)
         for source in sources_of(*sizes):
             interval = mean_interval(learners.final_accuracies(source, number))
             say(
@@ -102,13 +103,17 @@ def more_data(config: config_dict.ConfigDict, folder: Path) -> dict:
         return fresh_learner_logits(setting.problem, data, real_test, seed)
 
     label_ids = dataset.test.label_ids
+    of_ensembles = [
+        *sources_of(*shape)[::2],
+        Source("all_sampled", _sampled(gtn, *shape, num_kept=0), 0.0, ""),
+    ]
     return {
         "num_steps": shape[0],
         "batch_size": shape[1],
         "sizes": rows,
         "ensembles": {
             source.name: _ensembles(source, logits_of, root, label_ids)
-            for source in sources_of(*shape)
+            for source in of_ensembles
         },
     }
 
@@ -124,11 +129,17 @@ def _repeated(
 
 
 def _sampled(
-    gtn: ExportedGTN, num_steps: int, batch_size: int
+    gtn: ExportedGTN,
+    num_steps: int,
+    batch_size: int,
+    num_kept: int | None = None,
 ) -> Callable[[tf.Tensor], SyntheticData]:
-    """The curriculum, filled up with samples of the learner's own."""
+    """The first `num_kept` steps of the curriculum (None: all), then samples.
+
+    The samples are the learner's own; they fill up larger batches too.
+    """
     arrays = [tf.convert_to_tensor(a) for a in gtn.arrays.values()]
-    images, labels = arrays[:2]
+    images, labels = (values[:num_kept] for values in arrays[:2])
     known_steps, known_batch = images.shape[:2]
     label_ids = balanced_label_ids(num_steps, batch_size, labels.shape[-1])
 
@@ -144,7 +155,7 @@ def _sampled(
             beside = tf.concat([known, values[:known_steps, known_batch:]], 1)
             filled.append(tf.concat([beside, values[known_steps:]], 0))
         rates = [
-            tf.concat([rate, tf.fill([num_steps - known_steps], rate[-1])], 0)
+            tf.gather(rate, tf.minimum(tf.range(num_steps), len(rate) - 1))
             for rate in arrays[2:]
         ]
         return _synthetic(*filled, *rates)

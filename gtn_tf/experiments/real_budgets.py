@@ -1,9 +1,8 @@
 """Real data at other numbers of steps and batch sizes than the GTN's."""
 
-import dataclasses
 from pathlib import Path
 
-from gtn_tf.baselines import BASELINES, Setting, Source
+from gtn_tf.baselines import BASELINES, Setting, Source, build_setting
 from gtn_tf.experiments.trials import changed
 
 
@@ -21,5 +20,6 @@ def tuned_real(
     changes = {"inner.num_steps": num_steps, "inner.batch_size": batch_size}
     config = changed(setting.config, changes)
     folder = folder / f"steps_{num_steps}_batch_{batch_size}"
-    of_sizes = dataclasses.replace(setting, config=config, workdir=folder)
+    # Built anew: one traced function for all sizes would be retraced.
+    of_sizes = build_setting(config, folder, setting.dataset)
     return BASELINES["real_tuned"](of_sizes)
