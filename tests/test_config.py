@@ -34,6 +34,7 @@ _WRONG_IF_NONE = {
     "num_logical_devices": (0, -1, True, 1.5, "2"),
     "search.truth_num_architectures": (-1, True, 1.5, "2"),
     "search.real_batch_size": (1, True, 1.5, "2"),
+    "evaluation.experiment": ("", "few", 1, True),
     "search.gtn": ("", 1, True),
     "search.distillation": ("", 1, True),
     "evaluation.widths": (5, "1", (1,), ((0,),), ((1.5, 2),), (((3, 2),),)),
@@ -62,6 +63,8 @@ _OUT_OF_RANGE = {
     "meta.adam_beta_2": (1,),
     "meta.adam_epsilon": (0,),
     "evaluation.num_learners": (0,),
+    "evaluation.num_seeds": (0,),
+    "evaluation.num_draws": (0,),
     "evaluation.sources": ("gtn", ("gtn", "gtm")),
     "evaluation.meta_learning_rates": ((0.1, 0.0),),
     "evaluation.tuning_learning_rates": ((), (0.1, float("nan"))),
@@ -230,6 +233,18 @@ def test_missing_key(key):
             ("strategy 'multi_worker'", "num_logical_devices 2"),
         ),
         (
+            {"learner.initializer": "orthogonal", "learner.name": "cell"},
+            ("learner.initializer 'orthogonal'", "'cell'"),
+        ),
+        (
+            {
+                "learner.initializer": "glorot_normal",
+                "learner.name": "mlp",
+                "learner.widths": ((2, 4), 3),
+            },
+            ("learner.initializer 'glorot_normal'", "((2, 4), 3)"),
+        ),
+        (
             {"inner.num_steps": 3, "inner.meta_loss_every": 4},
             ("inner.meta_loss_every 4", "inner.num_steps 3"),
         ),
@@ -276,6 +291,7 @@ def test_impossible_pair(values, parts):
         {"curriculum.name": "fixed_noise", "curriculum.learn_labels": True},
         {"strategy": "multi_worker", "num_logical_devices": 1},
         {"inner.num_steps": 3, "inner.meta_loss_every": 3},
+        {"learner.initializer": "orthogonal", "learner.name": "mlp"},
         {"inner.num_steps": 3, "inner.truncation_window": 3},
     ],
 )
@@ -298,12 +314,16 @@ def test_choices_are_those_of_the_modules():
         data,
         distribution,
         inner_optimizers,
+        layers,
         learner_families,
         normalization,
         tfds_reader,
     )
+    from gtn_tf.experiments import catalog
     from gtn_tf.nas import evaluators, executors
 
+    assert set(config_module.EXPERIMENTS) == set(catalog.EXPERIMENTS)
+    assert set(config_module.INITIALIZERS) == set(layers.INITIALIZERS)
     assert set(config_module.DATASETS) == set(data.DATASETS)
     assert set(config_module.CURRICULA) == set(curricula.CURRICULA)
     families = {*learner_families.FAMILIES, "cell"}

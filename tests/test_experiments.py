@@ -1,0 +1,467 @@
+import json
+import math
+import os
+import signal
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+from PIL import Image
+from test_export import build, exported
+
+from gtn_tf import experiment_figures, experiment_tables
+from gtn_tf.assembly import build_learner, check_learners
+from gtn_tf.config import EXPERIMENTS, validate
+from gtn_tf.experiments import more_data, transfer, trials
+from gtn_tf.experiments.catalog import EXPERIMENTS as CATALOG
+from gtn_tf.experiments.few_step import steps_to_reach
+from gtn_tf.experiments.seed_statistics import (
+    difference,
+    mean_test_accuracy,
+    of_arm,
+)
+from gtn_tf.experiments.weight_norm import RANGES, draw_hyperparameters
+from gtn_tf.layers import INITIALIZERS
+from gtn_tf.metrics import to_json
+from gtn_tf.types import InputError
+
+_WEIGHT_NORM = (
+    "--mode=evaluate",
+    "--config.evaluation.experiment=weight_norm",
+    "--config.evaluation.num_draws=1",
+    "--config.evaluation.num_learners=2",
+    "--config.meta.num_steps=2",
+)
+
+
+class _KillAtTrial:
+    """A hook: the process is killed when this trial begins."""
+
+    def __init__(self, number):
+        self._number = number
+
+    def __call__(self):
+        pretrain, calls = trials.pretrain, []
+
+        def counted(config, workdir):
+            calls.append(workdir)
+            if len(calls) == self._number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return pretrain(config, workdir)
+
+        trials.pretrain = counted
+
+
+def test_killed_goes_on_and_again_only_draws(tmp_path):
+    done = tiny.run_main(tmp_path, *_WEIGHT_NORM, hook=_KillAtTrial(2))
+    assert done.code == -signal.SIGKILL
+    folder = tmp_path / "experiments" / "weight_norm"
+    first = folder / "weight_norm" / "0" / "result.json"
+    written = first.stat().st_mtime_ns
+    assert not (folder / "plain" / "0" / "result.json").exists()
+    done = tiny.run_main(tmp_path, *_WEIGHT_NORM)
+    assert done.code == 0, done
+    assert first.stat().st_mtime_ns == written
+    result = json.loads((folder / "result.json").read_text())
+    assert experiment_tables.weight_norm(result) in done.errors
+    normalised, plain = result["results"]
+    drawn = draw_hyperparameters(0, 0)
+    for trial in (normalised, plain):
+        assert trial["status"] == "ok"
+        assert {k: trial["asked"][k] for k in drawn} == drawn
+        assert trial["asked"]["meta.global_clipnorm"] is None
+        rows = trial["final_meta_loss"]
+        assert result["arms"][trial["arm"]]["best"] == rows
+        assert len(trial["test_accuracies"]) == 2
+    assert normalised["asked"]["learner.weight_norm"]
+    assert not plain["asked"]["learner.weight_norm"]
+    (folder / "figure.png").unlink()
+    done = tiny.run_main(tmp_path, *_WEIGHT_NORM, hook=_KillAtTrial(1))
+    assert done.code == 0, done  # no trial began
+    assert (folder / "figure.png").exists()
+    done = tiny.run_main(tmp_path, *_WEIGHT_NORM, "--config.inner.num_steps=1")
+    tiny.assert_one_line(done, 2, "inner.num_steps=2", "expected 1")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["few_step", "curricula", "more_data"])
+def test_from_the_command_line(tmp_path, name):
+    assert tiny.run_main(tmp_path).code == 0
+    done = tiny.run_main(
+        tmp_path,
+        "--mode=evaluate",
+        f"--config.evaluation.experiment={name}",
+        "--config.evaluation.num_seeds=2",
+        "--config.evaluation.num_learners=2",
+        "--config.evaluation.tuning_learning_rates=(0.1,0.5)",
+        "--config.evaluation.tuning_momenta=(0.5,)",
+        "--config.evaluation.tuning_num_learners=1",
+    )
+    assert done.code == 0, done
+    folder = tmp_path / "experiments" / name
+    result = json.loads((folder / "result.json").read_text())
+    assert experiment_tables.TABLES[name](result) in done.errors
+    assert _is_drawn(folder / "figure.png")
+    if name == "curricula":
+        values = [
+            np.mean(r["test_accuracies"])
+            for r in result["results"]
+            if r["arm"] == "full"
+        ]
+        assert result["arms"]["full"]["mean"] == pytest.approx(np.mean(values))
+        # Seed 0 of `full` is the workdir's own GTN.
+        own = tiny.values_of(tmp_path)
+        assert tiny.values_of(folder / "full" / "0" / "run") == own
+
+
+def test_needs_a_gtn(tmp_path):
+    for name in ("few_step", "more_data"):
+        done = tiny.run_main(
+            tmp_path,
+            "--mode=evaluate",
+            f"--config.evaluation.experiment={name}",
+        )
+        tiny.assert_one_line(done, 2, "holds no GTN")
+
+
+def test_a_trial_of_another_process_is_left_to_it(tmp_path, capsys):
+    (trial,) = trials.make_trials(_config(num_seeds=1), {"arm": {}})
+    with tiny.held_by_another_process(tmp_path / "arm" / "0"):
+        assert trials.run_trials([trial], tmp_path, None) == []
+    assert "another process has it" in capsys.readouterr().err
+
+
+def test_divergence_is_a_result(tmp_path, monkeypatch):
+    def diverge(config, workdir):
+        workdir.mkdir(parents=True)
+        rows = [{"step": 1, "final_meta_loss": 2.0, "seconds": 3.0}]
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        (workdir / "metrics.jsonl").write_text(text)
+        raise trials.DivergenceError("meta_loss is nan")
+
+    monkeypatch.setattr(trials, "pretrain", diverge)
+    asked = trials.make_trials(_config(num_seeds=2), {"arm": {}})
+    results = trials.run_trials(asked, tmp_path, None)
+    assert [r["status"] for r in results] == ["diverged"] * 2
+    assert results[0]["meta_steps"] == 1
+    assert of_arm(results, "arm", mean_test_accuracy) == {
+        "mean": None,
+        "std": None,
+        "ci95": None,
+        "num_seeds": 0,
+        "num_failed": 2,
+    }
+
+
+def _config(**evaluation):
+    config = tiny.get_config()
+    config.evaluation.update(evaluation)
+    return config
+
+
+def test_trials_are_pairs_of_seeds():
+    config = _config(num_seeds=2)
+    config.seed = 5
+    arms = {"a": {}, "b": {"inner.momentum": 0.9}}
+    found = trials.make_trials(config, arms)
+    assert [(t.arm, t.pair) for t in found] == [
+        ("a", 5),
+        ("b", 5),
+        ("a", 6),
+        ("b", 6),
+    ]
+    assert [t.config.inner.momentum for t in found] == [0.5, 0.9, 0.5, 0.9]
+    assert [t.config.seed for t in found] == [5, 5, 6, 6]
+    assert config.inner.momentum == 0.5
+
+
+def test_statistics_of_hand_made_results():
+    results = [
+        {"arm": arm, "pair": pair, "test_accuracies": values}
+        for arm, pair, values in (
+            ("a", 0, [0.5, 0.7]),
+            ("a", 1, [0.8, 0.8]),
+            ("b", 0, [0.5, 0.5]),
+            ("b", 2, [0.1, 0.1]),
+        )
+    ]
+    results.append({"arm": "b", "pair": 1})  # diverged
+    found = of_arm(results, "a", mean_test_accuracy)
+    assert found["mean"] == pytest.approx(0.7)
+    assert found["std"] == pytest.approx(math.sqrt(0.02))
+    # Student's t of one degree of freedom: 12.706.
+    half = 12.7062047 * math.sqrt(0.02) / math.sqrt(2)
+    assert found["ci95"] == pytest.approx((0.7 - half, 0.7 + half))
+    gap = difference(results, "a", "b", mean_test_accuracy)
+    assert gap["mean"] == pytest.approx(0.1)
+    assert gap["num_seeds"] == 1
+    assert of_arm(results, "b", mean_test_accuracy)["num_failed"] == 1
+    assert difference(results, "a", "c", mean_test_accuracy) is None
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "expected"),
+    [
+        (0.5, 10.0),
+        (0.6, 10.0),
+        (0.7, 20.0),
+        (0.65, math.sqrt(200)),
+        (0.9, None),
+    ],
+)
+def test_steps_to_reach(accuracy, expected):
+    rows = ((10, 0.6), (20, 0.7), (40, 0.8))
+    real = [{"num_steps": n, "accuracy": a} for n, a in rows]
+    found = steps_to_reach(accuracy, real)
+    assert found == (expected if expected is None else pytest.approx(expected))
+
+
+def test_draws_are_in_range_and_repeat():
+    draws = [draw_hyperparameters(3, index) for index in range(50)]
+    assert draws == [draw_hyperparameters(3, index) for index in range(50)]
+    assert draws != [draw_hyperparameters(4, index) for index in range(50)]
+    for key, (low, high, is_log) in RANGES.items():
+        values = np.array([draw[key] for draw in draws])
+        assert low <= values.min() < values.max() <= high
+        middle = math.sqrt(low * high) if is_log else (low + high) / 2
+        assert 10 < np.sum(values < middle) < 40
+
+
+def test_every_recipe_is_a_config():
+    config = tiny.get_config()
+    config.learner.name, config.learner.widths = "conv2_fc", (4, 6, 5)
+    arms = transfer.recipes(config, "conv2_fc", (4, 6, 5))
+    for changes in arms.values():
+        changed = trials.changed(config, changes)
+        validate(changed)
+        check_learners(changed)
+    assert arms["longer"] == {"inner.num_steps": 4, "meta.num_steps": 4}
+    pool = trials.changed(config, arms["pool"]).learner
+    assert pool.name.split(",") == list(transfer.POOL)
+    # The config's own widths are 1/16 of the official ones in the first layer.
+    assert pool.widths[0] == (4, 6, 5)
+    assert pool.widths[-1] == (16, 8)
+
+
+def test_every_variant_is_a_learner():
+    config = tiny.get_config()
+    variants = transfer.make_variants("conv2_fc", (4, 6, 5))
+    assert variants["half as wide"].widths == (2, 3, 2)
+    assert variants["twice as wide"].widths == (8, 12, 10)
+    for variant in variants.values():
+        changed = trials.changed(config, variant.changes)
+        validate(changed)
+        learner = build_learner(changed, variant.family, variant.widths)
+        assert learner.name == variant.family
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"name": "mlp,mlp"}, {"name": "cell"}, {"widths": ((2, 3), 4)}],
+)
+def test_transfer_needs_one_fixed_family(tmp_path, values):
+    config = tiny.get_config()
+    with config.ignore_type():
+        config.learner.update({"widths": None, **values})
+    with pytest.raises(InputError, match="'transfer'"):
+        transfer.transfer(config, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "factor"),
+    [("he_normal", 1.0), ("he_normal_half", 0.5), ("he_normal_double", 2.0)],
+)
+def test_scale_of_initial_kernels(name, factor):
+    kernel = INITIALIZERS[name]()((3, 3, 50, 60)).numpy()
+    assert kernel.std() == pytest.approx(factor * (2 / 450) ** 0.5, rel=0.02)
+
+
+def test_other_initial_kernels():
+    kernel = INITIALIZERS["glorot_normal"]()((3, 3, 50, 60)).numpy()
+    expected = (2 / (9 * 50 + 9 * 60)) ** 0.5
+    assert kernel.std() == pytest.approx(expected, rel=0.02)
+    kernel = INITIALIZERS["orthogonal"]()((3, 3, 5, 20)).numpy()
+    flat = kernel.reshape(-1, 20)
+    np.testing.assert_allclose(flat.T @ flat, np.eye(20), atol=1e-5)
+
+
+def test_repeated_and_sampled_begin_as_the_curriculum():
+    gtn = exported(build())
+    arrays = [values.numpy() for values in gtn.arrays.values()]
+    num_steps, batch_size = arrays[0].shape[:2]
+    repeated = more_data._repeated(gtn, 2 * num_steps)(None)
+    sampled = more_data._sampled(gtn, num_steps + 2, batch_size + 3)
+    ours, others = sampled(tf.constant([1, 2])), sampled(tf.constant([3, 4]))
+    assert ours.images.shape[:2] == (num_steps + 2, batch_size + 3)
+    for data in (ours, others):
+        for found, known in zip(
+            (data.images, data.labels), arrays, strict=False
+        ):
+            np.testing.assert_array_equal(found[:num_steps, :batch_size], known)
+    for found, known in zip(
+        (repeated.images, repeated.labels), arrays, strict=False
+    ):
+        np.testing.assert_array_equal(found, np.concatenate([known, known]))
+    assert np.any(ours.images[-1] != others.images[-1])
+    assert np.any(ours.images[0, -1] != others.images[0, -1])
+    for name, known in zip(
+        ("learning_rate", "momentum"), arrays[2:], strict=True
+    ):
+        np.testing.assert_array_equal(
+            ours.hyperparameters[name], [*known, known[-1], known[-1]]
+        )
+        np.testing.assert_array_equal(
+            repeated.hyperparameters[name], [*known, *known]
+        )
+    whole = more_data._sampled(gtn, num_steps, batch_size, num_kept=0)
+    images = whole(tf.constant([1, 2])).images
+    assert images.shape == arrays[0].shape
+    assert np.all(np.any(images.numpy() != arrays[0], axis=(1, 2, 3, 4)))
+
+
+def _row(mean, **more):
+    ci95 = None if mean is None else (mean - 0.1, mean + 0.1)
+    return {
+        "mean": mean,
+        "std": 0.1,
+        "ci95": ci95,
+        "num_seeds": 3,
+        "num_failed": 0,
+        **more,
+    }
+
+
+def _size(source, steps, batch, accuracy):
+    return {
+        "source": source,
+        "num_steps": steps,
+        "batch_size": batch,
+        "accuracy": accuracy,
+        "ci95": (accuracy - 0.02, accuracy + 0.02),
+        "num_learners": 4,
+    }
+
+
+def _trial(arm, pair, loss=1.0):
+    return {
+        "arm": arm,
+        "pair": pair,
+        "status": "ok" if loss is not None else "diverged",
+        "final_meta_loss": loss,
+        "validation_accuracy": [[2, 0.3], [4, 0.5 + 0.01 * pair]],
+    }
+
+
+_CURRICULA = ("full", "shuffled_batch", "all_shuffled", "none", "fixed_noise")
+_RESULTS = {
+    "few_step": {
+        "source": "gtn",
+        "num_steps": 2,
+        "accuracy": 0.7,
+        "ci95": (0.65, 0.75),
+        "real": [
+            {"num_steps": n, "accuracy": a, "ci95": (a - 0.1, a + 0.1)}
+            for n, a in ((2, 0.4), (4, 0.6), (8, 0.8))
+        ],
+        "real_steps_needed": 5.6569,
+        "speed_up": 2.8284,
+        "evaluation": {
+            "sources": {
+                "gtn": {
+                    "accuracy_per_step": [0.5, 0.7],
+                    "ci95_per_step": [[0.4, 0.6], [0.65, 0.75]],
+                }
+            }
+        },
+    },
+    "curricula": {
+        "arms": {
+            name: _row(0.9 if name == "full" else 0.8, paper=0.957)
+            for name in _CURRICULA[:-1]
+        }
+        | {"fixed_noise": _row(None, paper=None)},
+        "differences": {
+            "full - none": {"mean": 0.1234, "ci95": None, "num_seeds": 1}
+        },
+        "results": [_trial(name, p) for name in _CURRICULA for p in (0, 1)],
+    },
+    "weight_norm": {
+        "chance_meta_loss": math.log(10),
+        "arms": {
+            arm: {
+                "num_draws": 3,
+                "share_diverged": share,
+                "share_no_better_than_chance": share,
+                "best": 0.5,
+                "quartiles": [0.6, 0.7891, 0.9],
+                "std": 0.1,
+            }
+            for arm, share in (("weight_norm", 0.0), ("plain", 1 / 3))
+        },
+        "difference": {"mean": -0.3456, "ci95": (-1, 0.5), "num_draws": 2},
+        "results": [
+            *(_trial("weight_norm", i, 0.5 + i) for i in range(3)),
+            *(_trial("plain", i, loss) for i, loss in enumerate((1, 2, None))),
+        ],
+    },
+    "transfer": {
+        "own": "mlp",
+        "pool": transfer.POOL,
+        "arms": {
+            arm: {"mlp": _row(0.8765), "conv2_pool": _row(None)}
+            for arm in ("own", "pool")
+        },
+        "differences": {},
+        "results": [],
+    },
+    "more_data": {
+        "num_steps": 2,
+        "batch_size": 10,
+        "sizes": [
+            _size("repeat", 2, 10, 0.6),
+            _size("sample", 2, 10, 0.6),
+            _size("real_tuned", 2, 10, 0.5),
+            _size("sample", 4, 10, 0.7),
+            _size("sample", 2, 20, 0.7321),
+        ],
+        "ensembles": {
+            "repeat": [
+                {"num_learners": 1, "accuracy": 0.6},
+                {"num_learners": 2, "accuracy": 0.65},
+            ]
+        },
+    },
+}
+_NUMBERS = {
+    "few_step": ("0.7000", "2.8 times"),
+    "curricula": ("0.9000", "+0.1234", "0.957"),
+    "weight_norm": ("33%", "0.789", "-0.346"),
+    "transfer": ("0.8765", "conv2_pool"),
+    "more_data": ("0.7321", "2: 0.6500"),
+}
+
+
+def test_every_experiment_has_all_its_parts():
+    names = set(EXPERIMENTS)
+    assert names == set(CATALOG) == set(_RESULTS)
+    assert names == set(experiment_figures.FIGURES)
+    assert names == set(experiment_tables.TABLES)
+
+
+def _is_drawn(path):
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        return len(np.unique(np.asarray(image.convert("L")))) > 20
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_figure_and_table(tmp_path, name):
+    result = to_json(
+        {"experiment": name, "dataset": "digits", **_RESULTS[name]}
+    )
+    experiment_figures.save_experiment(tmp_path / "figure.png", result)
+    assert _is_drawn(tmp_path / "figure.png")
+    text = experiment_tables.TABLES[name](result)
+    for part in _NUMBERS[name]:
+        assert part in text
