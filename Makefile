@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: quickstart chain test test-all test-oldest lint docs clean
+.PHONY: quickstart chain test test-all test-oldest lint docs results clean
 
 # From nothing to a report: digits, no download, minutes.
 QUICKSTART := $(BIN)/python -m gtn_tf.main --config=configs/digits.py
@@ -52,6 +52,10 @@ lint: $(VENV)/installed
 
 docs: $(VENV)/installed
 	$(BIN)/python -m gtn_tf.config_reference > docs/config.md
+
+# README's tables of results, from docs/results.
+results: $(VENV)/installed-cpu
+	$(BIN)/python -m gtn_tf.records table
 
 $(VENV)/installed-cpu: setup.py
 	$(PYTHON) -m venv $(VENV)

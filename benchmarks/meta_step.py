@@ -34,6 +34,7 @@ from pathlib import Path
 from absl import app, flags
 
 from benchmarks.forms import Case, state_bytes, tensorflow_form
+from gtn_tf.provenance import commit, cpu_name
 
 _LEARNER = flags.DEFINE_string("learner", "conv2_fc", "family of the learner")
 _WIDTHS = flags.DEFINE_list("widths", None, "per layer; default: official")
@@ -227,15 +228,12 @@ def environment() -> dict[str, object]:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    cpu = platform.processor()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [x for x in info.read_text().splitlines() if "model name" in x]
-        cpu = names[0].partition(":")[2].strip() if names else cpu
     return {
         "versions": versions,
         "python": platform.python_version(),
-        "cpu": cpu,
+        "commit": commit(),
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
+        "cpu": cpu_name(),
         "num_cores": os.cpu_count(),
         "load_average": os.getloadavg(),
     }

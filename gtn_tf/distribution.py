@@ -16,6 +16,7 @@ from tensorflow.core.protobuf import config_pb2, rewriter_config_pb2
 from tensorflow.python.eager import context
 
 from gtn_tf.cluster import Cluster, has_several_workers, read_cluster
+from gtn_tf.provenance import commit, cpu_name, num_usable_cores
 from gtn_tf.types import InputError, LostWorkerError, one_line
 
 
@@ -283,12 +284,16 @@ def _lost_worker(error: Exception) -> LostWorkerError:
 
 
 def environment() -> dict[str, object]:
-    """Returns what equal bits depend on: versions, devices, threads."""
+    """Returns what equal bits depend on: code, versions, devices, threads."""
     threading = tf.config.threading
     num_cores = os.cpu_count()
     return {
+        "commit": commit(),
         "tensorflow": tf.__version__,
+        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
         "devices": [d.device_type for d in tf.config.list_logical_devices()],
+        "cpu": cpu_name(),
+        "num_cores": num_usable_cores(),
         "intra_op_threads": threading.get_intra_op_parallelism_threads()
         or num_cores,
         "inter_op_threads": threading.get_inter_op_parallelism_threads()

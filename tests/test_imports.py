@@ -10,7 +10,7 @@ import gtn_tf
 #: Lower layers first; a module imports from the lines above its own only,
 #: or from those named before it in its own line.
 LAYERS = """
-types nas.operations nas.evaluator_names
+types provenance nas.operations nas.evaluator_names
 cluster config config_reference metrics checkpoints interrupts intervals
 teacher
 seeds tfds_reader data real_batches
@@ -27,7 +27,7 @@ nas.score_table nas.search_summary nas.training nas.evaluation_task
 nas.cell_trainers nas.user_models
 figures plots search_figures experiment_figures experiment_tables
 nas.paper_tables
-page results report_evaluation report_training report_retrain report
+records page results report_evaluation report_training report_retrain report
 pretrain
 export baselines fresh_learners comparison
 experiments.trials experiments.seed_statistics experiments.real_budgets

@@ -1,0 +1,193 @@
+"""Results that are kept in the repository, and the README's tables of them.
+
+    python -m gtn_tf.records keep WORKDIR NAME    # -> docs/results/NAME/
+    python -m gtn_tf.records table                # rewrites README.md
+
+Kept are evaluation.json, config.json and result.json of each experiment, with
+their figures, and the exported curriculum in half precision if that is under
+5 MB. Nothing in a table is typed by hand. No TensorFlow here.
+"""
+
+import io
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from gtn_tf.checkpoints import read_json, write_json
+from gtn_tf.figures import SOURCES
+from gtn_tf.metrics import read_rows, write_atomically
+from gtn_tf.types import InputError, one_line
+
+_MOST_BYTES = 5_000_000
+_BEGIN = "<!-- results: written by `make results` -->"
+_END = "<!-- end of results -->"
+_SIGNIFICANT = 5  # digits of what is kept
+
+
+def keep(workdir: Path, folder: Path) -> None:
+    """Copies what later work needs of a workdir to a folder.
+
+    Raises:
+      InputError: the workdir has no evaluation and no experiment.
+    """
+    experiments = sorted(workdir.glob("experiments/*/result.json"))
+    evaluation = workdir / "evaluation.json"
+    if not (evaluation.exists() or experiments):
+        raise InputError(
+            f"workdir {str(workdir)!r} has no evaluation.json and no "
+            "experiments/*/result.json; expected one of them; run "
+            "--mode=evaluate first"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    if (workdir / "config.json").exists():
+        write_json(folder / "config.json", read_json(workdir / "config.json"))
+    if evaluation.exists():
+        write_json(folder / "evaluation.json", _rounded(read_json(evaluation)))
+        shutil.copyfile(workdir / "evaluation.png", folder / "evaluation.png")
+        _keep_training(workdir, folder)
+    for path in experiments:
+        name = path.parent.name
+        write_json(folder / f"{name}.json", _rounded(read_json(path)))
+        shutil.copyfile(path.parent / "figure.png", folder / f"{name}.png")
+    _keep_curriculum(workdir / "export" / "curriculum.npz", folder)
+
+
+def _keep_training(workdir: Path, folder: Path) -> None:
+    rows = read_rows(workdir / "metrics.jsonl")
+    validated = [
+        [row["step"], row["validation_accuracy"]]
+        for row in rows
+        if "validation_accuracy" in row
+    ]
+    training = {
+        "meta_steps": rows[-1]["step"],
+        "seconds": rows[-1]["seconds"],
+        "validation_accuracy": validated,
+    }
+    write_json(folder / "training.json", _rounded(training))
+
+
+def _keep_curriculum(path: Path, folder: Path) -> None:
+    if not path.exists():
+        return
+    with np.load(path) as arrays:
+        halves = {name: arrays[name].astype(np.float16) for name in arrays}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **halves)
+    if buffer.tell() <= _MOST_BYTES:
+        write_atomically(folder / "curriculum.npz", buffer.getvalue())
+
+
+def _rounded(value: object) -> object:
+    """Returns nested values with floats of a few significant digits."""
+    if isinstance(value, float):
+        return float(f"{value:.{_SIGNIFICANT}g}")
+    if isinstance(value, dict):
+        return {key: _rounded(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(v) for v in value]
+    return value
+
+
+def tables(folder: Path) -> str:
+    """Returns Markdown: one table per evaluation that is kept."""
+    paths = sorted(folder.glob("*/evaluation.json"))
+    return "\n\n".join(_table(path.parent) for path in paths)
+
+
+def _table(folder: Path) -> str:
+    evaluation = json.loads((folder / "evaluation.json").read_text())
+    training = json.loads((folder / "training.json").read_text())
+    environment = evaluation["environment"]
+    own, *others = evaluation["sources"]
+    num_learners = evaluation["sources"][own]["num_learners"]
+    lines = [
+        f"`{folder.name}`: **test** accuracy of {num_learners} fresh learners "
+        f"(`{evaluation['learner']}`) after {evaluation['num_inner_steps']} "
+        f"steps of {evaluation['inner_batch_size']} images; "
+        f"{training['meta_steps']} meta-steps in "
+        f"{_duration(training['seconds'])}, one GTN seed; "
+        f"{environment.get('num_cores', '-')} core(s), "
+        f"{environment.get('cpu', '-')}, TF {environment['tensorflow']}, "
+        f"commit {environment.get('commit') or '-'}.",
+        "",
+        f"| source | accuracy, 95 % interval | {own} - source, paired | set-up "
+        "| how |",
+        "|---|---|---|---|---|",
+        _row(evaluation, own, None),
+        *(_row(evaluation, name, f"{own} - {name}") for name in others),
+    ]
+    return "\n".join(lines)
+
+
+def _row(evaluation: dict, name: str, difference: str | None) -> str:
+    source = evaluation["sources"][name]
+    found = evaluation["differences"].get(difference)
+    gap = f"{found['mean']:+.3f} {_range(found['ci95'])}" if found else ""
+    return (
+        f"| {SOURCES[name].label} "
+        f"| {source['accuracy']:.3f} {_range(source['ci95'])} | {gap} "
+        f"| {_duration(source['setup_seconds'])} | {source['how']} |"
+    )
+
+
+def _range(ci95: list | None) -> str:
+    return "-" if ci95 is None else f"[{ci95[0]:.3f}, {ci95[1]:.3f}]"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+def with_tables(text: str, folder: Path) -> str:
+    """Returns a page with new tables between its two marks.
+
+    Raises:
+      InputError: the page has no marks.
+    """
+    head, begin, rest = text.partition(_BEGIN)
+    _, end, tail = rest.partition(_END)
+    if not (begin and end):
+        raise InputError(
+            f"the page has no lines {_BEGIN!r} and {_END!r}; expected both; "
+            "put them where the tables are to be"
+        )
+    return f"{head}{_BEGIN}\n{tables(folder)}\n{_END}{tail}"
+
+
+def _keep(workdir: str, name: str) -> None:
+    keep(Path(workdir), Path("docs/results") / name)
+
+
+def _rewrite() -> None:
+    page = Path("README.md")
+    text = with_tables(page.read_text(), Path("docs/results"))
+    write_atomically(page, text.encode())
+
+
+_COMMANDS: dict[str, Callable[..., None]] = {"keep": _keep, "table": _rewrite}
+
+
+def main(arguments: list[str]) -> int:
+    """Runs one of the commands above; returns the exit code."""
+    command, *rest = arguments or [""]
+    expected = {"keep": 2, "table": 0}
+    try:
+        if expected.get(command) != len(rest):
+            raise InputError(
+                f"arguments {arguments}; expected 'keep WORKDIR NAME' or "
+                "'table'; give one of them"
+            )
+        _COMMANDS[command](*rest)
+    except InputError as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

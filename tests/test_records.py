@@ -1,0 +1,141 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gtn_tf import records
+from gtn_tf.provenance import commit, cpu_name, num_usable_cores
+from gtn_tf.types import InputError
+
+_ROOT = Path(__file__).parents[1]
+_EVALUATION = {
+    "learner": "mlp",
+    "num_inner_steps": 2,
+    "inner_batch_size": 10,
+    "sources": {
+        "gtn": {
+            "accuracy": 0.912345678,
+            "ci95": [0.9, 0.925],
+            "num_learners": 3,
+            "setup_seconds": 61.0,
+            "how": "meta-trained",
+        },
+        "real": {
+            "accuracy": 0.8,
+            "ci95": None,
+            "num_learners": 3,
+            "setup_seconds": 601.0,
+            "how": "learned rates",
+        },
+    },
+    "differences": {"gtn - real": {"mean": 0.1123, "ci95": [0.1, 0.125]}},
+    "environment": {
+        "tensorflow": "2.21.0",
+        "commit": "abc1234",
+        "cpu": "a CPU",
+        "num_cores": 2,
+    },
+}
+_ROWS = [
+    {"step": 1, "seconds": 2.0},
+    {"step": 2, "seconds": 99.4, "validation_accuracy": 0.25},
+]
+
+
+@pytest.fixture
+def workdir(tmp_path):
+    folder = tmp_path / "run"
+    (folder / "export").mkdir(parents=True)
+    (folder / "experiments" / "transfer").mkdir(parents=True)
+    (folder / "config.json").write_text('{"seed": 3}')
+    (folder / "evaluation.json").write_text(json.dumps(_EVALUATION))
+    (folder / "evaluation.png").write_bytes(b"png")
+    lines = "".join(json.dumps(row) + "\n" for row in _ROWS)
+    (folder / "metrics.jsonl").write_text(lines)
+    experiment = folder / "experiments" / "transfer"
+    (experiment / "result.json").write_text('{"arms": {"own": 1.23456789}}')
+    (experiment / "figure.png").write_bytes(b"figure")
+    images = np.linspace(-2, 2, 12, dtype=np.float32).reshape(2, 6)
+    np.savez(folder / "export" / "curriculum.npz", images=images)
+    return folder
+
+
+def test_keeps_what_is_small(workdir, tmp_path):
+    kept = tmp_path / "kept"
+    records.keep(workdir, kept)
+    assert {path.name for path in kept.iterdir()} == {
+        *("config.json", "evaluation.json", "evaluation.png"),
+        *("training.json", "transfer.json", "transfer.png", "curriculum.npz"),
+    }
+    evaluation = json.loads((kept / "evaluation.json").read_text())
+    assert evaluation["sources"]["gtn"]["accuracy"] == 0.91235
+    experiment = json.loads((kept / "transfer.json").read_text())
+    assert experiment == {"arms": {"own": 1.2346}}
+    assert json.loads((kept / "training.json").read_text()) == {
+        "meta_steps": 2,
+        "seconds": 99.4,
+        "validation_accuracy": [[2, 0.25]],
+    }
+    with np.load(kept / "curriculum.npz") as arrays:
+        assert arrays["images"].dtype == np.float16
+        expected = np.linspace(-2, 2, 12).reshape(2, 6)
+        np.testing.assert_allclose(arrays["images"], expected, atol=1e-3)
+
+
+def test_a_large_curriculum_is_left_out(workdir, tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "_MOST_BYTES", 10)
+    records.keep(workdir, tmp_path / "kept")
+    assert not (tmp_path / "kept" / "curriculum.npz").exists()
+
+
+def test_table_has_the_numbers(workdir, tmp_path):
+    records.keep(workdir, tmp_path / "results" / "digits")
+    text = records.tables(tmp_path / "results")
+    assert "`digits`: **test** accuracy of 3 fresh learners (`mlp`)" in text
+    assert "2 meta-steps in 99 s" in text
+    assert "a CPU, TF 2.21.0, commit abc1234." in text
+    assert "| GTN | 0.912 [0.900, 0.925] |  | 61 s | meta-trained |" in text
+    expected = "| 0.800 - | +0.112 [0.100, 0.125] | 10 min | learned rates |"
+    assert expected in text
+
+
+def test_readme_is_up_to_date():
+    text = (_ROOT / "README.md").read_text()
+    expected = records.with_tables(text, _ROOT / "docs" / "results")
+    assert text == expected, "run `make results`"
+
+
+def test_text_around_the_tables_stays(workdir, tmp_path):
+    records.keep(workdir, tmp_path / "results" / "digits")
+    page = f"before\n{records._BEGIN}\nold\n{records._END}\nafter\n"
+    found = records.with_tables(page, tmp_path / "results")
+    assert found.startswith("before\n")
+    assert found.endswith("\nafter\n")
+    assert "old" not in found
+    assert records.with_tables(found, tmp_path / "results") == found
+    with pytest.raises(InputError, match="no lines"):
+        records.with_tables("a page", tmp_path)
+
+
+@pytest.mark.parametrize("arguments", [[], ["keep"], ["keep", "/nowhere", "x"]])
+def test_bad_arguments(tmp_path, arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "gtn_tf.records", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(_ROOT), "PATH": "/usr/bin:/bin"},
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_provenance():
+    assert num_usable_cores() >= 1
+    assert isinstance(cpu_name(), str)
+    if (_ROOT / ".git").exists():
+        assert len(commit().rstrip("+")) >= 7
