@@ -5,8 +5,8 @@ import functools
 import keras
 from ml_collections import config_dict
 
-from gtn_tf.config import (
-    DATASETS,
+from gtn_tf.config_keys.choices import DATASETS
+from gtn_tf.config_keys.families import (
     learner_names,
     learner_widths,
     transfer_widths,

@@ -26,7 +26,7 @@ from gtn_tf.baselines import (
     source_of_run,
 )
 from gtn_tf.checkpoints import claim_workdir, write_json
-from gtn_tf.config import transfer_widths
+from gtn_tf.config_keys.families import transfer_widths
 from gtn_tf.distribution import environment
 from gtn_tf.fresh_learners import FreshLearners, Trained
 from gtn_tf.interrupts import catch_signals, exit_code

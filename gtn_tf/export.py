@@ -29,7 +29,8 @@ from ml_collections import config_dict
 
 from gtn_tf import __version__
 from gtn_tf.checkpoints import claim_workdir, write_json
-from gtn_tf.config import FIELDS, flatten, learner_names, learner_widths
+from gtn_tf.config import FIELDS, flatten
+from gtn_tf.config_keys.families import learner_names, learner_widths
 from gtn_tf.curricula import draw_noise
 from gtn_tf.gtn import GTN
 from gtn_tf.learner_families import FAMILIES

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tiny
 
 from gtn_tf import baselines, comparison, data, fresh_learners
-from gtn_tf.config import BASELINES
+from gtn_tf.config_keys.choices import BASELINES
 from gtn_tf.gtn import SyntheticData
 from gtn_tf.intervals import mean_interval
 from gtn_tf.metrics import read_rows

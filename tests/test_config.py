@@ -4,6 +4,7 @@ import pytest
 
 from gtn_tf import config as config_module
 from gtn_tf.config import FIELDS, default_config, validate
+from gtn_tf.config_keys import choices
 from gtn_tf.config_reference import describe
 from gtn_tf.types import InputError
 
@@ -322,25 +323,23 @@ def test_choices_are_those_of_the_modules():
     from gtn_tf.experiments import catalog
     from gtn_tf.nas import evaluators, executors
 
-    assert set(config_module.EXPERIMENTS) == set(catalog.EXPERIMENTS)
-    assert set(config_module.INITIALIZERS) == set(layers.INITIALIZERS)
-    assert set(config_module.DATASETS) == set(data.DATASETS)
-    assert set(config_module.CURRICULA) == set(curricula.CURRICULA)
+    assert set(choices.EXPERIMENTS) == set(catalog.EXPERIMENTS)
+    assert set(choices.INITIALIZERS) == set(layers.INITIALIZERS)
+    assert set(choices.DATASETS) == set(data.DATASETS)
+    assert set(choices.CURRICULA) == set(curricula.CURRICULA)
     families = {*learner_families.FAMILIES, "cell"}
-    assert set(config_module.LEARNERS) == families
-    assert set(config_module.NORMALIZATIONS) == set(
-        normalization.NORMALIZATIONS
-    )
-    assert set(config_module.INNER_OPTIMIZERS) == set(
+    assert set(choices.LEARNERS) == families
+    assert set(choices.NORMALIZATIONS) == set(normalization.NORMALIZATIONS)
+    assert set(choices.INNER_OPTIMIZERS) == set(
         inner_optimizers.INNER_OPTIMIZERS
     )
-    assert set(config_module.EXECUTORS) == set(executors.EXECUTORS)
-    assert set(config_module.SCHEDULES) == set(evaluators.SCHEDULES)
-    assert set(config_module.STRATEGIES) == set(distribution.STRATEGIES)
+    assert set(choices.EXECUTORS) == set(executors.EXECUTORS)
+    assert set(choices.SCHEDULES) == set(evaluators.SCHEDULES)
+    assert set(choices.STRATEGIES) == set(distribution.STRATEGIES)
     for name, official in tfds_reader.OFFICIAL.items():
-        assert config_module.DATASETS[name] == (official.image_shape, 10)
+        assert choices.DATASETS[name] == (official.image_shape, 10)
     digits = data.load("digits")
-    assert config_module.DATASETS["digits"] == (
+    assert choices.DATASETS["digits"] == (
         digits.image_shape,
         digits.num_classes,
     )

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 import tiny
 
-from gtn_tf.config import DATASETS, learner_names, learner_widths, validate
+from gtn_tf.config import validate
+from gtn_tf.config_keys.choices import DATASETS
+from gtn_tf.config_keys.families import learner_names, learner_widths
 from gtn_tf.metrics import read_rows
 
 _FOLDER = Path(__file__).parents[1] / "configs"

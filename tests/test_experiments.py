@@ -12,7 +12,8 @@ from test_export import build, exported
 
 from gtn_tf import experiment_figures, experiment_tables
 from gtn_tf.assembly import build_learner, check_learners
-from gtn_tf.config import EXPERIMENTS, validate
+from gtn_tf.config import validate
+from gtn_tf.config_keys.choices import EXPERIMENTS
 from gtn_tf.experiments import more_data, transfer, trials
 from gtn_tf.experiments.catalog import EXPERIMENTS as CATALOG
 from gtn_tf.experiments.few_step import steps_to_reach

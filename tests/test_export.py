@@ -8,7 +8,7 @@ import tensorflow as tf
 import tiny
 
 from gtn_tf import export
-from gtn_tf.config import CURRICULA
+from gtn_tf.config_keys.choices import CURRICULA
 from gtn_tf.gtn import GTN, GTNSpec
 from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
 from gtn_tf.inner_problem import InnerProblem

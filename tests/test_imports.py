@@ -11,6 +11,9 @@ import gtn_tf
 #: or from those named before it in its own line.
 LAYERS = """
 types provenance nas.operations nas.evaluator_names
+config_keys.choices config_keys.fields config_keys.families
+config_keys.learning config_keys.evaluating config_keys.searching
+config_keys.retraining config_keys.running config_keys.pairs
 cluster config config_reference metrics checkpoints interrupts intervals
 teacher
 seeds tfds_reader data real_batches

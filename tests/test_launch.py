@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gtn_tf.config import FIELDS, STRATEGIES
+from gtn_tf.config import FIELDS
+from gtn_tf.config_keys.choices import STRATEGIES
 from gtn_tf.main import MODES
 
 _ROOT = Path(__file__).parents[1]

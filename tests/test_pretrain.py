@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tiny
 
-from gtn_tf.config import CURRICULA
+from gtn_tf.config_keys.choices import CURRICULA
 from gtn_tf.metrics import read_rows
 
 _ROOT = Path(__file__).parents[1]

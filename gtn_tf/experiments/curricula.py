@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ml_collections import config_dict
 
-from gtn_tf.config import CURRICULA
+from gtn_tf.config_keys.choices import CURRICULA
 from gtn_tf.experiments.seed_statistics import (
     difference,
     mean_test_accuracy,

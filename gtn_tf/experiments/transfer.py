@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 from ml_collections import config_dict
 
 from gtn_tf.assembly import build_learner, build_problem
-from gtn_tf.config import INITIALIZERS, learner_names, learner_widths
+from gtn_tf.config_keys.choices import INITIALIZERS
+from gtn_tf.config_keys.families import learner_names, learner_widths
 from gtn_tf.experiments.seed_statistics import Value, difference, of_arm
 from gtn_tf.experiments.trials import (
     changed,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from ml_collections import config_dict
 
-from gtn_tf.config import DATASETS
+from gtn_tf.config_keys.choices import DATASETS
 from gtn_tf.experiments.trials import (
     Trial,
     changed,
