@@ -295,6 +295,27 @@ class MaxPool2D(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("gtn_tf")
+class Subsample(keras.layers.Layer):
+    """Keeps every s-th pixel: [B, H, W, C] -> [B, ceil(H / s), ..].
+
+    In front of a 1x1 convolution it is what a stride would be. The filter
+    gradient of the strided one writes outside its memory on CPU, in oneDNN's
+    kernels (TensorFlow 2.21): few channels, an even size, "same" padding.
+    """
+
+    def __init__(self, strides: tuple[int, int], **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.strides = tuple(strides)
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        rows, columns = self.strides
+        return inputs[:, ::rows, ::columns]
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "strides": self.strides}
+
+
+@keras.saving.register_keras_serializable("gtn_tf")
 class WidthMask(keras.layers.Layer):
     """Zeroes the channels beyond a learner's drawn width: [..., C] -> [..., C].
 

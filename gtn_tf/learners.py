@@ -5,6 +5,7 @@ paper from a user's own model.
 """
 
 import functools
+import os
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -20,6 +21,8 @@ from gtn_tf.types import InputError
 Width = int | tuple[int, int]
 
 Params = list[tf.Tensor]
+
+_SAFE_CHANNELS = 16  # the fewest with which no crash was seen
 
 
 class Learner(NamedTuple):
@@ -77,6 +80,28 @@ def check_second_order(model: keras.Model) -> None:
                 )
 
 
+def _check_strided_pointwise(model: keras.Model) -> None:
+    """Refuses what would end the process; see `layers.Subsample`."""
+    if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0":
+        return
+    for layer in model._flatten_layers(include_self=False):
+        if not isinstance(layer, keras.layers.Conv2D):
+            continue
+        if (
+            tuple(layer.kernel_size) == (1, 1)
+            and max(layer.strides) > 1
+            and layer.padding == "same"
+            and min(layer.kernel.shape[2:]) < _SAFE_CHANNELS
+        ):
+            raise InputError(
+                f"layer '{layer.name}' is a 1x1 convolution with stride "
+                f"{max(layer.strides)}, padding 'same' and fewer than "
+                f"{_SAFE_CHANNELS} channels; TensorFlow's gradient of it can "
+                "crash on CPU; put gtn_tf.layers.Subsample in front and take "
+                "the stride away, or set TF_ENABLE_ONEDNN_OPTS=0"
+            )
+
+
 def from_keras(
     build_model: Callable[[], keras.Model], second_order: bool = True
 ) -> Learner:
@@ -100,6 +125,7 @@ def from_keras(
         )
     if second_order:
         check_second_order(model)
+    _check_strided_pointwise(model)
     initializers = find_initializers(model)
     return Learner(
         model.name,

@@ -6,13 +6,10 @@ import pytest
 import tensorflow as tf
 
 from gtn_tf.nas import cell_structure
-from gtn_tf.nas.cell_interpreter import (
-    CellInterpreter,
-    draw_genotype,
-    encode,
-)
+from gtn_tf.nas.cell_interpreter import CellInterpreter
 from gtn_tf.nas.cell_network import Dress, KerasAssembler
 from gtn_tf.nas.cell_structure import NUM_INPUTS, NetworkSize
+from gtn_tf.nas.encoded_genotype import draw_genotype, encode
 from gtn_tf.nas.genotypes import Cell, Edge, Genotype, loose_ends
 from gtn_tf.nas.search_space import SearchSpace
 from gtn_tf.seeds import root_seed

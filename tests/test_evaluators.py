@@ -16,8 +16,8 @@ from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
 from gtn_tf.learners import Learner
 from gtn_tf.nas import cell_trainers, evaluators
 from gtn_tf.nas.cell_cost import cell_network_cost
-from gtn_tf.nas.cell_interpreter import encode
 from gtn_tf.nas.cell_network import DRESSES, build_cell_network
+from gtn_tf.nas.encoded_genotype import encode
 from gtn_tf.nas.evaluation_task import setting_of
 from gtn_tf.nas.evaluator_names import (
     EVALUATORS,

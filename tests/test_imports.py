@@ -20,7 +20,8 @@ seeds tfds_reader data real_batches
 nas.genotypes nas.search_space nas.cell_structure nas.cell_cost
 pools layers normalization inner_optimizers distribution
 initial_values learner_families generators curricula
-nas.cell_network nas.cell_interpreter learners
+nas.cell_network nas.encoded_genotype nas.interpreted_edge
+nas.cell_interpreter learners
 gtn inner_loop
 inner_problem data_gradients
 meta_gradient evaluation meta_step

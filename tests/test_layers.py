@@ -229,6 +229,7 @@ def test_he_normal_is_untruncated_and_of_variance_2_over_fan_in(size):
             for name, (cls, _, arguments, shape) in TWINS.items()
         ),
         pytest.param(layers.MaxPool2D(2, 1), IMAGES, id="max_pool"),
+        pytest.param(layers.Subsample((2, 1)), IMAGES, id="subsample"),
         pytest.param(layers.WidthMask(), IMAGES, id="mask"),
     ],
 )
@@ -439,3 +440,14 @@ def test_keras_bilinear_upsampling_is_wrong_at_second_order():
     # ResizeBilinearGrad is registered as not differentiable.
     layer = keras.layers.UpSampling2D(interpolation="bilinear", dtype="float64")
     assert second_order_error(layer, (1, 2, 3, 2), seed=6) > CLEARLY_WRONG
+
+
+@pytest.mark.parametrize("size", [7, 8])
+def test_subsampled_pointwise_is_the_strided_one(size):
+    images = tf.random.stateless_normal((2, size, size, 3), [0, 1])
+    kernel = tf.random.stateless_normal((1, 1, 3, 4), [0, 2])
+    expected = tf.nn.conv2d(images, kernel, 2, "SAME")
+    pixels = layers.Subsample((2, 2))(images)
+    np.testing.assert_allclose(
+        tf.nn.conv2d(pixels, kernel, 1, "SAME"), expected, rtol=1e-5
+    )

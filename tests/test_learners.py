@@ -687,3 +687,27 @@ def test_one_learner_is_drawn_uniformly_by_the_seed_alone():
 def test_a_single_learner_needs_no_draw():
     (learner,) = learners = [Learner("only", None, None)]
     assert with_drawn_learner(learners, SEEDS[0], lambda x: (x,)) == (learner,)
+
+
+def _strided_pointwise(channels, strides=2):
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, channels)),
+            keras.layers.Conv2D(16, 1, strides=strides, padding="same"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3),
+        ]
+    )
+
+
+def test_a_strided_pointwise_convolution_of_few_channels_is_refused():
+    with pytest.raises(InputError, match="can crash on CPU") as caught:
+        from_keras(lambda: _strided_pointwise(4))
+    assert "gtn_tf.layers.Subsample" in str(caught.value)
+    from_keras(lambda: _strided_pointwise(16))
+    from_keras(lambda: _strided_pointwise(4, strides=1))
+
+
+def test_without_onednn_it_is_accepted(monkeypatch):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    from_keras(lambda: _strided_pointwise(4))

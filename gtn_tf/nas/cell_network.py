@@ -96,6 +96,9 @@ class KerasAssembler:
     ) -> keras.KerasTensor:
         """See `Assembler`."""
         cls = self._choose(layers.WeightNormConv2D, keras.layers.Conv2D)
+        if kernel == (1, 1) and strides != (1, 1):
+            inputs = layers.Subsample(strides, dtype=self.dress.dtype)(inputs)
+            strides = (1, 1)
         return cls(
             filters,
             kernel,

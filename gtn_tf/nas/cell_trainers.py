@@ -14,13 +14,9 @@ import tensorflow as tf
 
 from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
 from gtn_tf.learners import Learner, from_keras
-from gtn_tf.nas.cell_interpreter import (
-    CellInterpreter,
-    EncodedGenotype,
-    draw_genotype,
-    encode,
-)
+from gtn_tf.nas.cell_interpreter import CellInterpreter
 from gtn_tf.nas.cell_network import DRESSES, build_cell_network
+from gtn_tf.nas.encoded_genotype import EncodedGenotype, draw_genotype, encode
 from gtn_tf.nas.evaluation_task import Setting, Task
 from gtn_tf.nas.search_space import SearchSpace
 from gtn_tf.nas.training import Trainer
