@@ -15,7 +15,7 @@ cluster config config_reference metrics checkpoints interrupts intervals
 teacher
 seeds tfds_reader data real_batches
 nas.genotypes nas.search_space nas.cell_structure nas.cell_cost
-pools layers normalization inner_optimizers distribution
+counted_loop pools layers normalization inner_optimizers distribution
 initial_values learner_families generators curricula
 nas.cell_network nas.cell_interpreter learners
 gtn inner_loop
