@@ -10,6 +10,7 @@
 
 import tensorflow as tf
 
+from gtn_tf.counted_loop import counted_loop
 from gtn_tf.gtn import SyntheticData
 from gtn_tf.inner_loop import initial_state, inner_step, step_data, unroll
 from gtn_tf.inner_problem import InnerProblem, MetaLoss, meta_loss
@@ -90,11 +91,8 @@ def _forward_sweep(
         )
         return step + 1, tf.nest.flatten(after), arrays
 
-    _, flat_final, arrays = tf.while_loop(
-        lambda step, *_: step < num_steps,
-        body,
-        (tf.constant(0), flat_state, arrays),
-        maximum_iterations=num_steps,
+    _, flat_final, arrays = counted_loop(
+        num_steps, body, (tf.constant(0), flat_state, arrays)
     )
     return tf.nest.pack_sequence_as(state, flat_final), arrays
 
@@ -146,11 +144,10 @@ def _backward_sweep(
         ]
         return step - 1, adjoint, arrays, total
 
-    _, _, arrays, total = tf.while_loop(
-        lambda step, *_: step >= 0,
+    _, _, arrays, total = counted_loop(
+        num_steps,
         body,
         (tf.constant(num_steps - 1), adjoint, arrays, final_loss),
-        maximum_iterations=num_steps,
         # Recomputed steps would run ahead of the adjoint, all kept.
         parallel_iterations=1,
     )

@@ -275,7 +275,7 @@ def naming_lost_workers() -> Iterator[None]:
 def _lost_worker(error: Exception) -> LostWorkerError:
     # Before it, TensorFlow lists the lines that made the operation.
     reason = str(error).rpartition("Collective ops is aborted by:")[2]
-    reason = " ".join(reason.split()).replace(";", ",")[:200]
+    reason = one_line(RuntimeError(reason))
     return LostWorkerError(
         f"a worker of TF_CONFIG is gone ({reason}); expected all of them to "
         "answer; start all workers again, the run resumes from its newest "

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from gtn_tf.counted_loop import counted_loop, counted_map
 from gtn_tf.gtn import SyntheticData
 from gtn_tf.inner_loop import initial_state, inner_step, step_data, unroll
 from gtn_tf.inner_problem import InnerProblem
@@ -30,11 +31,8 @@ def predict(learner: Learner, state: LearnerState, real: RealData) -> tf.Tensor:
         )
         return logits
 
-    logits = tf.map_fn(
-        logits_of,
-        tf.range(num_chunks),
-        fn_output_signature=state.params[0].dtype,
-        parallel_iterations=1,
+    logits = counted_map(
+        logits_of, num_chunks, state.params[0].dtype, parallel_iterations=1
     )
     return tf.reshape(logits, (num_chunks * chunk, -1))[:num_images]
 
@@ -114,11 +112,8 @@ def fresh_learner_accuracies(
             return step + 1, tf.nest.flatten(after), found
 
         found = tf.TensorArray(tf.float32, num_steps, element_shape=[])
-        _, _, found = tf.while_loop(
-            lambda step, *_: step < num_steps,
-            body,
-            (tf.constant(0), tf.nest.flatten(state), found),
-            maximum_iterations=num_steps,
+        _, _, found = counted_loop(
+            num_steps, body, (tf.constant(0), tf.nest.flatten(state), found)
         )
         return found.stack()
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
+from gtn_tf.counted_loop import counted_loop, counted_map
 from gtn_tf.initial_values import draw_initial_values, find_initializers
 from gtn_tf.layers import WeightNormConv2D, WeightNormDense, he_normal
 from gtn_tf.learner_families import leaky_relu
@@ -200,8 +201,7 @@ def _batch_by_batch(call: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
             batch = noise[step][None], labels[step][None]
             return call(list(weights), *batch)[0]
 
-        steps = tf.range(noise.shape[0])
-        images = tf.map_fn(one, steps, fn_output_signature=noise.dtype)
+        images = counted_map(one, noise.shape[0], noise.dtype)
 
         def gradient(upstream: tf.Tensor) -> list[tf.Tensor]:
             return _loop_gradient(call, noise, labels, weights, upstream)
@@ -242,10 +242,8 @@ def _loop_gradient(
         ]
         return step + 1, sums, arrays
 
-    _, sums, arrays = tf.while_loop(
-        lambda step, *_: step < num_steps,
-        body,
-        (tf.constant(0), [tf.zeros_like(w) for w in weights], arrays),
-        maximum_iterations=num_steps,
+    zeros = [tf.zeros_like(w) for w in weights]
+    _, sums, arrays = counted_loop(
+        num_steps, body, (tf.constant(0), zeros, arrays)
     )
     return [*(a.stack() for a in arrays), *sums]

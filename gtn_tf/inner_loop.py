@@ -6,6 +6,7 @@ them. Everything is a function of tensors.
 
 import tensorflow as tf
 
+from gtn_tf.counted_loop import counted_loop
 from gtn_tf.gtn import SyntheticData
 from gtn_tf.inner_optimizers import InnerOptimizer
 from gtn_tf.learners import Learner
@@ -77,8 +78,7 @@ def unroll(
 ) -> LearnerState:
     """Trains for the first of the T steps; None: all. First order only."""
     maximum = data.images.shape[0]
-    if num_steps is None:
-        num_steps = maximum
+    loop_vars = (tf.constant(0), *tf.nest.flatten(state))
 
     def body(step: tf.Tensor, *flat: tf.Tensor) -> tuple[tf.Tensor, ...]:
         state_before = tf.nest.pack_sequence_as(state, flat)
@@ -87,10 +87,13 @@ def unroll(
         )
         return (step + 1, *tf.nest.flatten(after))
 
-    _, *final = tf.while_loop(
-        lambda step, *_: step < num_steps,
-        body,
-        (tf.constant(0), *tf.nest.flatten(state)),
-        maximum_iterations=maximum,
-    )
+    if num_steps is None:
+        _, *final = counted_loop(maximum, body, loop_vars)
+    else:
+        _, *final = tf.while_loop(
+            lambda step, *_: step < num_steps,
+            body,
+            loop_vars,
+            maximum_iterations=maximum,
+        )
     return tf.nest.pack_sequence_as(state, final)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from gtn_tf.counted_loop import counted_loop
 from gtn_tf.data_gradients import (
     rematerialized_data_gradient,
     stored_data_gradient,
@@ -109,11 +110,5 @@ def _sum_over(
         added = [s + v for s, v in zip(sums, values, strict=True)]
         return (index + 1, *added)
 
-    last = first + number
-    _, *flat = tf.while_loop(
-        lambda index, *_: index < last,
-        body,
-        (first, *tf.nest.flatten(sums)),
-        maximum_iterations=number,
-    )
+    _, *flat = counted_loop(number, body, (first, *tf.nest.flatten(sums)))
     return tf.nest.pack_sequence_as(sums, flat)

@@ -31,9 +31,12 @@ _CASES = [
 ]
 
 
-def build(source, learner, widths, precision="float32"):
-    """Returns a tiny GTN and its problem."""
+def build(source, learner, widths, precision="float32", **more):
+    """Returns a tiny GTN and its problem; `more`: other keys, in `__`."""
     config = tiny.get_config()
+    config.update_from_flattened_dict(
+        {key.replace("__", "."): value for key, value in more.items()}
+    )
     config.source = source
     config.learner.name = learner
     config.learner.pool_size = 2
@@ -70,13 +73,15 @@ def test_compiled_equals_uncompiled(source, learner, widths):
     plain, plain_losses = _run(gtn, problem, jit=False)
     compiled, losses = _run(gtn, problem, jit=True)
     np.testing.assert_allclose(losses, plain_losses, rtol=1e-5)
-    for name, value, other in zip(
-        gtn.trained_names, compiled, plain, strict=True
+    scales = [np.abs(gradient).max() for gradient in plain]
+    assert min(scales) > 0
+    for name, value, other, scale in zip(
+        gtn.trained_names, compiled, plain, scales, strict=True
     ):
-        scale = np.abs(other).max()
-        assert scale > 0
+        # A bias before a normalisation has a gradient of rounding alone.
+        atol = max(1e-3 * scale, 1e-6 * max(scales))
         np.testing.assert_allclose(
-            value, other, atol=1e-3 * scale, rtol=0, err_msg=name
+            value, other, atol=atol, rtol=0, err_msg=name
         )
 
 
@@ -124,3 +129,45 @@ def test_program_is_fit_for_an_accelerator(source, learner, widths, stage):
     bounds = _loop_bounds(pure.get_concrete_function(*arguments))
     assert len(bounds) >= 3
     assert all(bound is not None and bound > 0 for bound in bounds), bounds
+
+
+def _trip_counts(text):
+    """Returns each loop's trip count in optimised HLO, None if not known."""
+    known = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
+    loops = [t for t in text.splitlines() if re.search(r"[)}\]] while\(", t)]
+    return [int(m[1]) if (m := known.search(t)) else None for t in loops]
+
+
+_SMALL, _FULL = (case.values for case in _CASES)
+
+
+@pytest.mark.parametrize(
+    ("case", "more", "counts"),
+    [
+        # Learners; inner steps forth and back.
+        pytest.param(_SMALL, {}, [3, 5, 5], id="small"),
+        pytest.param(
+            _FULL,
+            # The generator's batches forth and back besides.
+            {"generator__rematerialize": True, "inner__meta_loss_every": 2},
+            [3, 5, 5, 5, 5],
+            id="full",
+            marks=pytest.mark.slow,
+        ),
+        # How many steps come before the window is drawn.
+        pytest.param(
+            _SMALL,
+            {"inner__truncation_window": 4},
+            [None, 3, 4, 4],
+            id="truncated",
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_trip_counts_are_known(case, more, counts):
+    gtn, problem = build(*case, inner__num_steps=5, **more)
+    pure = pure_meta_gradient(gtn, problem, 3, True, jit=True)
+    arguments = (gtn.read(), root_seed(4), tf.constant(0))
+    text = pure.experimental_get_compiler_ir(*arguments)(stage="optimized_hlo")
+    found = _trip_counts(text)
+    assert sorted(found, key=lambda n: n or 0) == counts

@@ -49,13 +49,17 @@ def test_a_result_is_there_before_the_next_job_begins():
     assert begun == [1]
 
 
+_GRAPH_ERROR = "ValueError: Graph error: bad, b"
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
         (MemoryError(), "MemoryError"),
         (InputError("a; b; c"), "InputError: a; b; c"),
-        (DivergenceError("step 3\nmore"), "DivergenceError: step 3"),
-        (ValueError("x" * 1000), "ValueError: " + 288 * "x"),
+        (DivergenceError("step 3\nmore"), "DivergenceError: step 3 more"),
+        (ValueError("x" * 1000), "ValueError: " + 300 * "x"),
+        (ValueError("Graph error:\n\n{{node a}} bad; b"), _GRAPH_ERROR),
     ],
 )
 def test_what_a_job_raises_is_its_failure(error, reason):

@@ -18,7 +18,7 @@ cluster config config_reference metrics checkpoints interrupts intervals
 teacher
 seeds tfds_reader data real_batches
 nas.genotypes nas.search_space nas.cell_structure nas.cell_cost
-pools layers normalization inner_optimizers distribution
+counted_loop pools layers normalization inner_optimizers distribution
 initial_values learner_families generators curricula
 nas.cell_network nas.encoded_genotype nas.interpreted_edge
 nas.cell_interpreter learners

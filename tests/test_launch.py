@@ -269,10 +269,9 @@ def test_names_exist(path):
     for config in re.findall(r"configs/\w+\.py", text):
         assert (_ROOT / config).exists(), config
     for key in re.findall(r"--config\.([a-z_][a-z_.]*\w)", text):
-        # Exempt until the config has the search's keys.
-        assert key in FIELDS or key.startswith("search."), key
+        assert key in FIELDS, key
     for mode in re.findall(r"--mode=(\w+)", text):
-        assert mode in MODES or mode == "search", mode
+        assert mode in MODES, mode
     for strategy in re.findall(r"--config\.strategy=(\w+)", text):
         assert strategy in STRATEGIES
     for other in re.findall(r"launch/[\w/.]*\w", text):

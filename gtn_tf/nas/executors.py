@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from absl import logging
 
-from gtn_tf.types import DivergenceError, InputError
+from gtn_tf.types import DivergenceError, InputError, one_line
 
 Job = Mapping[str, Any]
 JobFunction = Callable[[Job], dict[str, Any]]
@@ -32,7 +32,6 @@ Executor = Callable[..., Iterator[tuple[str, dict[str, Any]]]]
 _MAX_DEATHS = 4  # of one job's workers: the first try and three more
 _MAX_IN_FLIGHT = 1000  # ray.wait looks at each of them every time
 _POLL_SECONDS = 1.0
-_REASON_LENGTH = 300
 
 
 def attempt(function: JobFunction, job: Job) -> dict[str, Any]:
@@ -60,13 +59,12 @@ def attempt(function: JobFunction, job: Job) -> dict[str, Any]:
 
 
 def _failure(error: Exception, seconds: float) -> dict[str, Any]:
-    lines = str(error).strip().splitlines()
-    reason = ": ".join([type(error).__name__, *lines[:1]])
+    name, text = type(error).__name__, one_line(error)
     return {
         "score": None,
         "seconds": {"until_failure": seconds},
         "status": "failed",
-        "reason": reason[:_REASON_LENGTH],
+        "reason": name if text == name else f"{name}: {text}",
     }
 
 
