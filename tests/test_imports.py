@@ -30,6 +30,7 @@ nas.correlation nas.ranking nas.store nas.executors nas.zero_cost
 nas.score_table nas.search_summary nas.training nas.evaluation_task
 nas.cell_trainers nas.user_models
 figures plots search_figures experiment_figures experiment_tables
+cell_layout cell_figures
 nas.paper_tables
 records page results report_evaluation report_training report_retrain report
 pretrain
@@ -103,6 +104,7 @@ _WITHOUT_TENSORFLOW = [
         *(
             "search_figures",
             "experiment_figures",
+            "cell_figures",
             "nas.ranking",
             "nas.store",
             "nas.executors",

@@ -129,7 +129,7 @@ def test_what_a_search_says(done):
     begins = [line.split(" ")[0] for line in text.splitlines()]
     assert begins.count(_json(done[0], "selected.json")["key"]) > 1
     assert "Spearman [95 %]" in text
-    for name in ("scatter.png", "cost.png"):
+    for name in ("scatter.png", "cost.png", "selected.png"):
         assert (done[0] / "search" / name).stat().st_size > 1000
 
 

@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from gtn_tf import __version__, search_figures
 from gtn_tf.baselines import Stopped, meta_train
+from gtn_tf.cell_figures import save_cells
 from gtn_tf.checkpoints import check_workdir, write_json
 from gtn_tf.cluster import refuse_several_workers
 from gtn_tf.config import flatten
@@ -221,7 +222,7 @@ def _finish(
     )
     write_json(folder / "ranking.json", ranked)
     if ranked["selected"] is not None:
-        write_json(folder / "selected.json", _selected(ranked["selected"]))
+        _write_selected(folder, ranked["selected"])
     _draw(config, folder, scores, ranked)
     print(search_summary.evaluator_table(ranked))
     print(
@@ -236,14 +237,15 @@ def _finish(
     return 0
 
 
-def _selected(selected: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what `Genotype.from_json` reads, and what was known of it."""
-    text = selected["genotype"]
-    return {
-        **{k: v for k, v in selected.items() if k != "genotype"},
-        "text": text,
-        **Genotype.from_text(text).to_json(),
-    }
+def _write_selected(folder: Path, selected: Mapping[str, Any]) -> None:
+    """Writes what `Genotype.from_json` reads, and a picture of it."""
+    genotype = Genotype.from_text(selected["genotype"])
+    known = {k: v for k, v in selected.items() if k != "genotype"}
+    write_json(
+        folder / "selected.json",
+        {**known, "text": selected["genotype"], **genotype.to_json()},
+    )
+    save_cells(folder / "selected.png", genotype)
 
 
 def _draw(
