@@ -13,7 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import (
     FixedLocator,
-    FuncFormatter,
+    LogLocator,
+    NullFormatter,
     NullLocator,
     PercentFormatter,
 )
@@ -111,7 +112,7 @@ def curricula(result: dict) -> Figure:
         )
     name_accuracy(left, "validation accuracy [%]")
     name_steps(left, "meta-step")
-    left.legend(loc="lower right")
+    figure.legend(loc="outside upper left", ncols=len(names))
     for place, (name, line) in enumerate(zip(names, LINES, strict=True)):
         _dot(right, place, result["arms"][name], line)
         paper = result["arms"][name]["paper"]
@@ -147,7 +148,6 @@ def weight_norm(result: dict) -> Figure:
                 positions=[place],
                 widths=0.5,
                 showfliers=False,
-                medianprops={"color": INK},
             )
         axes.plot(
             place + rng.uniform(-0.15, 0.15, len(losses)),
@@ -166,22 +166,25 @@ def weight_norm(result: dict) -> Figure:
     ]
     axes.set_xticks(range(len(arms)), labels)
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+    axes.yaxis.set_major_formatter(_plainly)
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylabel("final meta-loss [nats]; dotted: chance")
     return figure
 
 
 @in_theme
 def transfer(result: dict) -> Figure:
-    """Draws test accuracy by recipe (rows) and learner (columns)."""
+    """Draws test accuracy by learner (rows) and recipe (columns)."""
     arms = list(result["arms"])
     variants = list(result["arms"][arms[0]])
     values = np.array(
         [
-            [_number(result["arms"][arm][name]["mean"]) for name in variants]
-            for arm in arms
+            [_number(result["arms"][arm][name]["mean"]) for arm in arms]
+            for name in variants
         ]
     )
-    figure = new_figure(46 * len(variants) + 150, 26 * len(arms) + 150)
+    figure = new_figure(46 * len(arms) + 150, 26 * len(variants) + 120)
     axes = figure.subplots()
     axes.grid(False)
     axes.imshow(values, cmap="viridis", vmin=0, vmax=1, aspect="auto")
@@ -194,14 +197,21 @@ def transfer(result: dict) -> Figure:
             ha="center",
             va="center",
             fontsize=9,
-            color="black" if value > 0.6 else "white",
+            color=_ink_on(value),
         )
-    axes.set_xticks(range(len(variants)), variants, rotation=40, ha="right")
-    axes.set_yticks(range(len(arms)), arms)
-    axes.set_xlabel("evaluated on: test accuracy [%]")
-    axes.set_ylabel("meta-trained with")
+    axes.set_xticks(range(len(arms)), arms, rotation=40, ha="right")
+    axes.set_yticks(range(len(variants)), variants)
+    axes.set_xlabel("meta-trained with")
+    axes.set_ylabel("evaluated on: test accuracy [%]")
     axes.spines[:].set_visible(False)
     return figure
+
+
+def _ink_on(value: float) -> str:
+    """Returns what can be read on the colour of a value, or on no colour."""
+    if np.isnan(value):
+        return INK
+    return "black" if value > 0.6 else "white"
 
 
 @in_theme
@@ -329,4 +339,8 @@ def _log_steps(axes: Axes, steps: list[int]) -> None:
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(FixedLocator(steps))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+    axes.xaxis.set_major_formatter(_plainly)
+
+
+def _plainly(value: float, place: int) -> str:
+    return f"{value:g}"

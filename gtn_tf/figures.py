@@ -59,6 +59,7 @@ SOURCES = {
     "noise": Style("noise", INK, ":", "x"),
 }
 
+_PARTS_OF_BOXES = ("box", "whisker", "cap", "median")
 _THEME = {
     "font.family": "DejaVu Sans",  # comes with matplotlib
     "font.size": 11,
@@ -74,6 +75,7 @@ _THEME = {
         (
             *("text.color", "axes.edgecolor", "axes.labelcolor"),
             *("xtick.color", "ytick.color"),
+            *(f"boxplot.{part}props.color" for part in _PARTS_OF_BOXES),
         ),
         INK,
     ),
@@ -287,12 +289,12 @@ def inline_svg(figure: Figure, prefix: str, description: str) -> str:
             buffer, format="svg", transparent=True, metadata=metadata
         )
     text = buffer.getvalue()
-    view = re.search(r'viewBox="[^"]*"', text)[0]
+    view, width = re.search(r'viewBox="0 0 ([\d.]+) [^"]*"', text).group(0, 1)
     body = text[text.index("</defs>") + len("</defs>") :]
     body = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{prefix}-", body)
     body = re.sub(r"font-family: [^;\"]*", f"font-family: {_FONTS}", body)
     body = body.replace("xlink:href", "href").replace(INK, "currentColor")
     return (
         f'<svg {view} role="img" aria-label="{html.escape(description)}" '
-        f'stroke-linejoin="round">{body}'
+        f'stroke-linejoin="round" style="--width: {width}pt">{body}'
     )

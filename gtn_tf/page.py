@@ -62,7 +62,36 @@ def interval(ci95: Sequence[float | None] | None, is_signed: bool) -> str:
     low, high = ci95
     if is_signed:
         return f"[{points(low)}, {points(high)}]"
-    return f"[{100 * low:.2f}, {100 * high:.2f}]"
+    return f"[{100 * low:.2f}, {100 * high:.2f}]".replace("-", "\u2212")
+
+
+def coefficient(value: float | None, is_signed: bool = False) -> str:
+    """Returns a rank correlation, or a difference of two, as '0.56'."""
+    if value is None:
+        return ABSENT
+    # Adding 0 makes one zero of both.
+    text = f"{round(value, 2) + 0.0:{'+' if is_signed else ''}.2f}"
+    return text.replace("-", "\u2212")
+
+
+def coefficients(
+    ci95: Sequence[float | None] | None, is_signed: bool = False
+) -> str:
+    """Returns the 95 % interval of a rank correlation."""
+    if ci95 is None or None in ci95:
+        return ABSENT
+    low, high = (coefficient(value, is_signed) for value in ci95)
+    return f"[{low}, {high}]"
+
+
+def verdict(ci95: Sequence[float | None] | None) -> str:
+    """Says what the 95 % interval of a paired difference shows."""
+    low, high = ci95 or (None, None)
+    if low is not None and low > 0:
+        return "better"
+    if high is not None and high < 0:
+        return "worse"
+    return "no difference shown"
 
 
 def count(value: float | None) -> str:
@@ -156,6 +185,22 @@ def figure(content: object, caption: object, class_: str = "plot") -> Html:
     return element(
         "figure", content, element("figcaption", caption), class_=class_
     )
+
+
+def wide(svg: str, label: str, caption: object = None) -> Html:
+    """Returns a figure in its natural size, which scrolls where that is more.
+
+    It is made a little smaller first, but stays legible.
+
+    Args:
+      svg: from `figures.inline_svg`.
+      label: of what scrolls.
+      caption: below it; None: the figure says it all.
+    """
+    box = scroll_box(Html(svg), label)
+    if caption is None:
+        return element("figure", box, class_="wide")
+    return figure(box, caption, class_="wide")
 
 
 def png(data: bytes, width: int, height: int, alt: str) -> Html:

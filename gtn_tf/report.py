@@ -25,11 +25,16 @@ from gtn_tf.page import (
     section,
     table,
 )
-from gtn_tf.report_evaluation import evaluation_section, headline
+from gtn_tf.report_evaluation import evaluation_section
+from gtn_tf.report_experiments import experiments_section
+from gtn_tf.report_header import header, title
 from gtn_tf.report_retrain import retrain_section
+from gtn_tf.report_search import search_section
 from gtn_tf.report_training import curriculum_section, meta_training_section
-from gtn_tf.results import Results, config_value, read_results
+from gtn_tf.results import Results, has_run, read_results
 from gtn_tf.types import InputError
+
+_EXPERIMENT = "--config.evaluation.experiment"
 
 
 def report(config: config_dict.ConfigDict, workdir: Path) -> int:
@@ -62,57 +67,10 @@ def report(config: config_dict.ConfigDict, workdir: Path) -> int:
 def build_page(results: Results) -> str:
     """Returns the page: the same results, the same text."""
     found = (make(results) for make in _SECTIONS)
-    title = f"GTN on {config_value(results, 'dataset.name')}"
     return document(
-        title,
-        _header(results, title),
+        title(results),
+        header(results),
         join([part for part in found if part is not None], "\n"),
-    )
-
-
-def _header(results: Results, title: str) -> Html:
-    num_steps = config_value(results, "inner.num_steps")
-    subtitle = (
-        f"{num_steps} inner steps of "
-        f"{config_value(results, 'inner.batch_size')} synthetic images, "
-        f"learner {config_value(results, 'learner.name')}, "
-        f"seed {config_value(results, 'seed')}"
-    )
-    is_generated = config_value(results, "source") == "gtn"
-    if is_generated:
-        what = "A Generative Teaching Network (GTN) learns to make training"
-        start = ["curriculum", "generator"]
-    else:
-        what = "Here the images themselves are learned: distilled training"
-        start = ["learned images"]
-    flow = [
-        *start,
-        f"inner step \u00d7 {num_steps}",
-        "meta-loss on real data",
-        "meta-gradient",
-        "one update",
-    ]
-    return join(
-        [
-            element("h1", title),
-            element("p", subtitle, class_="subtitle"),
-            element(
-                "p",
-                f"{what} data. A freshly initialised learner trains on them "
-                f"for {num_steps} inner steps; its cross-entropy on real "
-                "images is the meta-loss. The gradient of the meta-loss "
-                "through all inner steps improves the data, so what counts is "
-                "how well such a learner then does on real images.",
-            ),
-            element(
-                "ol",
-                *(element("li", element("span", step)) for step in flow),
-                class_="flow",
-                aria_label="data flow of one meta-step",
-            ),
-            headline(results),
-        ],
-        "\n",
     )
 
 
@@ -157,7 +115,8 @@ def _provenance(results: Results) -> Html:
     facts = dict(flatten(results.environment))
     export, evaluation = results.export or {}, results.evaluation or {}
     seconds = results.rows[-1].get("seconds") if results.rows else None
-    facts["time of meta-training"] = duration(seconds)
+    if has_run(results):
+        facts["time of meta-training"] = duration(seconds)
     for name, found in (("export", export), ("evaluation", evaluation)):
         versions = found.get("versions")
         if isinstance(versions, dict):
@@ -188,7 +147,9 @@ def flags(results: Results) -> list[str]:
     return [
         f"--config.{key}={_flag_value(value)}"
         for key, value in values
-        if key in FIELDS and value != defaults[key]
+        if key in FIELDS
+        and value != defaults[key]
+        and key != "evaluation.experiment"  # stands with its mode
     ]
 
 
@@ -201,20 +162,34 @@ def _flag_value(value: object) -> str:
 
 
 def _reproduce(results: Results) -> Html:
+    modes, experiments = _modes(results), list(results.experiments)
+    first = [f"--mode={modes.pop(0) if modes else 'evaluate'}"]
+    if first == ["--mode=pretrain"]:
+        first = []  # the default
+    elif first == ["--mode=evaluate"]:
+        first.append(f"{_EXPERIMENT}={experiments.pop(0)}")
     given = [
         "python -m gtn_tf.main --config=configs/default.py",
         f"--workdir={results.workdir}",
+        *first,
         *flags(results),
     ]
     command = " \\\n    ".join(
         [given[0], *(shlex.quote(flag) for flag in given[1:])]
     )
-    modes = ["report"]
-    if results.export is not None:
-        modes.insert(0, "export")
-    if results.evaluation is not None:
-        modes.insert(0, "evaluate")
-    listed = join((element("code", f"--mode={m}") for m in modes), ", then ")
+    items = [element("code", f"--mode={mode}") for mode in modes]
+    if experiments:
+        items.append(
+            join(
+                [
+                    element("code", "--mode=evaluate"),
+                    element("code", f"{_EXPERIMENT}=NAME"),
+                    f"for NAME {', '.join(experiments)}",
+                ],
+                " ",
+            )
+        )
+    items.append(element("code", "--mode=report"))
     return section(
         "reproduce",
         "Reproduce",
@@ -222,37 +197,67 @@ def _reproduce(results: Results) -> Html:
             "p",
             "From a checkout of gtn_tf; give another ",
             element("code", "--workdir"),
-            " to begin anew. The same command with ",
-            listed,
-            " makes the rest of this page.",
+            " to begin anew.",
         ),
         element("pre", element("code", command), tabindex="0"),
+        element(
+            "p",
+            "The same command in other modes makes the rest of this page. The "
+            "keys are those that the workdir was begun with: a search, a "
+            "final training or an experiment that came later may have been "
+            "given others.",
+        ),
+        element("ul", *(element("li", item) for item in items)),
     )
 
 
+def _modes(results: Results) -> list[str]:
+    """Returns the modes that make what the workdir holds, in order."""
+    made = {
+        "pretrain": has_run(results),
+        "evaluate": results.evaluation,
+        "export": results.export,
+        "search": results.search,
+        "retrain": results.retrainings,
+    }
+    return [mode for mode, holds in made.items() if holds]
+
+
 def _notes(results: Results) -> Html:
-    notes = [
+    notes = {
         "Intervals are over learners within one GTN: fresh initial weights, "
         "the same meta-trained GTN. They do not say how another "
-        "meta-training, from another seed, would end.",
+        "meta-training, from another seed, would end.": results.evaluation,
+        "Intervals of rank correlations are over architectures: they speak of "
+        "other architectures of the space, scored by the same evaluators, not "
+        "of another GTN or seed.": results.search,
+        "Intervals of the experiments are over GTN seeds; of few_step and "
+        "more_data over learners within one GTN; the difference that "
+        "weight_norm shows is over draws.": results.experiments,
         "\u201cBetter\u201d and \u201cworse\u201d mean that the 95 % interval "
-        "of the paired difference excludes 0.",
-        "Meta-training reads the train split; the validation accuracy is of "
-        "images held out from it, and is what choices are made by. Test "
-        "images are read by the evaluation alone.",
-        f"\u201c{ABSENT}\u201d: not run, or not known.",
-    ]
+        "of the paired difference excludes 0.": (
+            results.evaluation or results.search
+        ),
+        "Training reads the train split; validation accuracies are of images "
+        "held out from it, and are what choices are made by. Test images are "
+        "read by evaluations, experiments and final trainings alone.": True,
+        f"\u201c{ABSENT}\u201d: not run, or not known.": True,
+    }
     return section(
         "notes",
         "How to read this",
-        element("ul", *(element("li", note) for note in notes)),
+        element(
+            "ul", *(element("li", n) for n, holds in notes.items() if holds)
+        ),
     )
 
 
 #: In the order of the page.
 _SECTIONS: tuple[Callable[[Results], Html | None], ...] = (
     evaluation_section,
+    search_section,
     retrain_section,
+    experiments_section,
     curriculum_section,
     meta_training_section,
     _notes,

@@ -1,4 +1,4 @@
-"""What a report says of an evaluation: its headline, tables and curves."""
+"""What a report says of an evaluation: its numbers, tables and curves."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from gtn_tf.page import (
     points,
     section,
     table,
+    verdict,
 )
-from gtn_tf.results import Results, config_value
+from gtn_tf.results import Results
 
 _INTERVAL = "95\u00a0% interval"  # on one line
 
@@ -27,25 +28,11 @@ def _source_label(name: str) -> str:
     return figures.SOURCES[name].label if name in figures.SOURCES else name
 
 
-def headline(results: Results) -> Html:
-    """The numbers that a reader comes for: name, value, what it rests on."""
-    cards = []
-    if results.evaluation is not None:
-        cards += _test_cards(results.evaluation)
-    cards += _training_cards(results)
-    items = (
-        element(
-            "div",
-            element("dt", name),
-            element("dd", value, class_="value"),
-            element("dd", more, class_="more"),
-        )
-        for name, value, more in cards
-    )
-    return element("dl", *items, class_="headline") if cards else Html()
-
-
-def _test_cards(evaluation: dict) -> list[tuple]:
+def evaluation_cards(results: Results) -> list[tuple]:
+    """Returns name, value and more of the numbers that a reader comes for."""
+    evaluation = results.evaluation
+    if evaluation is None:
+        return []
     cards = []
     subject = evaluation["sources"].get("gtn")
     if subject is not None:
@@ -56,40 +43,11 @@ def _test_cards(evaluation: dict) -> list[tuple]:
         difference = evaluation.get("differences", {}).get(f"gtn - {other}")
         if difference is not None:
             value = [points(difference["mean"]), element("small", " points")]
-            verdict = element("strong", _verdict(difference))
+            word = element("strong", verdict(difference["ci95"]))
             shown = interval(difference["ci95"], True)
-            more = join([verdict, f"; {_INTERVAL} {shown}"])
+            more = join([word, f"; {_INTERVAL} {shown}"])
             cards.append((f"Against {_source_label(other)}", join(value), more))
     return cards
-
-
-def _training_cards(results: Results) -> list[tuple]:
-    if not results.rows:
-        return []
-    cards = []
-    validated = [r for r in results.rows if "validation_accuracy" in r]
-    if validated:
-        step, value = (
-            validated[-1][k] for k in ("step", "validation_accuracy")
-        )
-        number = config_value(results, "meta.validation_num_learners")
-        more = f"after meta-step {step}; mean of {number} learners"
-        cards.append(("Validation accuracy", percent(value), more))
-    last = results.rows[-1]
-    total = config_value(results, "meta.num_steps")
-    more = f"{last['step']} of {total} meta-steps"
-    cards.append(("Meta-training", duration(last.get("seconds")), more))
-    return cards
-
-
-def _verdict(difference: dict) -> str:
-    """Says what the 95 % interval of a paired difference shows."""
-    low, high = difference["ci95"] or (None, None)
-    if low is not None and low > 0:
-        return "better"
-    if high is not None and high < 0:
-        return "worse"
-    return "no difference shown"
 
 
 def evaluation_section(results: Results) -> Html | None:
@@ -194,7 +152,7 @@ def _differences_table(evaluation: dict) -> Html:
         rows.append(
             (
                 label,
-                _verdict(difference),
+                verdict(difference["ci95"]),
                 points(difference["mean"]),
                 interval(difference["ci95"], True),
                 count(difference.get("num_learners")),

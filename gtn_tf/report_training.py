@@ -8,11 +8,41 @@ import numpy as np
 from PIL import Image
 
 from gtn_tf import figures, plots
-from gtn_tf.page import Html, columns, element, figure, png, scroll_box, section
+from gtn_tf.page import (
+    Html,
+    columns,
+    duration,
+    element,
+    figure,
+    percent,
+    png,
+    scroll_box,
+    section,
+)
 from gtn_tf.results import Results, config_value
 
 _SHOWN_STEPS = 32
 _WIDEST_PIXELS = 1088
+
+
+def training_cards(results: Results) -> list[tuple]:
+    """Returns name, value and more of the numbers that a reader comes for."""
+    if not results.rows:
+        return []
+    cards = []
+    validated = [r for r in results.rows if "validation_accuracy" in r]
+    if validated:
+        step, value = (
+            validated[-1][k] for k in ("step", "validation_accuracy")
+        )
+        number = config_value(results, "meta.validation_num_learners")
+        more = f"after meta-step {step}; mean of {number} learners"
+        cards.append(("Validation accuracy", percent(value), more))
+    last = results.rows[-1]
+    total = config_value(results, "meta.num_steps")
+    more = f"{last['step']} of {total} meta-steps"
+    cards.append(("Meta-training", duration(last.get("seconds")), more))
+    return cards
 
 
 def meta_training_section(results: Results) -> Html | None:

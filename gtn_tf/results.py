@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-import math
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from gtn_tf.checkpoints import read_json
 from gtn_tf.config import flatten
+from gtn_tf.config_keys.choices import EXPERIMENTS
 from gtn_tf.figures import SOURCES
 from gtn_tf.metrics import read_rows
+from gtn_tf.result_files import (
+    are_numbers,
+    damaged,
+    is_interval,
+    is_list_of,
+    is_number,
+    is_number_or_none,
+    is_text,
+    read_checked,
+    read_object,
+)
+from gtn_tf.search_results import SearchResults, read_search
 from gtn_tf.types import InputError, one_line
 
 
@@ -45,6 +55,8 @@ class Results(NamedTuple):
       export: export/metadata.json.
       curriculum: export/curriculum.npz.
       retrainings: retrain/NAME/result.json, by name.
+      search: search/.
+      experiments: experiments/NAME/result.json, by name.
     """
 
     workdir: Path
@@ -55,6 +67,8 @@ class Results(NamedTuple):
     export: dict | None
     curriculum: Curriculum | None
     retrainings: list[dict]
+    search: SearchResults | None
+    experiments: dict[str, dict]
 
 
 def read_results(workdir: Path) -> Results:
@@ -66,7 +80,7 @@ def read_results(workdir: Path) -> Results:
     workdir = Path(workdir)
     if not (workdir / "config.json").exists():
         raise _nothing(workdir)
-    config = dict(_read_object(workdir / "config.json"))
+    config = dict(read_object(workdir / "config.json"))
     environment = config.pop("environment", {})
     results = Results(
         workdir=workdir,
@@ -74,16 +88,37 @@ def read_results(workdir: Path) -> Results:
         environment=environment if isinstance(environment, dict) else {},
         rows=_read_metrics(workdir / "metrics.jsonl"),
         evaluation=_read_evaluation(workdir / "evaluation.json"),
-        export=_read_checked(workdir / "export" / "metadata.json", _EXPORT),
+        export=read_checked(workdir / "export" / "metadata.json", _EXPORT),
         curriculum=_read_curriculum(workdir / "export" / "curriculum.npz"),
         retrainings=[
-            _read_checked(path, _RETRAINING)
+            read_checked(path, _RETRAINING)
             for path in sorted(workdir.glob("retrain/*/result.json"))
         ],
+        search=read_search(workdir),
+        experiments={
+            name: read_object(experiment_path(workdir, name))
+            for name in EXPERIMENTS
+            if experiment_path(workdir, name).exists()
+        },
     )
     if not any(results[3:]):
         raise _nothing(workdir)
     return results
+
+
+def experiment_path(workdir: Path, name: str) -> Path:
+    """Returns where an experiment's result is."""
+    return workdir / "experiments" / name / "result.json"
+
+
+def has_run(results: Results) -> bool:
+    """Whether the workdir holds a meta-training, or what came of one."""
+    return bool(
+        results.rows
+        or results.evaluation
+        or results.export
+        or results.curriculum
+    )
 
 
 def config_value(results: Results, key: str) -> object:
@@ -94,75 +129,45 @@ def config_value(results: Results, key: str) -> object:
 def _nothing(workdir: Path) -> InputError:
     return InputError(
         f"workdir {str(workdir)!r} holds no results; expected config.json and "
-        "a metrics.jsonl with rows, an evaluation.json, an export or a "
-        "retrain/*/result.json; run "
-        "--mode=pretrain first or give another --workdir"
-    )
-
-
-def is_number(value: object) -> bool:
-    """Whether a value of a JSON file is a finite number."""
-    is_real = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_real and math.isfinite(value)
-
-
-def _is_interval(value: object) -> bool:
-    return (_is_list_of(is_number, value) and len(value) == 2) or value in (
-        None,
-        [None, None],
-    )
-
-
-def _is_list_of(is_item: Callable[[Any], bool], value: object) -> bool:
-    return isinstance(value, list) and all(map(is_item, value))
-
-
-def _is_number_or_none(value: object) -> bool:
-    return value is None or is_number(value)
-
-
-def _are_numbers(value: object) -> bool:
-    return _is_list_of(is_number, value) and bool(value)
-
-
-def _are_objects(value: object) -> bool:
-    return isinstance(value, dict) and all(
-        isinstance(item, dict) for item in value.values()
+        "a metrics.jsonl with rows, an evaluation.json, an export, a "
+        "search/ranking.json, a retrain/*/result.json or an "
+        "experiments/*/result.json; run --mode=pretrain, search, retrain or "
+        "evaluate first or give another --workdir"
     )
 
 
 #: Key -> what its value must be; '*' stands for every key.
 _MEASURED = {
     "accuracy": is_number,
-    "ci95": _is_interval,
+    "ci95": is_interval,
     "num_learners": is_number,
 }
 _SOURCE = {
     **_MEASURED,
-    "accuracy_per_step": _are_numbers,
-    "ci95_per_step?": lambda v: v is None or _is_list_of(_is_interval, v),
-    "std?": _is_number_or_none,
-    "images_seen?": _is_number_or_none,
-    "seconds_per_learner?": _is_number_or_none,
-    "setup_seconds?": _is_number_or_none,
+    "accuracy_per_step": are_numbers,
+    "ci95_per_step?": lambda v: v is None or is_list_of(is_interval, v),
+    "std?": is_number_or_none,
+    "images_seen?": is_number_or_none,
+    "seconds_per_learner?": is_number_or_none,
+    "setup_seconds?": is_number_or_none,
 }
 _EVALUATION = {
     "sources": {f"{name}?": _SOURCE for name in SOURCES},
     "differences?": {
         "*": {
             "mean": is_number,
-            "ci95": _is_interval,
-            "num_learners?": _is_number_or_none,
+            "ci95": is_interval,
+            "num_learners?": is_number_or_none,
         }
     },
     "transfer?": {"*": {"*": _MEASURED}},
-    "num_test_images?": _is_number_or_none,
-    "seconds?": _is_number_or_none,
+    "num_test_images?": is_number_or_none,
+    "seconds?": is_number_or_none,
 }
 _EXPORT = {
     "normalisation": {
-        "mean": lambda v: is_number(v) or _are_numbers(v),
-        "std": lambda v: is_number(v) or _are_numbers(v),
+        "mean": lambda v: is_number(v) or are_numbers(v),
+        "std": lambda v: is_number(v) or are_numbers(v),
     },
 }
 
@@ -174,11 +179,9 @@ _RETRAINING = {
         ),
         is_number,
     ),
-    **dict.fromkeys(
-        ("name", "dataset", "genotype_name"), lambda v: isinstance(v, str)
-    ),
-    "seeds": _are_numbers,
-    "test_error_std": _is_number_or_none,
+    **dict.fromkeys(("name", "dataset", "genotype_name"), is_text),
+    "seeds": are_numbers,
+    "test_error_std": is_number_or_none,
     "search": lambda v: v is None or _is_search(v),
 }
 
@@ -187,65 +190,23 @@ def _is_search(value: object) -> bool:
     return (
         isinstance(value, dict)
         and isinstance(value.get("evaluator"), str | None)
-        and _is_number_or_none(value.get("seconds"))
+        and is_number_or_none(value.get("seconds"))
     )
-
-
-def _misfit(value: object, expected: dict | Callable, place: str) -> str:
-    """Returns the first place of `value` that is not as expected, or ''."""
-    if callable(expected):
-        return "" if expected(value) else place
-    if not isinstance(value, dict):
-        return place
-    for key, inner in expected.items():
-        name = key.rstrip("?")
-        if key.endswith("?") and name not in value:
-            continue
-        for found in [*value] if name == "*" else [name]:
-            where = f"{place}.{found}".lstrip(".")
-            misfit = _misfit(value.get(found), inner, where)
-            if misfit:
-                return misfit
-    return ""
-
-
-def _damaged(path: Path, reason: str) -> InputError:
-    return InputError(
-        f"{str(path)!r} is damaged ({reason}); expected it as gtn_tf writes "
-        "it; delete it or run again the mode that writes it"
-    )
-
-
-def _read_object(path: Path) -> dict:
-    value = read_json(path)
-    if not isinstance(value, dict):
-        raise _damaged(path, "no JSON object")
-    return value
-
-
-def _read_checked(path: Path, expected: dict) -> dict | None:
-    if not path.exists():
-        return None
-    value = _read_object(path)
-    misfit = _misfit(value, expected, "")
-    if misfit:
-        raise _damaged(path, f"its {misfit!r} is absent or of a wrong type")
-    return value
 
 
 def _read_evaluation(path: Path) -> dict | None:
-    evaluation = _read_checked(path, _EVALUATION)
+    evaluation = read_checked(path, _EVALUATION)
     if evaluation is None:
         return None
     if not evaluation["sources"]:
-        raise _damaged(path, "no sources")
+        raise damaged(path, "no sources")
     for name, source in evaluation["sources"].items():
         if name not in SOURCES:
-            raise _damaged(path, f"sources.{name} is none of gtn_tf's")
+            raise damaged(path, f"sources.{name} is none of gtn_tf's")
         bands = source.get("ci95_per_step")
         num_steps = len(source["accuracy_per_step"])
         if bands is not None and len(bands) != num_steps:
-            raise _damaged(
+            raise damaged(
                 path, f"{len(bands)} of {num_steps} bands of {name!r}"
             )
     return evaluation
@@ -271,9 +232,9 @@ def _read_curriculum(path: Path) -> Curriculum | None:
         ValueError,
         zipfile.BadZipFile,
     ) as error:
-        raise _damaged(path, one_line(error)) from error
+        raise damaged(path, one_line(error)) from error
     if not is_whole:
-        raise _damaged(path, "its arrays do not fit each other")
+        raise damaged(path, "its arrays do not fit each other")
     return found
 
 

@@ -1,7 +1,6 @@
 """Figures of an architecture search: scores and costs against the truth.
 
-No TensorFlow here, and matplotlib through its objects only: `pyplot` keeps
-global state and picks a backend that may want a display.
+Each function draws one `Figure`, as in `figures`; no TensorFlow here.
 """
 
 from __future__ import annotations
@@ -11,66 +10,68 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import ScaledTranslation
 
-from gtn_tf.figures import save_figure
+from gtn_tf.figures import (
+    INK,
+    LINES,
+    POINTS_PER_INCH,
+    in_theme,
+    new_figure,
+    save_figure,
+)
 from gtn_tf.nas import correlation
 
-# From the palette of Okabe and Ito, which the colour-blind can tell apart.
-_BLUE, _ORANGE, _GREEN, _VERMILION, _PURPLE, _SKY = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#D55E00",
-    "#CC79A7",
-    "#56B4E9",
-)
-_COLOURS = (_BLUE, _VERMILION, _GREEN, _PURPLE, _ORANGE, _SKY)
-_MARKERS = "osD^vPX"
-_INK = "#1b1c1d"
+_SCORED, _FAILED = LINES[0][0], LINES[1][0]
+# With the five colours of `LINES` the pairs repeat after 35 evaluators.
+_MARKERS = "o^sDvPX"
 _MOST_COLUMNS = 4
-_DPI = 150
+_NEARLY_EQUAL = 1.15
+_SHIFT = 8.0  # points
+_PANEL_WIDTH, _PANEL_HEIGHT = 205.0, 195.0  # points
+_SMALL = {
+    "axes.labelsize": 9,
+    "axes.titlesize": 9,
+    "legend.fontsize": 9,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+}
+
+Scores = Mapping[str, Mapping[str, float | None]]
 
 
-def save_scatter(
-    path: Path,
-    scores: Mapping[str, Mapping[str, float | None]],
-    ranking: dict[str, Any],
-    title: str,
-    truth_unit: str = "accuracy [%]",
-) -> None:
-    """Writes score against truth, one panel per evaluator, as PNG; atomic.
+@in_theme
+@matplotlib.rc_context(_SMALL)
+def scatter(scores: Scores, ranking: Mapping[str, Any]) -> Figure:
+    """Draws score against truth, one panel per evaluator.
 
     The shaded part holds the half that the evaluator scores best. Failures
     of the evaluator are crosses at the left edge; those of the truth are left
     out. Scores far from the rest are drawn at the edge, as diamonds.
 
     Args:
-      path: The PNG file.
-      scores: By evaluator and architecture, those of the truth too.
+      scores: By evaluator and architecture, those of the truth too. A truth
+        of shares of 1 is drawn in percent.
       ranking: Of these scores, from `gtn_tf.nas.ranking.ranking`.
-      title: Drawn above the panels.
-      truth_unit: Of the truth's scores; 'accuracy [%]' draws shares of 1 as
-        percent.
     """
     names = list(ranking["evaluators"])
     truth = ranking["truth"]["evaluator"]
     columns = min(_MOST_COLUMNS, max(1, len(names)))
     rows = max(1, math.ceil(len(names) / columns))
-    figure = Figure(
-        figsize=(max(4.6, 2.9 * columns), 2.75 * rows + 0.6),
-        dpi=_DPI,
-        layout="constrained",
+    figure = new_figure(
+        max(330.0, _PANEL_WIDTH * columns), _PANEL_HEIGHT * rows + 30
     )
-    figure.suptitle(title, fontsize=11)
     panels = figure.subplots(rows, columns, sharey=True, squeeze=False)
     keys = sorted(scores[truth])
     y = correlation.with_failures_last(scores[truth][key] for key in keys)
+    are_shares = is_share(y[np.isfinite(y)])
     for index, axes in enumerate(panels.flat):
         if index >= len(names):
             axes.set_visible(False)
@@ -78,39 +79,52 @@ def save_scatter(
         name = names[index]
         x = correlation.with_failures_last(scores[name][key] for key in keys)
         _scatter(axes, x, y)
-        row = ranking["evaluators"][name]
-        axes.set_title(f"{name}\n{_spearman(row)}", fontsize=9)
-        axes.set_xlabel(f"score of {name}", fontsize=9)
+        axes.set_title(f"{name}\n{_spearman(ranking['evaluators'][name])}")
+        axes.set_xlabel(f"score of {name}")
         axes.xaxis.set_major_locator(MaxNLocator(5))
         if axes.get_subplotspec().is_first_col():
-            axes.set_ylabel(f"{truth}: {truth_unit}", fontsize=9)
-            if truth_unit.endswith("[%]"):
-                axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=""))
+            axes.set_ylabel(f"{truth}{': accuracy [%]' if are_shares else ''}")
+            if are_shares:
+                axes.yaxis.set_major_formatter(lambda y, _: f"{100 * y:.6g}")
     figure.legend(
         handles=[
-            Patch(color=_BLUE, alpha=0.1, label="the better half by score"),
+            Patch(color=_SCORED, alpha=0.1, label="the better half by score"),
             _marker("x", "failed"),
             _marker("d", "score beyond the axis"),
         ],
         loc="outside lower center",
         ncols=3,
-        frameon=False,
-        fontsize=8,
     )
+    return figure
+
+
+def is_share(values: np.ndarray) -> bool:
+    """Whether scores of a truth are accuracies, shares of 1."""
+    return bool(np.all((values >= 0) & (values <= 1)))
+
+
+@in_theme
+def save_scatter(
+    path: Path, scores: Scores, ranking: Mapping[str, Any], title: str
+) -> None:
+    """Writes `scatter` under a title, as PNG; atomic."""
+    figure = scatter(scores, ranking)
+    figure.suptitle(title, fontsize=11)
     save_figure(path, figure)
 
 
 def _marker(marker: str, label: str) -> Line2D:
     return Line2D(
-        [], [], color=_VERMILION, marker=marker, ls="none", ms=5, label=label
+        [], [], color=_FAILED, marker=marker, ls="none", ms=5, label=label
     )
 
 
 def _spearman(row: Mapping[str, Any]) -> str:
     if row["spearman"] is None:
         return "Spearman undefined"
-    low, high = row["spearman_ci95"]
-    return f"Spearman {row['spearman']:.2f} [{low:.2f}, {high:.2f}]"
+    low, high = row["spearman_ci95"] or (math.nan, math.nan)
+    text = f"Spearman {row['spearman']:.2f} [{low:.2f}, {high:.2f}]"
+    return text.replace("-", "\u2212")
 
 
 def _scatter(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
@@ -122,13 +136,20 @@ def _scatter(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
         inside = scored & (shown == x)
         outside = scored & ~inside
         size = float(np.clip(4000 / len(x), 4, 16))
+        # Few are clearer opaque, many where they can shine through.
+        alpha = float(np.clip(60 / len(x), 0.5, 1))
         axes.scatter(
-            x[inside], y[inside], size, color=_BLUE, alpha=0.6, linewidths=0
+            x[inside],
+            y[inside],
+            size,
+            color=_SCORED,
+            alpha=alpha,
+            linewidths=0,
         )
-        axes.scatter(shown[outside], y[outside], 16, _VERMILION, marker="d")
+        axes.scatter(shown[outside], y[outside], 16, _FAILED, marker="d")
         failed = known & ~scored
         axes.scatter(
-            np.full(failed.sum(), low), y[failed], 20, _VERMILION, marker="x"
+            np.full(failed.sum(), low), y[failed], 20, _FAILED, marker="x"
         )
         threshold = x[correlation.top(x, 0.5)].min()
         margin = 0.04 * (high - low) or 0.5
@@ -137,11 +158,10 @@ def _scatter(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
             axes.axvspan(
                 min(max(threshold, low - margin), high),
                 high + margin,
-                color=_BLUE,
+                color=_SCORED,
                 alpha=0.08,
                 linewidth=0,
             )
-    _dress(axes)
 
 
 def _limits(values: np.ndarray) -> tuple[float, float]:
@@ -154,46 +174,50 @@ def _limits(values: np.ndarray) -> tuple[float, float]:
     )
 
 
-def save_cost_curve(path: Path, ranking: dict[str, Any], title: str) -> None:
-    """Writes Spearman's correlation against seconds, as PNG; atomic.
+@in_theme
+def cost_curve(ranking: Mapping[str, Any]) -> Figure:
+    """Draws Spearman's correlation against seconds.
 
     The seconds are those per architecture, on a logarithmic axis, without the
     evaluator's setup; evaluators whose seconds are unknown or 0, or whose
-    correlation is undefined, are left out. Bars are 95 % intervals.
+    correlation is undefined, are left out. Bars are 95 % intervals; those of
+    nearly equal seconds stand side by side.
 
     Args:
-      path: The PNG file.
       ranking: From `gtn_tf.nas.ranking.ranking`.
-      title: Drawn above.
     """
-    figure = Figure(figsize=(6.4, 4.0), dpi=_DPI, layout="constrained")
-    figure.suptitle(title, fontsize=11)
+    figure = new_figure(400, 300)
     axes = figure.subplots()
     rows = {
         name: row
         for name, row in ranking["evaluators"].items()
         if row.get("seconds_per_architecture") and row["spearman"] is not None
     }
+    shifts = _shifts([r["seconds_per_architecture"] for r in rows.values()])
     for index, (name, row) in enumerate(rows.items()):
-        low, high = row["spearman_ci95"]
-        axes.errorbar(
+        point = row["spearman"]
+        low, high = row["spearman_ci95"] or (point, point)
+        bar = axes.errorbar(
             row["seconds_per_architecture"],
-            row["spearman"],
-            [
-                [max(0.0, row["spearman"] - low)],
-                [max(0.0, high - row["spearman"])],
-            ],
-            color=_COLOURS[index % len(_COLOURS)],
+            point,
+            [[max(0.0, point - low)], [max(0.0, high - point)]],
+            color=LINES[index % len(LINES)][0],
             marker=_MARKERS[index % len(_MARKERS)],
             linestyle="none",
             markersize=6,
             capsize=3,
             label=name,
         )
+        shift = ScaledTranslation(
+            shifts[index] / POINTS_PER_INCH, 0, figure.dpi_scale_trans
+        )
+        # Later than drawn, else the limits of the axes leave them out.
+        for artist in bar.get_children():
+            artist.set_transform(artist.get_transform() + shift)
     axes.set_xscale("log")
     seconds = ranking["truth"].get("seconds_per_architecture")
     if seconds:
-        axes.axvline(seconds, color=_INK, linewidth=1, linestyle=":")
+        axes.axvline(seconds, color=INK, linewidth=1, linestyle=":")
         axes.annotate(
             f"truth ({ranking['truth']['evaluator']})",
             (seconds, 0.02),
@@ -202,19 +226,30 @@ def save_cost_curve(path: Path, ranking: dict[str, Any], title: str) -> None:
             textcoords="offset points",
             rotation=90,
             ha="right",
-            fontsize=8,
-            color=_INK,
+            fontsize=9,
         )
     axes.set_xlabel("time per architecture, without setup [s]")
     axes.set_ylabel("Spearman's rank correlation")
-    _dress(axes)
     if rows:
-        figure.legend(loc="outside right upper", frameon=False, fontsize=8)
+        figure.legend(loc="outside lower left", ncols=3, columnspacing=1.2)
+    return figure
+
+
+def _shifts(seconds: list[float]) -> list[float]:
+    """Returns points that keep bars of nearly equal seconds apart."""
+    found, near = [0.0] * len(seconds), []
+    for index in sorted(range(len(seconds)), key=seconds.__getitem__):
+        if near and seconds[index] > _NEARLY_EQUAL * seconds[near[-1]]:
+            near = []
+        near.append(index)
+        for place, other in enumerate(near):
+            found[other] = _SHIFT * (place - (len(near) - 1) / 2)
+    return found
+
+
+@in_theme
+def save_cost_curve(path: Path, ranking: Mapping[str, Any], title: str) -> None:
+    """Writes `cost_curve` under a title, as PNG; atomic."""
+    figure = cost_curve(ranking)
+    figure.suptitle(title, fontsize=11)
     save_figure(path, figure)
-
-
-def _dress(axes: Axes) -> None:
-    axes.grid(color="0.9")
-    axes.set_axisbelow(True)
-    axes.tick_params(labelsize=8)
-    axes.spines[["top", "right"]].set_visible(False)

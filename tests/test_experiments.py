@@ -1,3 +1,4 @@
+import html
 import json
 import math
 import os
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tiny
+from experiment_results import RESULTS
 from PIL import Image
 from test_export import build, exported
 
@@ -24,7 +26,6 @@ from gtn_tf.experiments.seed_statistics import (
 )
 from gtn_tf.experiments.weight_norm import RANGES, draw_hyperparameters
 from gtn_tf.layers import INITIALIZERS
-from gtn_tf.metrics import to_json
 from gtn_tf.types import InputError
 
 _WEIGHT_NORM = (
@@ -81,7 +82,16 @@ def test_killed_goes_on_and_again_only_draws(tmp_path):
     done = tiny.run_main(tmp_path, *_WEIGHT_NORM, hook=_KillAtTrial(1))
     assert done.code == 0, done  # no trial began
     assert (folder / "figure.png").exists()
-    done = tiny.run_main(tmp_path, *_WEIGHT_NORM, "--config.inner.num_steps=1")
+    done = tiny.run_main(tmp_path, "--mode=report")  # of experiments alone
+    assert done.code == 0, done
+    page = (tmp_path / "report.html").read_text()
+    assert "<h1>Experiments on digits</h1>" in page
+    assert html.escape(experiment_tables.weight_norm(result)) in page
+    other = (*_WEIGHT_NORM, "--config.inner.num_steps=1")
+    done = tiny.run_main(tmp_path, *other)
+    tiny.assert_one_line(done, 2, "inner.num_steps=1 (saved: 2)")
+    (tmp_path / "config.json").unlink()
+    done = tiny.run_main(tmp_path, *other)
     tiny.assert_one_line(done, 2, "inner.num_steps=2", "expected 1")
 
 
@@ -229,6 +239,21 @@ def test_draws_are_in_range_and_repeat():
         assert 10 < np.sum(values < middle) < 40
 
 
+def test_the_heat_map_has_a_row_per_learner():
+    (axes,) = experiment_figures.transfer(RESULTS["transfer"]).axes
+    rows = [label.get_text() for label in axes.get_yticklabels()]
+    columns = [label.get_text() for label in axes.get_xticklabels()]
+    found = {
+        (rows[int(t.get_position()[1])], columns[int(t.get_position()[0])]): t
+        for t in axes.texts
+    }
+    for (learner, recipe), text in found.items():
+        mean = RESULTS["transfer"]["arms"][recipe][learner]["mean"]
+        expected = "-" if mean is None else f"{100 * mean:.1f}"
+        assert text.get_text() == expected
+    assert len(found) == 4
+
+
 def test_every_recipe_is_a_config():
     config = tiny.get_config()
     config.learner.name, config.learner.widths = "conv2_fc", (4, 6, 5)
@@ -321,119 +346,6 @@ def test_repeated_and_sampled_begin_as_the_curriculum():
     assert np.all(np.any(images.numpy() != arrays[0], axis=(1, 2, 3, 4)))
 
 
-def _row(mean, **more):
-    ci95 = None if mean is None else (mean - 0.1, mean + 0.1)
-    return {
-        "mean": mean,
-        "std": 0.1,
-        "ci95": ci95,
-        "num_seeds": 3,
-        "num_failed": 0,
-        **more,
-    }
-
-
-def _size(source, steps, batch, accuracy):
-    return {
-        "source": source,
-        "num_steps": steps,
-        "batch_size": batch,
-        "accuracy": accuracy,
-        "ci95": (accuracy - 0.02, accuracy + 0.02),
-        "num_learners": 4,
-    }
-
-
-def _trial(arm, pair, loss=1.0):
-    return {
-        "arm": arm,
-        "pair": pair,
-        "status": "ok" if loss is not None else "diverged",
-        "final_meta_loss": loss,
-        "validation_accuracy": [[2, 0.3], [4, 0.5 + 0.01 * pair]],
-    }
-
-
-_CURRICULA = ("full", "shuffled_batch", "all_shuffled", "none", "fixed_noise")
-_RESULTS = {
-    "few_step": {
-        "source": "gtn",
-        "num_steps": 2,
-        "accuracy": 0.7,
-        "ci95": (0.65, 0.75),
-        "real": [
-            {"num_steps": n, "accuracy": a, "ci95": (a - 0.1, a + 0.1)}
-            for n, a in ((2, 0.4), (4, 0.6), (8, 0.8))
-        ],
-        "real_steps_needed": 5.6569,
-        "speed_up": 2.8284,
-        "evaluation": {
-            "sources": {
-                "gtn": {
-                    "accuracy_per_step": [0.5, 0.7],
-                    "ci95_per_step": [[0.4, 0.6], [0.65, 0.75]],
-                }
-            }
-        },
-    },
-    "curricula": {
-        "arms": {
-            name: _row(0.9 if name == "full" else 0.8, paper=0.957)
-            for name in _CURRICULA[:-1]
-        }
-        | {"fixed_noise": _row(None, paper=None)},
-        "differences": {
-            "full - none": {"mean": 0.1234, "ci95": None, "num_seeds": 1}
-        },
-        "results": [_trial(name, p) for name in _CURRICULA for p in (0, 1)],
-    },
-    "weight_norm": {
-        "chance_meta_loss": math.log(10),
-        "arms": {
-            arm: {
-                "num_draws": 3,
-                "share_diverged": share,
-                "share_no_better_than_chance": share,
-                "best": 0.5,
-                "quartiles": [0.6, 0.7891, 0.9],
-                "std": 0.1,
-            }
-            for arm, share in (("weight_norm", 0.0), ("plain", 1 / 3))
-        },
-        "difference": {"mean": -0.3456, "ci95": (-1, 0.5), "num_draws": 2},
-        "results": [
-            *(_trial("weight_norm", i, 0.5 + i) for i in range(3)),
-            *(_trial("plain", i, loss) for i, loss in enumerate((1, 2, None))),
-        ],
-    },
-    "transfer": {
-        "own": "mlp",
-        "pool": transfer.POOL,
-        "arms": {
-            arm: {"mlp": _row(0.8765), "conv2_pool": _row(None)}
-            for arm in ("own", "pool")
-        },
-        "differences": {},
-        "results": [],
-    },
-    "more_data": {
-        "num_steps": 2,
-        "batch_size": 10,
-        "sizes": [
-            _size("repeat", 2, 10, 0.6),
-            _size("sample", 2, 10, 0.6),
-            _size("real_tuned", 2, 10, 0.5),
-            _size("sample", 4, 10, 0.7),
-            _size("sample", 2, 20, 0.7321),
-        ],
-        "ensembles": {
-            "repeat": [
-                {"num_learners": 1, "accuracy": 0.6},
-                {"num_learners": 2, "accuracy": 0.65},
-            ]
-        },
-    },
-}
 _NUMBERS = {
     "few_step": ("0.7000", "2.8 times"),
     "curricula": ("0.9000", "+0.1234", "0.957"),
@@ -445,7 +357,7 @@ _NUMBERS = {
 
 def test_every_experiment_has_all_its_parts():
     names = set(EXPERIMENTS)
-    assert names == set(CATALOG) == set(_RESULTS)
+    assert names == set(CATALOG) == set(RESULTS)
     assert names == set(experiment_figures.FIGURES)
     assert names == set(experiment_tables.TABLES)
 
@@ -458,9 +370,7 @@ def _is_drawn(path):
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_figure_and_table(tmp_path, name):
-    result = to_json(
-        {"experiment": name, "dataset": "digits", **_RESULTS[name]}
-    )
+    result = RESULTS[name]
     experiment_figures.save_experiment(tmp_path / "figure.png", result)
     assert _is_drawn(tmp_path / "figure.png")
     text = experiment_tables.TABLES[name](result)

@@ -32,7 +32,9 @@ nas.cell_trainers nas.user_models
 figures plots search_figures experiment_figures experiment_tables
 cell_layout cell_figures
 nas.paper_tables
-records page results report_evaluation report_training report_retrain report
+records page result_files search_results results
+report_evaluation report_training report_search report_retrain
+report_experiments report_header report
 pretrain
 export baselines fresh_learners comparison
 experiments.trials experiments.seed_statistics experiments.real_budgets

@@ -440,6 +440,7 @@ def _changed(path, value):
         (["sources", "gtn", "accuracy"], None, "sources.gtn.accuracy"),
         (["sources", "gtn", "accuracy"], float("nan"), "gtn.accuracy"),
         (["sources", "gtn", "ci95"], [0.1], "sources.gtn.ci95"),
+        (["sources", "gtn", "ci95"], KeyError, "sources.gtn.ci95"),
         (["sources", "gtn", "accuracy_per_step"], [], "accuracy_per_step"),
         (["sources", "gtn", "ci95_per_step"], [[0, 1]], "1 of 2 bands"),
         (["sources", "gtn", "setup_seconds"], "x", "setup_seconds"),

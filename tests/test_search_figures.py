@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from PIL import Image
 
 from gtn_tf import search_figures
@@ -34,37 +33,21 @@ def found(scores):
     )
 
 
-@pytest.fixture
-def drawn(monkeypatch):
-    """Figures that were written, as objects; they are written all the same."""
-    figures, save = [], search_figures.save_figure
-
-    def remember(path, figure):
-        figures.append(figure)
-        save(path, figure)
-
-    monkeypatch.setattr(search_figures, "save_figure", remember)
-    return figures
-
-
 def _is_drawn(path):
     with Image.open(path) as image:
         assert image.format == "PNG"
         return len(np.unique(np.asarray(image.convert("L")))) > 20
 
 
-def test_scatter(tmp_path, scores, found, drawn):
-    path = tmp_path / "scatter.png"
-    search_figures.save_scatter(path, scores, found, "a search")
-    assert _is_drawn(path)
-    figure: Figure = drawn[0]
+def test_scatter(scores, found):
+    figure = search_figures.scatter(scores, found)
     gtn, params, flat = (axes for axes in figure.axes if axes.get_visible())
     row = found["evaluators"]["gtn"]
     low, high = row["spearman_ci95"]
-    assert (
-        gtn.get_title()
-        == f"gtn\nSpearman {row['spearman']:.2f} [{low:.2f}, {high:.2f}]"
-    )
+    title = f"gtn\nSpearman {row['spearman']:.2f} [{low:.2f}, {high:.2f}]"
+    assert gtn.get_title() == title
+    assert gtn.get_ylabel() == "real: accuracy [%]"
+    assert gtn.yaxis.get_major_formatter()(0.875, 0) == "87.5"
     assert flat.get_title() == "flat\nSpearman undefined"
     inside, outside, failed = (
         group.get_offsets().data for group in gtn.collections[:3]
@@ -81,27 +64,29 @@ def test_scatter(tmp_path, scores, found, drawn):
     assert len(params.collections[0].get_offsets()) == 19
 
 
-def test_far_scores_go_to_the_edge(tmp_path, scores, drawn):
+def test_a_truth_that_is_no_share_is_no_accuracy(scores):
+    scores["real"] = {key: 30.0 + i for i, key in enumerate(scores["real"])}
+    found = ranking(scores, "real", num_resamples=20)
+    axes = search_figures.scatter(scores, found).axes[0]
+    assert axes.get_ylabel() == "real"
+
+
+def test_far_scores_go_to_the_edge(scores):
     scores["real"]["key19"] = 0.95
     found = ranking(scores, "real", num_resamples=20)
-    search_figures.save_scatter(tmp_path / "s.png", scores, found, "a search")
-    params = drawn[0].axes[1]
+    params = search_figures.scatter(scores, found).axes[1]
     inside, outside = (g.get_offsets().data for g in params.collections[:2])
     assert len(inside) == 19
     np.testing.assert_allclose(outside, [(18, 0.95)])
 
 
-def test_the_shade_begins_at_the_median(tmp_path, scores, found, drawn):
-    search_figures.save_scatter(tmp_path / "s.png", scores, found, "a search")
-    shade = drawn[0].axes[1].patches[0]
+def test_the_shade_begins_at_the_median(scores, found):
+    shade = search_figures.scatter(scores, found).axes[1].patches[0]
     assert shade.get_x() == 10.0  # 10 of 20 scores are at least 10
 
 
-def test_cost_curve(tmp_path, found, drawn):
-    path = tmp_path / "cost.png"
-    search_figures.save_cost_curve(path, found, "a search")
-    assert _is_drawn(path)
-    axes = drawn[0].axes[0]
+def test_cost_curve(found):
+    axes = search_figures.cost_curve(found).axes[0]
     assert axes.get_xscale() == "log"
     assert axes.get_xlabel().endswith("[s]")
     # params costs 0 s, flat has no correlation: gtn alone is drawn.
@@ -114,6 +99,33 @@ def test_cost_curve(tmp_path, found, drawn):
         interval.get_segments()[0][:, 1], row["spearman_ci95"]
     )
     assert axes.lines[-1].get_xdata()[0] == 500.0  # the truth
+
+
+def test_bars_of_nearly_equal_seconds_stand_side_by_side(found):
+    row = found["evaluators"]["gtn"]
+    for name, seconds in (("real", 2.1), ("flops", 2.2), ("params", 9.0)):
+        costs = {"seconds_per_architecture": seconds}
+        found["evaluators"][name] = {**row, **costs}
+    figure = search_figures.cost_curve(found)
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    shifts = {}
+    for bar in axes.containers:
+        (point,) = bar.lines[0].get_xydata()
+        shown = bar.lines[0].get_transform().transform(point)[0]
+        unshifted = axes.transData.transform(point)[0]
+        shifts[bar.get_label()] = (shown - unshifted) * 72 / figure.dpi
+        low, high = axes.bbox.intervalx
+        assert low < shown < high
+    expected = {"gtn": -8, "real": 0, "flops": 8, "params": 0}
+    assert shifts == pytest.approx(expected)
+
+
+def test_files(tmp_path, scores, found):
+    search_figures.save_scatter(tmp_path / "s.png", scores, found, "a search")
+    search_figures.save_cost_curve(tmp_path / "c.png", found, "a search")
+    assert _is_drawn(tmp_path / "s.png")
+    assert _is_drawn(tmp_path / "c.png")
 
 
 def test_figures_of_nothing(tmp_path):

@@ -23,7 +23,7 @@ FIELDS = {
     "evaluation.experiment": Field(
         None,
         f"None or one of {', '.join(EXPERIMENTS)}",
-        lambda v: v is None or v in EXPERIMENTS,
+        lambda v: v in [None, *EXPERIMENTS],
         "what --mode=evaluate does: None compares the sources; else the "
         "experiment, in experiments/NAME in the workdir",
     ),

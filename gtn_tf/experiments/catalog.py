@@ -12,7 +12,7 @@ from ml_collections import config_dict
 
 from gtn_tf.assembly import check_learners
 from gtn_tf.baselines import Stopped
-from gtn_tf.checkpoints import write_json
+from gtn_tf.checkpoints import check_workdir, write_json
 from gtn_tf.cluster import refuse_several_workers
 from gtn_tf.config import validate
 from gtn_tf.distribution import environment
@@ -24,6 +24,7 @@ from gtn_tf.experiments.more_data import more_data
 from gtn_tf.experiments.transfer import transfer
 from gtn_tf.experiments.weight_norm import weight_norm
 from gtn_tf.metrics import say
+from gtn_tf.pretrain import write_config
 
 #: `evaluation.experiment` -> (config, its folder) -> result.json.
 EXPERIMENTS: dict[str, Callable[[config_dict.ConfigDict, Path], dict]] = {
@@ -42,11 +43,13 @@ def run_experiment(config: config_dict.ConfigDict, workdir: Path) -> int:
       The exit code: 0, or 128 + the number of the signal that stopped it.
 
     Raises:
-      InputError: bad config or data, or the experiment does not fit it.
+      InputError: bad config or data, the workdir is of another config, or the
+        experiment does not fit this one.
     """
     validate(config)
     check_learners(config)
     refuse_several_workers(config.strategy)
+    check_workdir(config, workdir)
     name = config.evaluation.experiment
     folder = Path(workdir) / "experiments" / name
     began = time.monotonic()
@@ -63,6 +66,8 @@ def run_experiment(config: config_dict.ConfigDict, workdir: Path) -> int:
         "environment": environment(),
     }
     write_json(folder / "result.json", result)
+    if not (Path(workdir) / "config.json").exists():
+        write_config(config, Path(workdir))
     save_experiment(folder / "figure.png", result)
     print(TABLES[name](result))
     say(f"done: result.json and figure.png in {folder}")

@@ -63,7 +63,9 @@ def _costs(
     totals = [sum(seconds.values()) for seconds in spent]
     total = sum(totals) + setup_seconds
     return {
+        # What was asked of it: it tells these results from earlier ones.
         "budget": results[0]["budget"] if results else None,
+        "gtn_digest": results[0]["gtn_digest"] if results else None,
         "seconds_per_architecture": (
             statistics.fmean(totals) if totals else None
         ),

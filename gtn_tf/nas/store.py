@@ -132,7 +132,7 @@ class Store:
         Raises:
           ValueError: A field is missing, unknown or of a wrong type.
         """
-        problem = _problem(result)
+        problem = problem_of(result)
         if problem:
             raise ValueError(f"not a result: {problem}")
         key = _key(result)
@@ -152,7 +152,7 @@ class Store:
             return None
         try:
             result = json.loads(data)
-            problem = _problem(result, key)
+            problem = problem_of(result, key)
         except ValueError as error:
             problem = f"no JSON ({error})"
         if problem:
@@ -199,7 +199,7 @@ def _key(result: Mapping[str, Any]) -> str:
     return job_key(*(result[field] for field in _JOB_FIELDS))
 
 
-def _problem(result: Any, key: str | None = None) -> str:
+def problem_of(result: Any, key: str | None = None) -> str:
     """Returns what is wrong with a result, '' if nothing.
 
     Args:

@@ -1,0 +1,125 @@
+"""Hand-made result.json of every experiment."""
+
+import math
+
+from gtn_tf.metrics import to_json
+
+
+def _row(mean, **more):
+    ci95 = None if mean is None else (mean - 0.1, mean + 0.1)
+    return {
+        "mean": mean,
+        "std": 0.1,
+        "ci95": ci95,
+        "num_seeds": 3,
+        "num_failed": 0,
+        **more,
+    }
+
+
+def _size(source, steps, batch, accuracy):
+    return {
+        "source": source,
+        "num_steps": steps,
+        "batch_size": batch,
+        "accuracy": accuracy,
+        "ci95": (accuracy - 0.02, accuracy + 0.02),
+        "num_learners": 4,
+    }
+
+
+def _trial(arm, pair, loss=1.0):
+    return {
+        "arm": arm,
+        "pair": pair,
+        "status": "ok" if loss is not None else "diverged",
+        "final_meta_loss": loss,
+        "validation_accuracy": [[2, 0.3], [4, 0.5 + 0.01 * pair]],
+    }
+
+
+_CURRICULA = ("full", "shuffled_batch", "all_shuffled", "none", "fixed_noise")
+_PARTS = {
+    "few_step": {
+        "source": "gtn",
+        "num_steps": 2,
+        "accuracy": 0.7,
+        "ci95": (0.65, 0.75),
+        "real": [
+            {"num_steps": n, "accuracy": a, "ci95": (a - 0.1, a + 0.1)}
+            for n, a in ((2, 0.4), (4, 0.6), (8, 0.8))
+        ],
+        "real_steps_needed": 5.6569,
+        "speed_up": 2.8284,
+        "evaluation": {
+            "sources": {
+                "gtn": {
+                    "accuracy_per_step": [0.5, 0.7],
+                    "ci95_per_step": [[0.4, 0.6], [0.65, 0.75]],
+                }
+            }
+        },
+    },
+    "curricula": {
+        "arms": {
+            name: _row(0.9 if name == "full" else 0.8, paper=0.957)
+            for name in _CURRICULA[:-1]
+        }
+        | {"fixed_noise": _row(None, paper=None)},
+        "differences": {
+            "full - none": {"mean": 0.1234, "ci95": None, "num_seeds": 1}
+        },
+        "results": [_trial(name, p) for name in _CURRICULA for p in (0, 1)],
+    },
+    "weight_norm": {
+        "chance_meta_loss": math.log(10),
+        "arms": {
+            arm: {
+                "num_draws": 3,
+                "share_diverged": share,
+                "share_no_better_than_chance": share,
+                "best": 0.5,
+                "quartiles": [0.6, 0.7891, 0.9],
+                "std": 0.1,
+            }
+            for arm, share in (("weight_norm", 0.0), ("plain", 1 / 3))
+        },
+        "difference": {"mean": -0.3456, "ci95": (-1, 0.5), "num_draws": 2},
+        "results": [
+            *(_trial("weight_norm", i, 0.5 + i) for i in range(3)),
+            *(_trial("plain", i, loss) for i, loss in enumerate((1, 2, None))),
+        ],
+    },
+    "transfer": {
+        "own": "mlp",
+        "pool": ["mlp"],
+        "arms": {
+            arm: {"mlp": _row(0.8765), "conv2_pool": _row(None)}
+            for arm in ("own", "pool")
+        },
+        "differences": {},
+        "results": [],
+    },
+    "more_data": {
+        "num_steps": 2,
+        "batch_size": 10,
+        "sizes": [
+            _size("repeat", 2, 10, 0.6),
+            _size("sample", 2, 10, 0.6),
+            _size("real_tuned", 2, 10, 0.5),
+            _size("sample", 4, 10, 0.7),
+            _size("sample", 2, 20, 0.7321),
+        ],
+        "ensembles": {
+            "repeat": [
+                {"num_learners": 1, "accuracy": 0.6},
+                {"num_learners": 2, "accuracy": 0.65},
+            ]
+        },
+    },
+}
+
+RESULTS = {
+    name: to_json({"experiment": name, "dataset": "digits", **parts})
+    for name, parts in _PARTS.items()
+}
