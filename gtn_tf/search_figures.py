@@ -33,6 +33,7 @@ _SCORED, _FAILED = LINES[0][0], LINES[1][0]
 # With the five colours of `LINES` the pairs repeat after 35 evaluators.
 _MARKERS = "o^sDvPX"
 _MOST_COLUMNS = 4
+_LONGEST_NAME = 24
 _NEARLY_EQUAL = 1.15
 _SHIFT = 8.0  # points
 _PANEL_WIDTH, _PANEL_HEIGHT = 205.0, 195.0  # points
@@ -79,11 +80,13 @@ def scatter(scores: Scores, ranking: Mapping[str, Any]) -> Figure:
         name = names[index]
         x = correlation.with_failures_last(scores[name][key] for key in keys)
         _scatter(axes, x, y)
-        axes.set_title(f"{name}\n{_spearman(ranking['evaluators'][name])}")
-        axes.set_xlabel(f"score of {name}")
+        row = ranking["evaluators"][name]
+        axes.set_title(f"{short(name)}\n{_spearman(row)}")
+        axes.set_xlabel(f"score of {short(name)}")
         axes.xaxis.set_major_locator(MaxNLocator(5))
         if axes.get_subplotspec().is_first_col():
-            axes.set_ylabel(f"{truth}{': accuracy [%]' if are_shares else ''}")
+            unit = ": accuracy [%]" if are_shares else ""
+            axes.set_ylabel(f"{short(truth)}{unit}")
             if are_shares:
                 axes.yaxis.set_major_formatter(lambda y, _: f"{100 * y:.6g}")
     figure.legend(
@@ -96,6 +99,16 @@ def scatter(scores: Scores, ranking: Mapping[str, Any]) -> Figure:
         ncols=3,
     )
     return figure
+
+
+def short(name: str) -> str:
+    """Returns an evaluator's name as it fits a figure."""
+    kind, colon, path = name.partition(":")
+    if kind == "table":
+        name = f"{kind}{colon}{Path(path).name}"
+    if len(name) > _LONGEST_NAME:
+        name = f"{name[: _LONGEST_NAME - 1]}\u2026"
+    return name.replace("$", r"\$")  # between two of them it would be TeX
 
 
 def is_share(values: np.ndarray) -> bool:
@@ -206,7 +219,7 @@ def cost_curve(ranking: Mapping[str, Any]) -> Figure:
             linestyle="none",
             markersize=6,
             capsize=3,
-            label=name,
+            label=short(name),
         )
         shift = ScaledTranslation(
             shifts[index] / POINTS_PER_INCH, 0, figure.dpi_scale_trans
@@ -219,7 +232,7 @@ def cost_curve(ranking: Mapping[str, Any]) -> Figure:
     if seconds:
         axes.axvline(seconds, color=INK, linewidth=1, linestyle=":")
         axes.annotate(
-            f"truth ({ranking['truth']['evaluator']})",
+            f"truth ({short(ranking['truth']['evaluator'])})",
             (seconds, 0.02),
             (-3, 0),
             xycoords=("data", "axes fraction"),

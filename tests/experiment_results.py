@@ -1,5 +1,6 @@
 """Hand-made result.json of every experiment."""
 
+import json
 import math
 
 from gtn_tf.metrics import to_json
@@ -123,3 +124,11 @@ RESULTS = {
     name: to_json({"experiment": name, "dataset": "digits", **parts})
     for name, parts in _PARTS.items()
 }
+
+
+def write_experiments(workdir, **results):
+    """Writes experiments/NAME/result.json of each."""
+    for name, result in results.items():
+        folder = workdir / "experiments" / name
+        folder.mkdir(parents=True)
+        (folder / "result.json").write_text(json.dumps(result))

@@ -4,6 +4,8 @@ import re
 
 import pytest
 import tiny
+from finished_search import write_search
+from report_workdirs import RETRAINING, write_retraining
 
 from gtn_tf.metrics import to_json
 from gtn_tf.report import build_page
@@ -11,32 +13,13 @@ from gtn_tf.report_retrain import retrain_section
 from gtn_tf.results import read_results
 from gtn_tf.types import InputError
 
-RESULT = {
-    "name": "pick",
-    "genotype_name": "search-0123",
-    "search": {"evaluator": "gtn", "num_architectures": 8, "seconds": 8640.0},
-    "dataset": "cifar10_16",
-    "num_epochs": 1000,
-    "batch_size": 128,
-    "num_cells": 1,
-    "channels": 8,
-    "cutout": 0,
-    "params": 54321,
-    "seeds": [0, 1, 2],
-    "test_error_mean": 0.3125,
-    "test_error_std": 0.0125,
-    "device_days": 0.5,
-}
-
 
 def _results(workdir, *trained):
     workdir.mkdir(exist_ok=True)
     config = to_json(tiny.get_config().to_dict())
     (workdir / "config.json").write_text(json.dumps(config))
     for result in trained:
-        folder = workdir / "retrain" / result["name"]
-        folder.mkdir(parents=True)
-        (folder / "result.json").write_text(json.dumps(result))
+        write_retraining(workdir, result)
     return read_results(workdir)
 
 
@@ -53,7 +36,7 @@ def _rows(text):
 
 
 def test_a_pick_of_a_search_stands_beside_its_row(tmp_path):
-    found = retrain_section(_results(tmp_path, RESULT))
+    found = retrain_section(_results(tmp_path, RETRAINING))
     rows = [r for r in _rows(found) if r[0] == "Random search + GTN"]
     scale = "cifar10_16, N=1, F=8, 1,000 epochs, Cutout off; not the paper's"
     expected = [
@@ -65,7 +48,7 @@ def test_a_pick_of_a_search_stands_beside_its_row(tmp_path):
 
 
 def test_rows_without_ours_are_published_values_only(tmp_path):
-    found = retrain_section(_results(tmp_path, RESULT))
+    found = retrain_section(_results(tmp_path, RETRAINING))
     rows = [r for r in _rows(found) if r[0] == "NASNet-A"]
     assert rows == [["NASNet-A", "3.41 %", "3.3M", "2000", *"-" * 6]]
     assert found.count('<tr class="absent">') == 7 + 16
@@ -73,7 +56,7 @@ def test_rows_without_ours_are_published_values_only(tmp_path):
 
 def test_what_has_no_row_has_a_table_of_its_own(tmp_path):
     other = {
-        **RESULT,
+        **RETRAINING,
         "name": "ours",
         "genotype_name": "GTN-fixed",
         "search": None,
@@ -89,25 +72,39 @@ def test_what_has_no_row_has_a_table_of_its_own(tmp_path):
 def test_the_papers_scale_is_said(tmp_path):
     paper = {"dataset": "cifar10", "num_epochs": 600, "num_cells": 6}
     found = retrain_section(
-        _results(tmp_path, {**RESULT, **paper, "channels": 36})
+        _results(tmp_path, {**RETRAINING, **paper, "channels": 36})
     )
     assert "600 epochs, Cutout off; the paper&#x27;s" in found
 
 
 def test_a_workdir_of_trainings_alone_has_a_report(tmp_path):
-    page = build_page(_results(tmp_path, RESULT))
-    assert "Trained architectures" in page
+    page = build_page(_results(tmp_path, RETRAINING))
+    assert "<h1>Trained architectures on digits</h1>" in page
+    header = page[page.index("<header>") : page.index("</header>")]
+    assert "final trainings of 1 architecture, seed 0" in header
+    for word in ("GTN", "inner step", "generator", "meta-loss"):
+        assert word not in header
+    assert "time of meta-training" not in page
+    command = page[page.index("<pre") : page.index("</pre>")]
+    assert "--mode=retrain" in command
+
+
+def test_several_things_are_all_in_the_title(tmp_path):
+    write_search(tmp_path)
+    page = build_page(_results(tmp_path, RETRAINING))
+    title = "<h1>Architecture search and trained architectures on digits</h1>"
+    assert title in page
 
 
 def test_a_hostile_name_is_text(tmp_path):
-    hostile = {**RESULT, "genotype_name": "x", "search": None}
+    hostile = {**RETRAINING, "genotype_name": "x", "search": None}
     results = _results(tmp_path, hostile)
     results.retrainings[0]["name"] = "<script>alert(1)</script>"
     assert "<script>" not in retrain_section(results)
 
 
 def test_nothing_trained_no_section(tmp_path):
-    results = _results(tmp_path, RESULT)._replace(retrainings=[])
+    results = _results(tmp_path, RETRAINING)._replace(retrainings=[])
     assert retrain_section(results) is None
 
 
@@ -126,6 +123,6 @@ def test_nothing_trained_no_section(tmp_path):
 def test_a_damaged_result_is_one_line(tmp_path, key, value):
     (tmp_path / "retrain" / "pick").mkdir(parents=True)
     path = tmp_path / "retrain" / "pick" / "result.json"
-    path.write_text(json.dumps({**RESULT, key: value}))
+    path.write_text(json.dumps({**RETRAINING, key: value}))
     with pytest.raises(InputError, match=rf"'{key}' is absent or"):
         _results(tmp_path)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tiny
 from finished_search import KEYS, SCORES, TRUTH, put_results, write_search
-from test_report import HOSTILE, Page, write_workdir
+from report_workdirs import HOSTILE, Page, write_workdir
 
 from gtn_tf import report, search_figures
 from gtn_tf.nas.genotypes import Genotype
@@ -235,13 +235,15 @@ def test_the_report_changes_nothing(workdir):
 
 def test_hostile_names_stay_text(workdir):
     ranked = write_search(workdir)
-    name = HOSTILE.replace("\ud800", "")  # no font has it
+    name = HOSTILE.replace("\ud800", "$x$")  # no font has it
     for part, old, new in (
         ("evaluators", "params", name),
         ("differences", "gtn - params", f"gtn - {name}"),
     ):
         values = {new if k == old else k: v for k, v in ranked[part].items()}
         _change(workdir, [part], values)
+    seconds = ["evaluators", name, "seconds_per_architecture"]
+    _change(workdir, seconds, 1.0)
     _change(workdir, ["selected", "key"], name)
     page = report.build_page(read_results(workdir))
     assert "<script" not in page

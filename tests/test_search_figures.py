@@ -121,6 +121,14 @@ def test_bars_of_nearly_equal_seconds_stand_side_by_side(found):
     assert shifts == pytest.approx(expected)
 
 
+def test_long_names_are_cut():
+    assert search_figures.short("real:steps=128") == "real:steps=128"
+    assert search_figures.short("table:/a/b/scores.csv") == "table:scores.csv"
+    cut = search_figures.short("table:/a/" + "scores" * 9)
+    assert cut == "table:scoresscoresscore\u2026"
+    assert search_figures.short("a$b$") == r"a\$b\$"
+
+
 def test_files(tmp_path, scores, found):
     search_figures.save_scatter(tmp_path / "s.png", scores, found, "a search")
     search_figures.save_cost_curve(tmp_path / "c.png", found, "a search")
