@@ -15,8 +15,9 @@ def title(results: Results) -> str:
         about = "GTN"
     else:
         names = [name for name, _, _ in _beside(results)]
-        about = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
-        about = about[0].upper() + about[1:]
+        about = _capitalised(
+            " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+        )
     return f"{about} on {config_value(results, 'dataset.name')}"
 
 
@@ -26,9 +27,8 @@ def header(results: Results) -> Html:
     if has_run(results):
         parts += _of_run(results)
     else:
-        seed = f"seed {config_value(results, 'seed')}"
-        said = ", ".join([*(f for _, f, _ in _beside(results)), seed])
-        parts.append(element("p", said, class_="subtitle"))
+        facts = "; ".join(facts for _, facts, _ in _beside(results))
+        parts.append(element("p", _capitalised(facts), class_="subtitle"))
         parts += [element("p", text) for _, _, text in _beside(results)]
     parts.append(_headline(results))
     return join(parts, "\n")
@@ -99,7 +99,7 @@ def _beside(results: Results) -> list[tuple[str, str, str]]:
         found.append(
             (
                 "trained architectures",
-                f"final trainings of "
+                "final trainings of "
                 f"{_some(results.retrainings, 'architecture')}",
                 "Each architecture was trained on real images from fresh "
                 "initial weights, once per seed, by the long protocol; test "
@@ -120,6 +120,10 @@ def _beside(results: Results) -> list[tuple[str, str, str]]:
             )
         )
     return found
+
+
+def _capitalised(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _some(things: list | dict, name: str) -> str:

@@ -123,7 +123,7 @@ def _ours(result: dict[str, Any], row: PaperRow | None = None) -> tuple:
         count(result["params"]),
         search_days,
         _days(result["device_days"]),
-        scale,
+        element("span", scale, class_="words"),
     )
 
 

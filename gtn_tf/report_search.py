@@ -155,7 +155,7 @@ def _evaluators_table(ranking: dict[str, Any]) -> Html:
 def _differences_table(ranking: dict[str, Any]) -> Html:
     rows = [
         (
-            name.replace(" - ", " \u2212 "),
+            " \u2212 ".join(map(search_figures.short, name.split(" - "))),
             verdict(difference["ci95"]),
             coefficient(difference["spearman"], is_signed=True),
             coefficients(difference["ci95"], is_signed=True),
@@ -211,20 +211,23 @@ def _selected(search: SearchResults) -> Html:
     selected = search.ranking["selected"]
     if selected is None or search.selected is None:
         return element("p", "No architecture was selected: all failed.")
+    drawn = {
+        "normal": cell_figures.cell(search.selected.normal, "normal cell"),
+        "reduction": cell_figures.cell(
+            search.selected.reduction, "reduction cell"
+        ),
+    }
     drawings = [
         wide(
             figures.inline_svg(
-                cell_figures.cell(cell, f"{kind} cell"),
-                f"{kind}-cell",
-                f"Diagram of the {kind} cell",
+                figure, f"{kind}-cell", f"Diagram of the {kind} cell"
             ),
             f"{kind} cell",
         )
-        for kind, cell in (
-            ("normal", search.selected.normal),
-            ("reduction", search.selected.reduction),
-        )
+        for kind, figure in drawn.items()
     ]
+    # One above the other, unless they can stand almost as they were drawn.
+    inches = 0.85 * max(figure.get_figwidth() for figure in drawn.values())
     facts = f"Selected by {_selects(search.ranking)}: {selected['key']}"
     if selected.get("score") is not None:
         facts += f", score {selected['score']:.4g}"
@@ -236,11 +239,13 @@ def _selected(search: SearchResults) -> Html:
             element(
                 "p",
                 f"{facts}. A node adds up what its two operations make; the "
-                "output concatenates. The input c[k-1] is the cell before, "
-                "c[k-2] the one before that; what does not reach the output "
-                "is pale.",
+                "output concatenates. The input ",
+                element("code", "c[k-1]"),
+                " is the cell before, ",
+                element("code", "c[k-2]"),
+                " the one before that; what does not reach the output is pale.",
             ),
-            columns("30rem", *drawings),
+            columns(f"{inches:.2f}in", *drawings),
             element("pre", selected["genotype"], tabindex="0"),
         ]
     )

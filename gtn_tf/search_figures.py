@@ -105,7 +105,7 @@ def short(name: str) -> str:
     """Returns an evaluator's name as it fits a figure."""
     kind, colon, path = name.partition(":")
     if kind == "table":
-        name = f"{kind}{colon}{Path(path).name}"
+        name = f"{kind}{colon}{Path(path).stem}"
     if len(name) > _LONGEST_NAME:
         name = f"{name[: _LONGEST_NAME - 1]}\u2026"
     return name.replace("$", r"\$")  # between two of them it would be TeX
@@ -150,7 +150,7 @@ def _scatter(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
         outside = scored & ~inside
         size = float(np.clip(4000 / len(x), 4, 16))
         # Few are clearer opaque, many where they can shine through.
-        alpha = float(np.clip(60 / len(x), 0.5, 1))
+        alpha = float(np.clip(100 / len(x), 0.7, 1))
         axes.scatter(
             x[inside],
             y[inside],

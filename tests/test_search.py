@@ -12,7 +12,9 @@ from gtn_tf import data
 from gtn_tf.nas.cell_cost import cell_network_cost
 from gtn_tf.nas.genotypes import Genotype
 from gtn_tf.nas.search_plan import sample_architectures
+from gtn_tf.nas.search_summary import scores_by_evaluator
 from gtn_tf.nas.store import Store
+from gtn_tf.search_results import read_search
 
 _N = search_runs.NUM_ARCHITECTURES
 
@@ -78,6 +80,8 @@ def test_ranking_is_as_documented(done, truth):
             "setup_seconds",
             "total_seconds",
             "device_days",
+            "budget",
+            "gtn_digest",
         }
         assert row["setup_seconds"] == 0
         assert row["seconds"].keys() == {"build", "trace", "train"}
@@ -131,6 +135,13 @@ def test_what_a_search_says(done):
     assert "Spearman [95 %]" in text
     for name in ("scatter.png", "cost.png", "selected.png"):
         assert (done[0] / "search" / name).stat().st_size > 1000
+
+
+def test_what_a_report_reads_of_a_search(done):
+    results = Store(done[0] / "search" / "results").all().values()
+    found = read_search(done[0])
+    assert found.scores == scores_by_evaluator(results)
+    assert found.selected.key() == _json(done[0], "selected.json")["key"]
 
 
 def test_nothing_is_evaluated_twice(done, truth, tmp_path):

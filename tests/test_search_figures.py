@@ -123,7 +123,7 @@ def test_bars_of_nearly_equal_seconds_stand_side_by_side(found):
 
 def test_long_names_are_cut():
     assert search_figures.short("real:steps=128") == "real:steps=128"
-    assert search_figures.short("table:/a/b/scores.csv") == "table:scores.csv"
+    assert search_figures.short("table:/a/b/scores.csv") == "table:scores"
     cut = search_figures.short("table:/a/" + "scores" * 9)
     assert cut == "table:scoresscoresscore\u2026"
     assert search_figures.short("a$b$") == r"a\$b\$"
