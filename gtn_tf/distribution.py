@@ -17,6 +17,7 @@ from tensorflow.python.eager import context
 
 from gtn_tf.cluster import Cluster, has_several_workers, read_cluster
 from gtn_tf.provenance import commit, cpu_name, num_usable_cores
+from gtn_tf.rendezvous import await_workers
 from gtn_tf.types import InputError, LostWorkerError, one_line
 
 
@@ -216,7 +217,9 @@ STRATEGIES: dict[str, Callable[[], Devices]] = {
 }
 
 
-def create_devices(name: str, num_learners: int) -> Devices:
+def create_devices(
+    name: str, num_learners: int, connect_timeout_seconds: float
+) -> Devices:
     """Finds the devices that share the learners of a meta-step.
 
     With several workers this waits for all of them, and must come before
@@ -225,11 +228,14 @@ def create_devices(name: str, num_learners: int) -> Devices:
     Args:
       name: a key of `STRATEGIES`.
       num_learners: of one meta-step, on all replicas together.
+      connect_timeout_seconds: how long to wait for the other workers to start.
 
     Raises:
       InputError: no such device, or learners that do not divide evenly.
-      LostWorkerError: the workers do not find each other.
+      LostWorkerError: the workers do not find each other in that time.
     """
+    if has_several_workers(name):
+        await_workers(read_cluster(), connect_timeout_seconds)
     devices = STRATEGIES[name]()
     num_replicas = devices.num_replicas
     if num_learners % num_replicas:

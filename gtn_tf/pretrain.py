@@ -129,7 +129,11 @@ def pretrain(config: config_dict.ConfigDict, workdir: Path) -> int:
 
 def build_run(config: config_dict.ConfigDict, workdir: Path) -> Run:
     """Builds everything for meta-training; reads the data set."""
-    devices = create_devices(config.strategy, config.meta.num_learners)
+    devices = create_devices(
+        config.strategy,
+        config.meta.num_learners,
+        config.connect_timeout_seconds,
+    )
     # Before the workers wait for each other to create variables.
     _check_equal(devices, _checksum(config), "config", "the same command")
     dataset = data.load(

@@ -7,6 +7,7 @@ prints what it likes; what a function here returns goes to a file, as JSON.
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -69,6 +70,69 @@ def reach_no_cluster():
         next(executors.run_ray(sleep, {"short": {"seconds": 0}}))
     except InputError as error:
         return str(error)
+
+
+def search_on_two_nodes(workdir, *arguments):
+    """Runs the command line; kills a worker, later a node with its workers.
+
+    Returns the exit code, what it wrote, and how many results there were when
+    the worker and the node were killed.
+    """
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={"num_cpus": 1, "include_dashboard": False},
+    )
+    node = cluster.add_node(num_cpus=1)
+    with subprocess.Popen(
+        [
+            *(sys.executable, "-m", "gtn_tf.main", "--mode=search"),
+            *(f"--workdir={workdir}", *arguments),
+            "--config.search.executor=ray",
+        ],
+        env={**os.environ, "RAY_ADDRESS": cluster.address},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    ) as search:
+        kills = [
+            lambda: os.kill(_busy_workers()[0], signal.SIGKILL),
+            lambda: cluster.remove_node(node, allow_graceful=False),
+        ]
+        killed_at = []
+        for number, kill in enumerate(kills):
+            while search.poll() is None:
+                found = len(list(Path(workdir).glob("search/results/*.json")))
+                if found >= 2 * number and _busy_workers():
+                    kill()
+                    killed_at.append(found)
+                    break
+                time.sleep(0.05)
+        errors = search.stderr.read()
+    cluster.shutdown()
+    return [search.returncode, errors, killed_at]
+
+
+def _busy_workers():
+    """Returns the ids of this process' descendants that do a job."""
+    parents, busy = {}, []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            stat = (folder / "stat").read_text()
+            command = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue  # it has ended
+        parents[int(folder.name)] = int(stat.rpartition(")")[2].split()[1])
+        if command.startswith(b"ray::attempt"):
+            busy.append(int(folder.name))
+    return [pid for pid in busy if os.getpid() in _ancestors(pid, parents)]
+
+
+def _ancestors(pid, parents):
+    while pid in parents:
+        pid = parents[pid]
+        yield pid
 
 
 if __name__ == "__main__":

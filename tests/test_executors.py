@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import search_runs
+import tiny
 
 from gtn_tf.nas import executors
+from gtn_tf.nas.store import Store
 from gtn_tf.types import DivergenceError, InputError
 
 _NEEDS_RAY = pytest.mark.skipif(
@@ -135,7 +138,7 @@ def _in_process(home, *arguments):
         env={
             **os.environ,
             "HOME": str(home),
-            "PYTHONPATH": str(folder.parent),
+            "PYTHONPATH": f"{folder.parent}{os.pathsep}{folder}",
             "RAY_USAGE_STATS_ENABLED": "0",
         },
         timeout=300,
@@ -174,6 +177,45 @@ def test_ray_that_loses_workers_equals_inline(tmp_path):
 @_NEEDS_RAY
 def test_ray_stops_while_jobs_run(tmp_path):
     assert _in_process(tmp_path, "stop_by_signal") == [["short"], [15]]
+
+
+@pytest.mark.slow
+@_NEEDS_RAY
+def test_search_on_ray_equals_inline_though_workers_die(tmp_path):
+    workdirs = [tmp_path / name for name in ("inline", "ray")]
+    arguments = [
+        f"--config={search_runs.__file__}",
+        "--config.search.evaluators=('params', 'real:steps=2')",
+        "--config.search.truth=real:steps=4",
+    ]
+    inline = tiny.run_main(
+        workdirs[0], "--mode=search", *arguments, config=None
+    )
+    assert inline.code == 0, inline
+    code, errors, killed_at = _in_process(
+        tmp_path, "search_on_two_nodes", str(workdirs[1]), *arguments
+    )
+    assert code == 0, errors
+    assert len(killed_at) == 2
+    assert max(killed_at) < 3 * search_runs.NUM_ARCHITECTURES
+    assert "its job is begun again" in errors, errors
+    inline, ray = (
+        {
+            key: {k: v for k, v in result.items() if k != "seconds"}
+            for key, result in Store(workdir / "search" / "results")
+            .all()
+            .items()
+        }
+        for workdir in workdirs
+    )
+    assert len(inline) == 3 * search_runs.NUM_ARCHITECTURES
+    assert {result["status"] for result in inline.values()} == {"ok"}
+    assert ray == inline
+    selected = [
+        (workdir / "search" / "selected.json").read_text()
+        for workdir in workdirs
+    ]
+    assert selected[0] == selected[1]
 
 
 @_NEEDS_RAY

@@ -14,8 +14,8 @@ types provenance nas.operations nas.evaluator_names
 config_keys.choices config_keys.fields config_keys.families
 config_keys.learning config_keys.evaluating config_keys.searching
 config_keys.retraining config_keys.running config_keys.pairs
-cluster config config_reference metrics checkpoints interrupts intervals
-teacher
+cluster rendezvous config config_reference metrics checkpoints interrupts
+intervals teacher
 seeds tfds_reader data real_batches
 nas.genotypes nas.search_space nas.cell_structure nas.cell_cost
 counted_loop pools layers normalization inner_optimizers distribution

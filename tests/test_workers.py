@@ -3,6 +3,8 @@ import os
 import re
 import signal
 import socket
+import threading
+import time
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +13,8 @@ import tiny
 
 from gtn_tf.cluster import Cluster, is_chief, read_cluster
 from gtn_tf.metrics import read_rows
-from gtn_tf.types import InputError
+from gtn_tf.rendezvous import await_workers
+from gtn_tf.types import InputError, LostWorkerError
 
 _STEPS = 10
 _LEARNERS = (
@@ -191,6 +194,71 @@ def test_a_killed_worker_ends_the_other(tmp_path, one_process, killed):
         read_rows(one_process / "metrics.jsonl"),
         read_rows(tmp_path / "metrics.jsonl"),
     )
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_worker_that_never_starts(tmp_path, index):
+    addresses = _free_addresses(2)
+    began = time.monotonic()
+    left = tiny.start_main(
+        tmp_path,
+        *(*_LEARNERS, "--config.connect_timeout_seconds=1"),
+        hook=_Worker(addresses, index),
+    ).finish(seconds=60)
+    assert time.monotonic() - began < 50
+    tiny.assert_one_line(
+        *(
+            left,
+            1,
+            f"no answer from {addresses[1 - index]} of TF_CONFIG in 1 s",
+        ),
+        "raise --config.connect_timeout_seconds",
+    )
+
+
+def test_only_those_who_are_missing_are_named():
+    addresses = _free_addresses(3)
+    host, port = addresses[1].split(":")
+    with (
+        socket.create_server((host, int(port))),
+        pytest.raises(LostWorkerError, match=addresses[2]) as error,
+    ):
+        await_workers(Cluster(tuple(addresses), 0), 0.1)
+    assert addresses[1] not in str(error.value)
+
+
+def test_workers_that_start_at_different_times():
+    addresses = tuple(_free_addresses(3))
+    seconds = [0.0, 0.0, 0.0]
+
+    def start(index):
+        time.sleep(0.3 * index)
+        began = time.monotonic()
+        await_workers(Cluster(addresses, index), 30)
+        seconds[index] = time.monotonic() - began
+        # As TensorFlow's server does, in the same place.
+        host, port = addresses[index].split(":")
+        with socket.create_server((host, int(port))):
+            ended.wait(30)
+
+    ended = threading.Barrier(3)
+    threads = [threading.Thread(target=start, args=(i,)) for i in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 0.5 < seconds[0] < 10
+    assert not ended.broken
+
+
+def test_a_port_that_is_taken(tmp_path):
+    addresses = _free_addresses(2)
+    host, port = addresses[0].split(":")
+    with socket.create_server((host, int(port))):
+        done = tiny.start_main(
+            tmp_path, *_LEARNERS, hook=_Worker(addresses, 0)
+        ).finish()
+    tiny.assert_one_line(done, 2, f"port {port} of this worker cannot be had")
 
 
 def test_workers_must_run_the_same_config(tmp_path):

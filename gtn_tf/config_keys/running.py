@@ -23,6 +23,12 @@ FIELDS = {
     "num_logical_devices": whole(
         None, 1, "CPU devices to split the machine into", may_change=True
     ),
+    "connect_timeout_seconds": whole(
+        600,
+        1,
+        "how long the workers of TF_CONFIG wait for each other to start",
+        may_change=True,
+    ),
     "precision": choice("float32", PRECISIONS, "Keras dtype policy"),
     "tensor_float_32": switch(
         False, "let GPUs round the factors of float32 products to 10 bits"
