@@ -175,23 +175,6 @@ def count_operations(forms: list[str], case: Case) -> dict:
     return found
 
 
-def flop_ratios(operations: dict) -> dict[str, float]:
-    """Returns FLOPs per inner step over plain's, the final meta-loss apart.
-
-    That one costs as much as one plain step: a forward and a backward pass.
-    """
-    per_step = {
-        form: sum(found["flops"].values()) / found["num_inner_steps"]
-        for form, found in operations.items()
-    }
-    return {
-        form: per_step[form] / per_step["plain"]
-        - 1 / operations[form]["num_inner_steps"]
-        for form in per_step
-        if form != "plain"
-    }
-
-
 def measure_memory_slope(form: str, case: Case, more_steps: int) -> float:
     """Returns bytes of peak memory per extra inner step, data included."""
     peaks = []
@@ -241,6 +224,8 @@ def environment() -> dict[str, object]:
 
 def measure(case: Case, forms: list[str], num_rounds: int) -> dict:
     """Returns everything that the JSON file holds."""
+    from benchmarks.op_counts import flop_ratios
+
     times = measure_seconds(forms, case, num_rounds)
     counted = [form for form in forms if form in ("plain", "stored", "remat")]
     small = case._replace(batch_size=_FLOP_BATCH_SIZE.value)

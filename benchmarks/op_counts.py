@@ -155,3 +155,20 @@ def microseconds_by_type(runs: list[OpRun]) -> dict[str, int]:
     for run in runs:
         counts[run.kind] += run.microseconds
     return dict(sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def flop_ratios(operations: dict) -> dict[str, float]:
+    """Returns FLOPs per inner step over plain's, the final meta-loss apart.
+
+    That one costs as much as one plain step: a forward and a backward pass.
+    """
+    per_step = {
+        form: sum(found["flops"].values()) / found["num_inner_steps"]
+        for form, found in operations.items()
+    }
+    return {
+        form: per_step[form] / per_step["plain"]
+        - 1 / operations[form]["num_inner_steps"]
+        for form in per_step
+        if form != "plain"
+    }

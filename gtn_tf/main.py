@@ -7,9 +7,11 @@ Exit codes: 0; 1 the run diverged or lost a worker; 2 bad input; 128 + n stopped
 by signal n.
 """
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from absl import app, flags, logging
@@ -154,11 +156,13 @@ def _check_config_file(config: object) -> None:
 
 def _check_tensorflow() -> None:
     # Quiet by default: TensorFlow's own lines bury an error of ours.
+    is_quiet = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
     try:
-        import tensorflow  # noqa: F401
+        with _held_back_lines() if is_quiet else contextlib.nullcontext():
+            import tensorflow  # noqa: F401
     except ModuleNotFoundError as error:
         if error.name != "tensorflow":
             raise
@@ -166,6 +170,27 @@ def _check_tensorflow() -> None:
             "TensorFlow is not installed; expected exactly one of its three "
             "builds; pip install 'gtn_tf[cpu]', 'gtn_tf[gpu]' or 'gtn_tf[tpu]'"
         ) from error
+
+
+@contextlib.contextmanager
+def _held_back_lines() -> Iterator[None]:
+    """Drops what libraries write to standard error, unless they fail.
+
+    While TensorFlow loads, no log level holds its lines on oneDNN back.
+    """
+    with tempfile.TemporaryFile() as held:
+        sys.stderr.flush()
+        before = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(before, held.read())
+            raise
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
 
 
 def _parse(argv: list[str]) -> list[str]:

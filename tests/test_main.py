@@ -253,3 +253,20 @@ def test_tensorflow_is_not_installed(tmp_path):
         "gtn_tf[cpu]",
     )
     assert not workdir.exists()
+
+
+def test_libraries_do_not_talk_before_an_error(tmp_path):
+    environment = dict(os.environ)
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "gtn_tf.main", "--mode=evaluate"),
+            *(f"--config={tiny.__file__}", f"--workdir={tmp_path}"),
+        ],
+        env={**environment, "PYTHONPATH": str(_ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    tiny.assert_one_line(
+        tiny.Done(done.returncode, done.stderr), 2, "holds no GTN"
+    )

@@ -389,7 +389,7 @@ def linear_learner(weights):
         return [tf.identity(weights)], []
 
     def apply(params, statistics, images, training):
-        return tf.reshape(images, (len(images), -1)) @ params[0], statistics
+        return tf.reshape(images, (images.shape[0], -1)) @ params[0], statistics
 
     return Learner("linear", init, apply)
 

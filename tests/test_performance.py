@@ -7,8 +7,7 @@ from test_meta_gradient import make_gtn, make_problem
 from tiny import run_forked
 
 from benchmarks.forms import Case, tensorflow_form
-from benchmarks.meta_step import flop_ratios
-from benchmarks.op_counts import flops_by_type, run_and_record
+from benchmarks.op_counts import flop_ratios, flops_by_type, run_and_record
 from gtn_tf.data_gradients import rematerialized_data_gradient
 from gtn_tf.distribution import configure_runtime
 from gtn_tf.inner_loop import initial_state
