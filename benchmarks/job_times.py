@@ -2,12 +2,13 @@
 
 import json
 import statistics
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gtn_tf.nas.store import Store
+from gtn_tf.nas.store import problem_of
 from gtn_tf.types import InputError
 
 #: The part of a job's seconds that is paid once per process.
@@ -63,7 +64,7 @@ def read_workdir(workdir: Path, evaluators: list[str]) -> JobTimes:
       InputError: no architecture has results of all of them.
     """
     folder = workdir / "search" / "results"
-    results = list(Store(folder).all().values()) if folder.exists() else []
+    results = list(_results(folder))
     found: dict[str, dict[str, dict[str, float]]] = {}
     for result in results:
         seconds = found.setdefault(result["genotype_key"], {})
@@ -80,6 +81,17 @@ def read_workdir(workdir: Path, evaluators: list[str]) -> JobTimes:
             "expected a search that did them; set --measured or --evaluators"
         )
     return _job_times(complete)
+
+
+def _results(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yields the results that are whole; unlike a search, it renames none."""
+    for path in sorted(folder.glob("*.json")):
+        try:
+            result = json.loads(path.read_text())
+        except ValueError:
+            continue
+        if not problem_of(result, path.stem):
+            yield result
 
 
 def _job_times(architectures: list[list[dict[str, Any]]]) -> JobTimes:

@@ -141,6 +141,7 @@ def _trip_counts(text):
 _SMALL, _FULL = (case.values for case in _CASES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "more", "counts"),
     [
@@ -152,7 +153,6 @@ _SMALL, _FULL = (case.values for case in _CASES)
             {"generator__rematerialize": True, "inner__meta_loss_every": 2},
             [3, 5, 5, 5, 5],
             id="full",
-            marks=pytest.mark.slow,
         ),
         # How many steps come before the window is drawn.
         pytest.param(
@@ -160,7 +160,6 @@ _SMALL, _FULL = (case.values for case in _CASES)
             {"inner__truncation_window": 4},
             [None, 3, 4, 4],
             id="truncated",
-            marks=pytest.mark.slow,
         ),
     ],
 )

@@ -158,11 +158,12 @@ def workdir(tmp_path):
         _put(store, genotype, "real", train=2 * seconds, setup=50.0)
         _put(store, genotype, "real:steps=9", train=10 * seconds)
     _put(store, "c", "gtn", train=9.0, setup=50.0)
+    (tmp_path / "search" / "results" / "damaged.json").write_text("{")
     return tmp_path
 
 
 def test_times_of_a_workdir(workdir):
-    # What two evaluators share is counted once; c is not complete.
+    # What two evaluators share is counted once. c is not complete.
     assert read_workdir(workdir, []) == JobTimes(
         [(1.5, 2.0, 10.0), (3.5, 6.0, 30.0)], trace_seconds=50.0
     )
@@ -175,6 +176,7 @@ def test_times_of_a_workdir(workdir):
     with pytest.raises(InputError, match="expected a search that did them"):
         read_workdir(workdir / "nowhere", [])
     assert not (workdir / "nowhere").exists()
+    assert (workdir / "search" / "results" / "damaged.json").exists()
 
 
 def test_times_of_a_benchmark(tmp_path):
