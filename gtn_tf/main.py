@@ -156,8 +156,7 @@ def _check_config_file(config: object) -> None:
 
 def _check_tensorflow() -> None:
     # Quiet by default: TensorFlow's own lines bury an error of ours.
-    is_quiet = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    is_quiet = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") != "0"
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
     try:
