@@ -2,9 +2,11 @@
 
     python -m gtn_tf.main --config=configs/mnist_cpu.py
 
-Measured: mean validation accuracy 0.941 of 10 fresh learners (one GTN seed)
-after 2000 meta-steps, 0.906 after 400; 33 minutes on 2 cores (AMD EPYC, shared
-with other work), float32, TF 2.21, commit 162bd64.
+Measured (one GTN seed, one core, AMD EPYC, beside other work, float32, TF 2.21,
+commit cfc0650): mean validation accuracy of 10 fresh learners 0.904 after 400
+meta-steps (4 minutes), 0.942 after 2000 (27 minutes); test accuracy of 20 fresh
+learners 0.946; real data with learned rates 0.843, with tuned rates 0.831,
+distilled images 0.929.
 """
 
 from ml_collections import config_dict
@@ -39,5 +41,7 @@ def get_config() -> config_dict.ConfigDict:
     config.meta.validation_every = 200
     config.meta.validation_num_learners = 10
 
+    # The best of 0.02, 0.05, 0.1 and 0.3 for distillation after 300 meta-steps,
+    # by validation; real data stop improving after 200 meta-steps.
     config.evaluation.meta_learning_rates = (0.05,)
     return config

@@ -44,7 +44,9 @@ def keep(workdir: Path, folder: Path) -> None:
         )
     folder.mkdir(parents=True, exist_ok=True)
     if (workdir / "config.json").exists():
-        write_json(folder / "config.json", read_json(workdir / "config.json"))
+        config = read_json(workdir / "config.json")
+        config.get("dataset", {})["data_dir"] = None  # of one machine
+        write_json(folder / "config.json", config)
     if evaluation.exists():
         write_json(folder / "evaluation.json", _rounded(read_json(evaluation)))
         shutil.copyfile(workdir / "evaluation.png", folder / "evaluation.png")

@@ -50,7 +50,9 @@ def workdir(tmp_path):
     folder = tmp_path / "run"
     (folder / "export").mkdir(parents=True)
     (folder / "experiments" / "transfer").mkdir(parents=True)
-    (folder / "config.json").write_text('{"seed": 3}')
+    (folder / "config.json").write_text(
+        '{"seed": 3, "dataset": {"data_dir": "/here"}}'
+    )
     (folder / "evaluation.json").write_text(json.dumps(_EVALUATION))
     (folder / "evaluation.png").write_bytes(b"png")
     lines = "".join(json.dumps(row) + "\n" for row in _ROWS)
@@ -70,6 +72,8 @@ def test_keeps_what_is_small(workdir, tmp_path):
         *("config.json", "evaluation.json", "evaluation.png"),
         *("training.json", "transfer.json", "transfer.png", "curriculum.npz"),
     }
+    config = json.loads((kept / "config.json").read_text())
+    assert config == {"seed": 3, "dataset": {"data_dir": None}}
     evaluation = json.loads((kept / "evaluation.json").read_text())
     assert evaluation["sources"]["gtn"]["accuracy"] == 0.91235
     experiment = json.loads((kept / "transfer.json").read_text())
