@@ -5,6 +5,7 @@ import functools
 import keras
 from ml_collections import config_dict
 
+from gtn_tf import data
 from gtn_tf.config_keys.choices import DATASETS
 from gtn_tf.config_keys.families import (
     learner_names,
@@ -25,6 +26,22 @@ from gtn_tf.seeds import root_seed
 from gtn_tf.types import InputError
 
 _CELL = "cell"
+
+
+def load_dataset(
+    config: config_dict.ConfigDict, with_test: bool = False
+) -> data.Dataset:
+    """Reads the data set; test images only where they are asked for.
+
+    Raises:
+      InputError: as `data.load`.
+    """
+    return data.load(
+        config.dataset.name,
+        config.dataset.data_dir,
+        config.dataset.split_seed,
+        with_test,
+    )
 
 
 def build_gtn(config: config_dict.ConfigDict, train: RealData) -> GTN:

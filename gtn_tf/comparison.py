@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from ml_collections import config_dict
 
-from gtn_tf import data, figures
-from gtn_tf.assembly import build_learner
+from gtn_tf import figures
+from gtn_tf.assembly import build_learner, load_dataset
 from gtn_tf.baselines import (
     BASELINES,
     Setting,
@@ -52,12 +52,7 @@ def evaluate(config: config_dict.ConfigDict, workdir: Path) -> int:
     began = time.monotonic()
     run = restore_run(config, workdir)
     with claim_workdir(workdir), catch_signals() as caught:
-        dataset = data.load(
-            config.dataset.name,
-            config.dataset.data_dir,
-            config.dataset.split_seed,
-            with_test=True,
-        )
+        dataset = load_dataset(config, with_test=True)
         setting = build_setting(config, workdir, dataset)
         own = source_of_run(
             config.source,

@@ -37,38 +37,20 @@ def predict(learner: Learner, state: LearnerState, real: RealData) -> tf.Tensor:
     return tf.reshape(logits, (num_chunks * chunk, -1))[:num_images]
 
 
-def accuracy(
-    learner: Learner, state: LearnerState, real: RealData
-) -> tf.Tensor:
-    """Returns the share of a split's images that the learner gets right."""
-    predicted = tf.argmax(predict(learner, state, real), -1, tf.int32)
+def share_right(logits: tf.Tensor, real: RealData) -> tf.Tensor:
+    """Returns the share of a split's images whose logits [N, K] are right."""
+    predicted = tf.argmax(logits, -1, tf.int32)
     num_right = tf.math.count_nonzero(
         predicted == real.label_ids, dtype=tf.int32
     )
     return tf.cast(num_right, tf.float32) / real.images.shape[0]
 
 
-def fresh_learner_accuracy(
-    problem: InnerProblem,
-    data: SyntheticData,
-    real: RealData,
-    seed: tf.Tensor,
+def accuracy(
+    learner: Learner, state: LearnerState, real: RealData
 ) -> tf.Tensor:
-    """Trains one fresh learner for all T steps; returns its accuracy.
-
-    Args:
-      problem: the learners, of which `seed` draws one, and their optimizer.
-      data: what it trains on.
-      real: the split that is asked about.
-      seed: [2], the learner's.
-    """
-
-    def train_and_test(learner: Learner) -> tf.Tensor:
-        state = initial_state(learner, problem.optimizer, seed)
-        state = unroll(learner, problem.optimizer, state, data)
-        return accuracy(learner, state, real)
-
-    return with_drawn_learner(problem.learners, seed, train_and_test)
+    """Returns the share of a split's images that the learner gets right."""
+    return share_right(predict(learner, state, real), real)
 
 
 def fresh_learner_logits(
@@ -77,7 +59,14 @@ def fresh_learner_logits(
     real: RealData,
     seed: tf.Tensor,
 ) -> tf.Tensor:
-    """Returns the logits [N, K] after all T steps; else as above."""
+    """Trains one fresh learner for all T steps; returns its logits [N, K].
+
+    Args:
+      problem: the learners, of which `seed` draws one, and their optimizer.
+      data: what it trains on.
+      real: the split that is asked about.
+      seed: [2], the learner's.
+    """
 
     def train_and_predict(learner: Learner) -> tf.Tensor:
         state = initial_state(learner, problem.optimizer, seed)
@@ -85,6 +74,16 @@ def fresh_learner_logits(
         return predict(learner, state, real)
 
     return with_drawn_learner(problem.learners, seed, train_and_predict)
+
+
+def fresh_learner_accuracy(
+    problem: InnerProblem,
+    data: SyntheticData,
+    real: RealData,
+    seed: tf.Tensor,
+) -> tf.Tensor:
+    """Returns that learner's accuracy; arguments as above."""
+    return share_right(fresh_learner_logits(problem, data, real, seed), real)
 
 
 def fresh_learner_accuracies(

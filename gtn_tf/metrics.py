@@ -104,6 +104,12 @@ def read_rows(path: Path, number_key: str = "step") -> list[dict]:
     return rows
 
 
+def validation_curve(rows: list[dict]) -> list[list]:
+    """Returns [meta-step, validation accuracy] of the rows that have one."""
+    key = "validation_accuracy"
+    return [[row["step"], row[key]] for row in rows if key in row]
+
+
 class RowLog:
     """Appends rows to a .jsonl file.
 

@@ -29,6 +29,7 @@ from gtn_tf.assembly import (
     build_meta_optimizer,
     build_problem,
     check_learners,
+    load_dataset,
 )
 from gtn_tf.checkpoints import (
     Checkpoints,
@@ -136,11 +137,7 @@ def build_run(config: config_dict.ConfigDict, workdir: Path) -> Run:
     )
     # Before the workers wait for each other to create variables.
     _check_equal(devices, _checksum(config), "config", "the same command")
-    dataset = data.load(
-        config.dataset.name,
-        config.dataset.data_dir,
-        config.dataset.split_seed,
-    )
+    dataset = load_dataset(config)
     real_train = device_split(dataset, "train")
     problem = build_problem(config, real_train)
     real_validation = device_split(dataset, "validation")

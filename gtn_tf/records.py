@@ -19,7 +19,7 @@ import numpy as np
 
 from gtn_tf.checkpoints import read_json, write_json
 from gtn_tf.figures import SOURCES
-from gtn_tf.metrics import read_rows, write_atomically
+from gtn_tf.metrics import read_rows, validation_curve, write_atomically
 from gtn_tf.types import InputError, one_line
 
 _MOST_BYTES = 5_000_000
@@ -60,15 +60,10 @@ def keep(workdir: Path, folder: Path) -> None:
 
 def _keep_training(workdir: Path, folder: Path) -> None:
     rows = read_rows(workdir / "metrics.jsonl")
-    validated = [
-        [row["step"], row["validation_accuracy"]]
-        for row in rows
-        if "validation_accuracy" in row
-    ]
     training = {
         "meta_steps": rows[-1]["step"],
         "seconds": rows[-1]["seconds"],
-        "validation_accuracy": validated,
+        "validation_accuracy": validation_curve(rows),
     }
     write_json(folder / "training.json", _rounded(training))
 

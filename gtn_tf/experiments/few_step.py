@@ -13,7 +13,8 @@ from pathlib import Path
 
 from ml_collections import config_dict
 
-from gtn_tf import comparison, data
+from gtn_tf import comparison
+from gtn_tf.assembly import load_dataset
 from gtn_tf.baselines import Stopped, build_setting
 from gtn_tf.checkpoints import read_json
 from gtn_tf.experiments.real_budgets import tuned_real
@@ -38,12 +39,7 @@ def few_step(config: config_dict.ConfigDict, folder: Path) -> dict:
         raise Stopped(code)
     evaluation = read_json(workdir / "evaluation.json")
     own = evaluation["sources"][config.source]
-    dataset = data.load(
-        config.dataset.name,
-        config.dataset.data_dir,
-        config.dataset.split_seed,
-        with_test=True,
-    )
+    dataset = load_dataset(config, with_test=True)
     setting = build_setting(config, workdir, dataset)
     real_test = device_split(dataset, "test")
     num_steps = config.inner.num_steps

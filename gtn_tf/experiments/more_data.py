@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 from ml_collections import config_dict
 
-from gtn_tf import data
+from gtn_tf.assembly import load_dataset
 from gtn_tf.baselines import Source, build_setting
 from gtn_tf.curricula import balanced_label_ids
 from gtn_tf.evaluation import fresh_learner_logits
@@ -53,12 +53,7 @@ def more_data(config: config_dict.ConfigDict, folder: Path) -> dict:
         )
     workdir = folder.parent.parent
     run = restore_run(config, workdir)
-    dataset = data.load(
-        config.dataset.name,
-        config.dataset.data_dir,
-        config.dataset.split_seed,
-        with_test=True,
-    )
+    dataset = load_dataset(config, with_test=True)
     setting = build_setting(config, workdir, dataset)
     real_test = device_split(dataset, "test")
     root = fold(root_seed(config.seed), Purpose.EVALUATION)
@@ -104,7 +99,8 @@ def more_data(config: config_dict.ConfigDict, folder: Path) -> dict:
 
     label_ids = dataset.test.label_ids
     of_ensembles = [
-        *sources_of(*shape)[::2],
+        Source("repeat", _repeated(gtn, shape[0]), 0.0, ""),
+        tuned_real(setting, *shape, folder),
         Source("all_sampled", _sampled(gtn, *shape, num_kept=0), 0.0, ""),
     ]
     return {

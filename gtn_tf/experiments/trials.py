@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from ml_collections import config_dict
 
-from gtn_tf import data
-from gtn_tf.assembly import build_problem
+from gtn_tf.assembly import build_problem, load_dataset
 from gtn_tf.baselines import Stopped, source_of_run
 from gtn_tf.checkpoints import (
     claim_workdir,
@@ -26,7 +25,7 @@ from gtn_tf.config import FIELDS, flatten
 from gtn_tf.distribution import environment
 from gtn_tf.fresh_learners import FreshLearners
 from gtn_tf.inner_problem import InnerProblem
-from gtn_tf.metrics import read_rows, say, to_json
+from gtn_tf.metrics import read_rows, say, to_json, validation_curve
 from gtn_tf.pretrain import Run, pretrain, restore_run
 from gtn_tf.real_batches import RealData, device_split
 from gtn_tf.types import DivergenceError, InputError, InUseError, one_line
@@ -120,11 +119,6 @@ def _do(trial: Trial, place: Path, measure: Measure) -> None:
     except DivergenceError as error:
         found = {"status": "diverged", "reason": one_line(error)}
     rows = read_rows(workdir / "metrics.jsonl")
-    validated = [
-        [row["step"], row["validation_accuracy"]]
-        for row in rows
-        if "validation_accuracy" in row
-    ]
     result = {
         "arm": trial.arm,
         "pair": trial.pair,
@@ -132,7 +126,7 @@ def _do(trial: Trial, place: Path, measure: Measure) -> None:
         "meta_steps": rows[-1]["step"] if rows else 0,
         "final_meta_loss": _final_meta_loss(rows),
         "seconds": rows[-1]["seconds"] if rows else 0.0,
-        "validation_accuracy": validated,
+        "validation_accuracy": validation_curve(rows),
         "asked": _asked(trial.config),
         "environment": environment(),
     }
@@ -150,12 +144,7 @@ def _measure(
             f"{config.meta.num_steps}, as asked; set "
             "--config.meta.num_steps or give another --workdir"
         )
-    dataset = data.load(
-        config.dataset.name,
-        config.dataset.data_dir,
-        config.dataset.split_seed,
-        with_test=True,
-    )
+    dataset = load_dataset(config, with_test=True)
     return measure(run, device_split(dataset, "test"))
 
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from ml_collections import config_dict
 
 from gtn_tf import data
+from gtn_tf.assembly import load_dataset
 from gtn_tf.config import default_config
 from gtn_tf.nas.evaluator_names import EvaluatorName, parse_evaluator
 from gtn_tf.nas.genotypes import Genotype
@@ -103,11 +104,7 @@ def _setting(text: str) -> Setting:
     config = default_config()
     with config.ignore_type():  # tuples come back as lists
         config.update_from_flattened_dict(json.loads(text))
-    dataset = data.load(
-        config.dataset.name,
-        config.dataset.data_dir,
-        config.dataset.split_seed,
-    )
+    dataset = load_dataset(config)
     return Setting(
         config,
         dataset,

@@ -9,6 +9,7 @@ import tensorflow as tf
 from ml_collections import config_dict
 
 from gtn_tf import data
+from gtn_tf.assembly import load_dataset
 from gtn_tf.distribution import STRATEGIES
 from gtn_tf.evaluation import accuracy
 from gtn_tf.initial_values import draw_initial_values, find_initializers
@@ -78,12 +79,7 @@ def build_training(
       InputError: a batch that does not suit images or replicas.
     """
     options = config.retrain
-    dataset = data.load(
-        config.dataset.name,
-        config.dataset.data_dir,
-        config.dataset.split_seed,
-        with_test=True,
-    )
+    dataset = load_dataset(config, with_test=True)
     images = training_images(dataset, options.use_validation)
     devices = STRATEGIES[config.strategy]()
     num_replicas = devices.num_replicas
