@@ -53,7 +53,7 @@ lint: $(VENV)/installed
 docs: $(VENV)/installed
 	$(BIN)/python -m gtn_tf.config_reference > docs/config.md
 
-# README's tables of results, from docs/results.
+# The pages of results, from docs/results/*/*.json.
 results: $(VENV)/installed-cpu
 	$(BIN)/python -m gtn_tf.records table
 

@@ -59,6 +59,12 @@ _NUM_ROUNDS = flags.DEFINE_integer("num_rounds", 5, "calls of each form")
 _FLOP_BATCH_SIZE = flags.DEFINE_integer(
     "flop_batch_size", 8, "B where FLOPs are counted: ratios do not change"
 )
+_SLOPE_STEPS = flags.DEFINE_integer(
+    "slope_num_inner_steps",
+    None,
+    "the larger T of the memory slope; default: 4 T. The peak of one process "
+    "differs by some 100 MB from the next one's: a short way shows mostly that",
+)
 _JSON = flags.DEFINE_string("json", None, "where to write")
 
 _SPAWN = multiprocessing.get_context("spawn")
@@ -175,14 +181,14 @@ def count_operations(forms: list[str], case: Case) -> dict:
     return found
 
 
-def measure_memory_slope(form: str, case: Case, more_steps: int) -> float:
-    """Returns bytes of peak memory per extra inner step, data included."""
-    peaks = []
-    for num_steps in (case.num_inner_steps, more_steps):
+def measure_peaks(form: str, case: Case, steps: list[int]) -> dict[int, int]:
+    """Returns {T: bytes of the peak of one call}."""
+    peaks = {}
+    for num_steps in steps:
         worker = Worker(form, case._replace(num_inner_steps=num_steps))
-        peaks.append(worker.ask("peak"))
+        peaks[num_steps] = worker.ask("peak")
         worker.stop()
-    return (peaks[1] - peaks[0]) / (more_steps - case.num_inner_steps)
+    return peaks
 
 
 def ratios(raw: dict, key: str) -> dict[str, float]:
@@ -240,10 +246,14 @@ def measure(case: Case, forms: list[str], num_rounds: int) -> dict:
         **environment(),
     }
     if "remat" in forms:
-        slope = measure_memory_slope("remat", case, 2 * case.num_inner_steps)
+        fewer = case.num_inner_steps
+        more = _SLOPE_STEPS.value or 4 * fewer
+        peaks = measure_peaks("remat", case, [fewer, more])
+        slope = (peaks[more] - peaks[fewer]) / (more - fewer)
         data_bytes = _data_bytes(case)
         state = state_bytes(case)
         result["state_bytes"] = state
+        result["peak_bytes_by_num_inner_steps"] = peaks
         result["memory_bytes_per_inner_step"] = slope
         result["data_bytes_per_inner_step"] = data_bytes
         # Images and their gradient are no part of the learner's state.
@@ -277,7 +287,7 @@ def main(argv: list[str]) -> None:
     result = measure(case, forms, _NUM_ROUNDS.value)
     text = json.dumps(result, indent=1)
     if _JSON.value is not None:
-        from gtn_tf.metrics import write_atomically
+        from gtn_tf.json_files import write_atomically
 
         write_atomically(Path(_JSON.value), (text + "\n").encode())
     shown = ("ratios", "cpu_ratios", "flop_ratios", "memory_slope_over_state")

@@ -94,7 +94,7 @@ def _serve(
     import tensorflow as tf
 
     from gtn_tf.distribution import configure_runtime
-    from gtn_tf.pretrain import build_run
+    from gtn_tf.training_run import build_run
 
     num_threads = len(process.cores)
     tf.config.threading.set_intra_op_parallelism_threads(num_threads)

@@ -9,7 +9,10 @@ steps are the code's, the meta learning rate is the paper's (the code has
 0.004).
 
 Published: 8 hours on a P6000; no accuracy is given in numbers.
-Measured: -
+Measured: 2 meta-steps on 2 cores (AMD EPYC), 1160 s each (39 CPU minutes), 7.9
+GB at most, after 7 s of tracing; meta-loss (sum of 8) 21.5 and 22.4, one fresh
+learner after them 0.161 on validation data; float32, TF 2.21, commit
+9f58100. Accuracy: -
 """
 
 from ml_collections import config_dict

@@ -8,6 +8,9 @@ images, N = 6, F = 36, five seeds, test images read once at the end. Cutout is
 on; --config.retrain.cutout=0 is the other half of the table. docs/chain.md
 tells how to train what a search selected.
 
+Without --config.retrain.genotype it trains GTN-fixed, a cell of the released
+code; the paper's own cells are not published.
+
 Published: NAONet-A 2.48 % test error (NAO, its best epoch; 2 days on a P40);
 the paper's own cell with Cutout 2.92 +- 0.06 % at 8.2M parameters.
 Measured: -

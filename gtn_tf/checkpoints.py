@@ -1,28 +1,17 @@
-"""What outlives a run: checkpoints, the lock of a workdir, JSON files.
+"""Checkpoints: what a run needs to go on, rotated and whole."""
 
-TensorFlow is imported by `Checkpoints` alone, so that `report` can read the
-JSON files without it.
-"""
-
-from __future__ import annotations
-
-import contextlib
-import fcntl
-import json
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
 from absl import logging
-from ml_collections import config_dict
 
-from gtn_tf.config import FIELDS, flatten
-from gtn_tf.metrics import to_json, write_atomically
-from gtn_tf.types import InputError, InUseError, one_line
+from gtn_tf.json_files import write_atomically
+from gtn_tf.types import InputError, one_line
 
 _FILE = re.compile(r"ckpt-(\d+)\.(index|data-\d{5}-of-\d{5})")
 
@@ -46,14 +35,11 @@ class Checkpoints:
     def __init__(
         self, directory: Path, objects: dict[str, Any], max_to_keep: int
     ) -> None:
-        import tensorflow as tf
-
         if max_to_keep < 1:
             raise InputError(
                 f"max_to_keep is {max_to_keep}; expected at least 1; set "
                 "checkpoint.max_to_keep"
             )
-        self._tf = tf
         self._directory = Path(directory)
         self._checkpoint = tf.train.Checkpoint(**objects)
         self._max_to_keep = max_to_keep
@@ -125,7 +111,7 @@ class Checkpoints:
                     )
             self._checkpoint.read(str(prefix)).assert_consumed()
         except (
-            self._tf.errors.OpError,
+            tf.errors.OpError,
             AssertionError,
             LookupError,  # what TF makes of a truncated data file
             OSError,
@@ -137,7 +123,7 @@ class Checkpoints:
 
     def _entries(self, prefix: Path, read_values: bool) -> dict[str, str]:
         """Returns type and shape by name; `read_values` checks all sums."""
-        reader = self._tf.train.load_checkpoint(str(prefix))
+        reader = tf.train.load_checkpoint(str(prefix))
         types = reader.get_variable_to_dtype_map()
         shapes = reader.get_variable_to_shape_map()
         if read_values:
@@ -179,121 +165,3 @@ class Checkpoints:
 
 def _names(directory: Path) -> list[str]:
     return os.listdir(directory) if directory.is_dir() else []
-
-
-@contextlib.contextmanager
-def claim_workdir(workdir: Path) -> Iterator[None]:
-    """Holds the workdir, created where absent, for this process alone.
-
-    The kernel drops the lock when the process ends, however it ends.
-
-    Raises:
-      InUseError: Another run holds it.
-      InputError: It cannot be created or written.
-    """
-    workdir = Path(workdir)
-    with contextlib.ExitStack() as stack:
-        try:
-            workdir.mkdir(parents=True, exist_ok=True)
-            # Not "w": that would empty the pid of the run that holds it.
-            lock = stack.enter_context((workdir / ".lock").open("a+"))
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            lock.seek(0)
-            pid = lock.read().strip() or "unknown"
-            raise InUseError(
-                f"workdir {str(workdir)!r} is in use by another run (pid "
-                f"{pid}); expected one run per workdir; wait for it or give "
-                "another --workdir"
-            ) from error
-        except OSError as error:
-            raise InputError(
-                f"workdir {str(workdir)!r} cannot be used ({error.strerror}); "
-                "expected a directory that can be created and written; give "
-                "another --workdir"
-            ) from error
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
-        yield
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Writes JSON atomically, keys in their order; NaN becomes null."""
-    text = json.dumps(to_json(value), indent=2, allow_nan=False)
-    write_atomically(Path(path), (text + "\n").encode())
-
-
-def read_json(path: Path) -> Any:
-    """Reads a JSON file.
-
-    Raises:
-      InputError: It is absent, unreadable or no JSON.
-    """
-    try:
-        return json.loads(Path(path).read_bytes())
-    except OSError as error:
-        reason = f"cannot be read ({error.strerror})"
-    except ValueError as error:
-        reason = f"is no JSON ({error})"
-    raise InputError(
-        f"{str(path)!r} {reason}; expected a JSON file written by gtn_tf; give "
-        "another path or run again what writes it"
-    )
-
-
-def check_workdir(config: config_dict.ConfigDict, workdir: Path) -> None:
-    """Compares a config with the config.json of a workdir, if it has one.
-
-    Raises:
-      InputError: They differ in a key that may not change, or the file is
-        damaged.
-    """
-    path = Path(workdir) / "config.json"
-    if path.exists():
-        saved = read_json(path)
-        if not isinstance(saved, dict):
-            raise InputError(
-                f"{str(path)!r} holds no config; expected one JSON object; "
-                "restore it from a copy or give another --workdir"
-            )
-        saved.pop("environment", None)
-        # A key that came after the workdir was begun: its default is what the
-        # run did then.
-        defaults = {key: field.default for key, field in FIELDS.items()}
-        free = [key for key, field in FIELDS.items() if field.may_change]
-        check_same_config(
-            defaults | dict(flatten(saved)), config.to_dict(), free
-        )
-
-
-def check_same_config(
-    saved: dict, config: dict, may_change: Collection[str]
-) -> None:
-    """Compares a config with the one that the workdir was begun with.
-
-    Args:
-      saved: Nested dicts, as read from config.json.
-      config: Nested dicts; tuples equal lists.
-      may_change: Dotted keys, or prefixes of them ('evaluation' stands for
-        'evaluation.num_learners' too), that may differ.
-
-    Raises:
-      InputError: Any other key differs or is in one of them only.
-    """
-    before, now = (dict(flatten(to_json(c))) for c in (saved, config))
-    different = [
-        f"{key}={_shown(now, key)} (saved: {_shown(before, key)})"
-        for key in {**now, **before}
-        if (key in now, now.get(key)) != (key in before, before.get(key))
-        and not any(f"{key}.".startswith(f"{free}.") for free in may_change)
-    ]
-    if different:
-        raise InputError(
-            f"config has {', '.join(different)}; expected the values that the "
-            "workdir was begun with; set them back or give another --workdir"
-        )
-
-
-def _shown(flat: dict[str, Any], key: str) -> str:
-    return repr(flat[key]) if key in flat else "absent"

@@ -1,15 +1,17 @@
 """Compares a GTN with other sources of training data (`--mode=evaluate`).
 
 Fresh learners train for T steps on each source. Learner i starts from the same
-weights whatever the source, so that differences are paired. This, and
-`retrain`, alone read test data.
+weights whatever the source, so that differences are paired. Baselines that are
+meta-trained take as many meta-steps as the GTN has done. `evaluate`, with its
+experiments, and `retrain` alone read test data.
 
 `evaluation.jsonl` has a row per learner and source, written as soon as it is
 known: a killed evaluation goes on where it was.
 """
 
+import copy
 import statistics
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,23 +19,19 @@ from ml_collections import config_dict
 
 from gtn_tf import figures
 from gtn_tf.assembly import build_learner, load_dataset
-from gtn_tf.baselines import (
-    BASELINES,
-    Setting,
-    Source,
-    Stopped,
-    build_setting,
-    source_of_run,
-)
-from gtn_tf.checkpoints import claim_workdir, write_json
+from gtn_tf.baselines import BASELINES
 from gtn_tf.config_keys.families import transfer_widths
 from gtn_tf.distribution import environment
 from gtn_tf.fresh_learners import FreshLearners, Trained
-from gtn_tf.interrupts import catch_signals, exit_code
-from gtn_tf.intervals import mean_interval
-from gtn_tf.metrics import Progress, RowLog, read_rows, say
-from gtn_tf.pretrain import restore_run
+from gtn_tf.interrupts import Stopped, stoppable
+from gtn_tf.intervals import mean_interval, shown
+from gtn_tf.json_files import write_json
+from gtn_tf.progress import Progress, say
 from gtn_tf.real_batches import device_split
+from gtn_tf.row_log import RowLog, read_rows
+from gtn_tf.sources import Setting, Source, build_setting, source_of_run
+from gtn_tf.training_run import restore_run
+from gtn_tf.workdir import claim_workdir
 
 #: Sources whose data are also tried on other learner families.
 _TRANSFERRED = ("gtn", "distillation", "real", "real_tuned")
@@ -49,27 +47,25 @@ def evaluate(config: config_dict.ConfigDict, workdir: Path) -> int:
       InputError: bad config or data, or no GTN in the workdir.
       DivergenceError: a baseline diverged however it was meta-trained.
     """
-    began = time.monotonic()
     run = restore_run(config, workdir)
-    with claim_workdir(workdir), catch_signals() as caught:
+    config = copy.deepcopy(config)
+    config.meta.num_steps = int(run.step.numpy())
+    with claim_workdir(workdir), stoppable() as check_signals:
         dataset = load_dataset(config, with_test=True)
         setting = build_setting(config, workdir, dataset)
         own = source_of_run(
             config.source,
             run,
             float(run.seconds.numpy()),
-            f"meta-trained for {int(run.step.numpy())} meta-steps",
+            f"meta-trained for {config.meta.num_steps} meta-steps",
         )
         try:
-            sources = [own, *_prepare(setting)]
-            rows = _train_learners(setting, sources, caught)
+            sources = [own, *_prepare(setting, check_signals)]
+            rows = _train_learners(setting, sources, check_signals)
         except Stopped as stopped:
             return stopped.code
-        if caught:
-            return exit_code(caught)
         result = _summarize(setting, sources, rows)
-        result["meta_steps"] = int(run.step.numpy())
-        result["seconds"] = time.monotonic() - began
+        result["meta_steps"] = config.meta.num_steps
         write_json(workdir / "evaluation.json", result)
         figures.save_accuracy_per_step(workdir / "evaluation.png", result)
     print(table(result))
@@ -77,18 +73,26 @@ def evaluate(config: config_dict.ConfigDict, workdir: Path) -> int:
     return 0
 
 
-def _prepare(setting: Setting) -> list[Source]:
+def _prepare(
+    setting: Setting, check_signals: Callable[[], None]
+) -> list[Source]:
     """Makes the baselines ready, in the order of the config."""
     names = [
         name
         for name in dict.fromkeys(setting.config.evaluation.sources)
         if name not in ("gtn", setting.config.source)
     ]
-    return [BASELINES[name](setting) for name in names]
+    sources = []
+    for name in names:
+        check_signals()
+        sources.append(BASELINES[name](setting))
+    return sources
 
 
 def _train_learners(
-    setting: Setting, sources: list[Source], caught: list[int]
+    setting: Setting,
+    sources: list[Source],
+    check_signals: Callable[[], None],
 ) -> dict[tuple[str, str], list[Trained]]:
     """Returns {(learner family or '', source): one entry per learner}."""
     num_learners = setting.config.evaluation.num_learners
@@ -111,8 +115,7 @@ def _train_learners(
             results = found.setdefault((family, source.name), [])
             digest = trainer.digest(source)
             for index in range(num_learners):
-                if caught:
-                    return found
+                check_signals()
                 key = {
                     "source": source.name,
                     "learner": family,
@@ -181,6 +184,7 @@ def _summarize(
         "sources": {
             source.name: {
                 **_accuracy(finals["", source.name]),
+                "accuracies": finals["", source.name],
                 **_per_step(found["", source.name]),
                 "images_seen": num_steps * batch_size,
                 "seconds_per_learner": statistics.median(
@@ -252,9 +256,9 @@ def table(result: dict) -> str:
         difference = result["differences"].get(f"{own} - {name}")
         lines.append(
             f"{name:14}{values['accuracy']:9.4f}  "
-            f"{_range(values['ci95']):17}"
+            f"{shown(values['ci95']):17}"
             + (
-                f"{difference['mean']:+13.4f}{_range(difference['ci95']):>22}"
+                f"{difference['mean']:+13.4f}{shown(difference['ci95']):>22}"
                 if difference
                 else " " * 35
             )
@@ -263,11 +267,7 @@ def table(result: dict) -> str:
     for family, of_sources in result["transfer"].items():
         lines.append(f"transfer to {family}:")
         lines += [
-            f"  {name:12}{values['accuracy']:9.4f}  {_range(values['ci95'])}"
+            f"  {name:12}{values['accuracy']:9.4f}  {shown(values['ci95'])}"
             for name, values in of_sources.items()
         ]
     return "\n".join(lines)
-
-
-def _range(ci95: tuple[float, float] | None) -> str:
-    return "-" if ci95 is None else f"[{ci95[0]:.4f}, {ci95[1]:.4f}]"

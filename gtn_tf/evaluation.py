@@ -1,5 +1,7 @@
 """First-order training of fresh learners, and their accuracy on real data."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from gtn_tf.counted_loop import counted_loop, counted_map
@@ -84,6 +86,22 @@ def fresh_learner_accuracy(
 ) -> tf.Tensor:
     """Returns that learner's accuracy; arguments as above."""
     return share_right(fresh_learner_logits(problem, data, real, seed), real)
+
+
+def fresh_learner_accuracy_on(
+    problem: InnerProblem,
+    data: SyntheticData,
+    splits: Sequence[RealData],
+    seed: tf.Tensor,
+) -> tf.Tensor:
+    """Returns that one learner's accuracy on each of S splits, [S]."""
+
+    def train_and_test(learner: Learner) -> tf.Tensor:
+        state = initial_state(learner, problem.optimizer, seed)
+        state = unroll(learner, problem.optimizer, state, data)
+        return tf.stack([accuracy(learner, state, real) for real in splits])
+
+    return with_drawn_learner(problem.learners, seed, train_and_test)
 
 
 def fresh_learner_accuracies(

@@ -46,7 +46,7 @@ def few_step(result: dict) -> Figure:
         own,
         color=_LEARNED.colour,
         marker=_LEARNED.marker,
-        label="GTN, after each of its steps",
+        label=f"{SOURCES[result['source']].label}, after each of its steps",
     )
     real = result["real"]
     steps = [row["num_steps"] for row in real]
@@ -131,24 +131,25 @@ def curricula(result: dict) -> Figure:
 
 @in_theme
 def weight_norm(result: dict) -> Figure:
-    """Draws the final meta-losses of all draws, with and without."""
+    """Draws the final meta-losses of all draws, with and without.
+
+    Draws that diverged stand above all others, and count in the boxes.
+    """
     figure = new_figure(420, 320)
     axes = figure.subplots()
     arms = list(result["arms"])
+    above = 2 * max(
+        (r["final_meta_loss"] for r in result["results"] if _is_finite(r)),
+        default=result["chance_meta_loss"],
+    )
     rng = np.random.default_rng(0)  # moves the dots apart
     for place, (arm, line) in enumerate(zip(arms, LINES, strict=False)):
         losses = [
-            r["final_meta_loss"]
+            r["final_meta_loss"] if _is_finite(r) else above
             for r in result["results"]
-            if r["arm"] == arm and r["status"] == "ok"
+            if r["arm"] == arm
         ]
-        if losses:
-            axes.boxplot(
-                [losses],
-                positions=[place],
-                widths=0.5,
-                showfliers=False,
-            )
+        axes.boxplot([losses], positions=[place], widths=0.5, showfliers=False)
         axes.plot(
             place + rng.uniform(-0.15, 0.15, len(losses)),
             losses,
@@ -165,12 +166,25 @@ def weight_norm(result: dict) -> Figure:
         for arm in arms
     ]
     axes.set_xticks(range(len(arms)), labels)
+    if not all(map(_is_finite, result["results"])):
+        axes.axhline(above, color=INK, linewidth=0.8)
+        axes.annotate(
+            "diverged",
+            (0.5, above),
+            xytext=(0, 3),
+            textcoords="offset points",
+            ha="center",
+        )
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
     axes.yaxis.set_major_formatter(_plainly)
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylabel("final meta-loss [nats]; dotted: chance")
     return figure
+
+
+def _is_finite(result: dict) -> bool:
+    return result["status"] == "ok"
 
 
 @in_theme

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gtn_tf.intervals import shown
+
 
 def few_step(result: dict) -> str:
     """Returns accuracy by number of real steps, and the speed-up."""
@@ -12,17 +14,19 @@ def few_step(result: dict) -> str:
         f"inner steps: test accuracy {_value(result)}",
         f"{'real data, steps':18}{'accuracy':>9}  95 % interval",
         *(
-            f"{row['num_steps']:18}{row['accuracy']:9.4f}  "
-            f"{_range(row['ci95'])}"
+            f"{row['num_steps']:18}{row['accuracy']:9.4f}  {shown(row['ci95'])}"
             for row in result["real"]
         ),
     ]
     if result["speed_up"] is None:
         lines.append("real data did not reach it with the steps tried")
     else:
+        # Fewer steps than the GTN's were not tried.
+        at_most = "at most " * (result["speed_up"] <= 1)
         lines.append(
-            f"real data need {result['real_steps_needed']:.0f} steps for it: "
-            f"{result['speed_up']:.1f} times as many"
+            f"real data need {at_most}{result['real_steps_needed']:.0f} steps "
+            f"for it: {result['speed_up']:.1f} times as many "
+            f"{shown(result['speed_up_ci95'], 1)}"
         )
     return "\n".join(lines)
 
@@ -32,20 +36,20 @@ def curricula(result: dict) -> str:
     lines = [
         f"{result['dataset']}: test accuracy by curriculum, over GTN seeds",
         f"{'curriculum':16}{'accuracy':>9}  {'95 % interval':17}{'seeds':>6}"
-        f"{'full - it':>11}  {'95 % interval':17}{'paper':>7}",
+        f"{'full - it':>11}  {'95 % interval':17}{'paper (MNIST)':>14}",
     ]
     for name, row in result["arms"].items():
         gap = result["differences"].get(f"full - {name}")
         paper = row["paper"]
         lines.append(
-            f"{name:16}{_mean(row):>9}  {_range(row['ci95']):17}"
+            f"{name:16}{_mean(row):>9}  {shown(row['ci95']):17}"
             f"{row['num_seeds']:6}"
             + (
-                f"{gap['mean']:+11.4f}  {_range(gap['ci95']):17}"
+                f"{gap['mean']:+11.4f}  {shown(gap['ci95']):17}"
                 if gap
                 else " " * 30
             )
-            + f"{'-' if paper is None else f'{paper:.3f}':>7}"
+            + f"{'-' if paper is None else f'{paper:.3f}':>14}"
         )
     return "\n".join(lines)
 
@@ -56,27 +60,27 @@ def weight_norm(result: dict) -> str:
         f"{result['dataset']}: final meta-loss over random hyperparameters "
         f"(chance: {result['chance_meta_loss']:.2f})",
         f"{'learner':14}{'draws':>6}{'diverged':>10}{'>= chance':>11}"
-        f"{'best':>8}{'quartiles':>24}{'std':>9}",
+        f"{'best':>8}{'quartiles (-: diverged)':>26}{'std':>9}",
     ]
     for arm, row in result["arms"].items():
         quartiles = " ".join(_number(q) for q in row["quartiles"])
         lines.append(
             f"{arm:14}{row['num_draws']:6}{_percent(row['share_diverged'])}"
             f"{_percent(row['share_no_better_than_chance']):>11}"
-            f"{_number(row['best']):>8}{quartiles:>24}"
-            f"{_number(row['std']):>9}"
+            f"{_number(row['best']):>8}{quartiles:>26}"
+            f"{_number(row['std_of_finite']):>9}"
         )
     gap = result["difference"]
     if gap is not None:
         lines.append(
             f"weight norm - plain, paired: {gap['mean']:+.3f} "
-            f"{_range(gap['ci95'])} over {gap['num_draws']} draws"
+            f"{shown(gap['ci95'])} over {gap['num_pairs']} draws"
         )
     return "\n".join(lines)
 
 
 def transfer(result: dict) -> str:
-    """Returns test accuracy by recipe and learner."""
+    """Returns accuracy by recipe and learner, +- half the 95 % interval."""
     arms = result["arms"]
     variants = list(next(iter(arms.values())))
     lines = [
@@ -84,8 +88,14 @@ def transfer(result: dict) -> str:
         " " * 18 + "".join(f"{arm:>18}" for arm in arms),
     ]
     lines += [
-        f"{name:18}" + "".join(f"{_mean(arms[arm][name]):>18}" for arm in arms)
+        f"{name:18}"
+        + "".join(f"{_spread(arms[arm][name]):>18}" for arm in arms)
         for name in variants
+    ]
+    lines += [
+        "validation accuracy, mean over all learners but the config's own:",
+        " " * 18
+        + "".join(f"{_spread(result['chosen_by'][arm]):>18}" for arm in arms),
     ]
     return "\n".join(lines)
 
@@ -95,16 +105,19 @@ def more_data(result: dict) -> str:
     lines = [
         f"{result['dataset']}: test accuracy beyond {result['num_steps']} "
         f"steps of {result['batch_size']} images",
-        f"{'source':12}{'steps':>7}{'batch':>7}{'accuracy':>10}  95 % interval",
-        *(
-            f"{row['source']:12}{row['num_steps']:7}{row['batch_size']:7}"
-            f"{row['accuracy']:10.4f}  {_range(row['ci95'])}"
-            for row in result["sizes"]
-        ),
+        f"{'source':12}{'steps':>7}{'batch':>7}{'accuracy':>10}  "
+        f"{'95 % interval':18}{'it - real, paired':>17}",
     ]
+    for row in result["sizes"]:
+        gap = row.get("minus_real")
+        lines.append(
+            f"{row['source']:12}{row['num_steps']:7}{row['batch_size']:7}"
+            f"{row['accuracy']:10.4f}  {shown(row['ci95']):18}"
+            + (f"{gap['mean']:+.4f} {shown(gap['ci95'])}" if gap else "")
+        )
     for name, rows in result["ensembles"].items():
         found = ", ".join(
-            f"{row['num_learners']}: {row['accuracy']:.4f}" for row in rows
+            f"{row['num_learners']}: {_spread(row, 'accuracy')}" for row in rows
         )
         lines.append(f"ensembles on {name}: {found}")
     return "\n".join(lines)
@@ -121,11 +134,20 @@ TABLES: dict[str, Callable[[dict], str]] = {
 
 
 def _value(row: dict) -> str:
-    return f"{row['accuracy']:.4f} {_range(row['ci95'])}"
+    return f"{row['accuracy']:.4f} {shown(row['ci95'])}"
 
 
 def _mean(row: dict) -> str:
     return "-" if row["mean"] is None else f"{row['mean']:.4f}"
+
+
+def _spread(row: dict, key: str = "mean") -> str:
+    if row[key] is None:
+        return "-"
+    half = ""
+    if row["ci95"] is not None:
+        half = f" +-{(row['ci95'][1] - row['ci95'][0]) / 2:.4f}"
+    return f"{row[key]:.4f}{half}"
 
 
 def _number(value: float | None) -> str:
@@ -134,7 +156,3 @@ def _number(value: float | None) -> str:
 
 def _percent(value: float | None) -> str:
     return f"{'-' if value is None else f'{value:.0%}':>10}"
-
-
-def _range(ci95: list | tuple | None) -> str:
-    return "-" if ci95 is None else f"[{ci95[0]:.4f}, {ci95[1]:.4f}]"

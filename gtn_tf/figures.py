@@ -23,7 +23,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from gtn_tf.metrics import write_atomically
+from gtn_tf.json_files import write_atomically
 
 
 class Style(NamedTuple):

@@ -12,7 +12,6 @@ from typing import NamedTuple
 import tensorflow as tf
 from ml_collections import config_dict
 
-from gtn_tf.baselines import Source
 from gtn_tf.evaluation import (
     fresh_learner_accuracies,
     fresh_learner_accuracy,
@@ -20,9 +19,11 @@ from gtn_tf.evaluation import (
 )
 from gtn_tf.gtn import SyntheticData
 from gtn_tf.inner_problem import InnerProblem
-from gtn_tf.metrics import to_json
+from gtn_tf.interrupts import stoppable
+from gtn_tf.json_files import to_json
 from gtn_tf.real_batches import RealData
 from gtn_tf.seeds import Purpose, fold, root_seed
+from gtn_tf.sources import Source
 
 
 class Trained(NamedTuple):
@@ -97,10 +98,16 @@ class FreshLearners:
         return Trained(accuracies, seconds)
 
     def final_accuracies(self, source: Source, number: int) -> list[float]:
-        """Returns test accuracies after the last step of learners 0, 1, .."""
+        """Returns accuracies after the last step of learners 0, 1, ..
+
+        Raises:
+          Stopped: by a signal.
+        """
         found = []
-        for index in range(number):
-            seed = fold(self._root, index)
-            data = source.synthesize(seed)
-            found.append(float(self._test_the_last(data, seed)))
+        with stoppable() as check_signals:
+            for index in range(number):
+                check_signals()
+                seed = fold(self._root, index)
+                data = source.synthesize(seed)
+                found.append(float(self._test_the_last(data, seed)))
         return found

@@ -2,7 +2,7 @@
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager
@@ -31,3 +31,26 @@ def catch_signals() -> Iterator[list[int]]:
 def exit_code(caught: list[int]) -> int:
     """Returns the exit code of a run that one of these signals stopped."""
     return 128 + caught[0]
+
+
+class Stopped(Exception):
+    """Work was stopped by a signal; holds the exit code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[Callable[[], None]]:
+    """Yields what raises `Stopped` once SIGTERM or SIGINT has come.
+
+    To be called between two pieces of work, each of which is kept.
+    """
+    with catch_signals() as caught:
+
+        def check() -> None:
+            if caught:
+                raise Stopped(exit_code(caught))
+
+        yield check

@@ -12,6 +12,16 @@ import numpy as np
 from scipy import stats
 
 
+def shown(ci95: Sequence[float] | None, num_digits: int = 4) -> str:
+    """Returns an interval as text, '-' where there is none."""
+    if ci95 is None:
+        return "-"
+    low, high = (
+        "-" if bound is None else f"{bound:.{num_digits}f}" for bound in ci95
+    )
+    return f"[{low}, {high}]"
+
+
 class Interval(NamedTuple):
     """A mean and how far it can be trusted.
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from gtn_tf.figures import save_figure
-from gtn_tf.metrics import write_atomically
+from gtn_tf.json_files import write_atomically
 
 _SEPARATOR = 2  # pixels
 _WHITE, _BLANK = 255, 232

@@ -1,7 +1,7 @@
-"""Results that are kept in the repository, and the README's tables of them.
+"""Results that are kept in the repository, and the pages made of them.
 
     python -m gtn_tf.records keep WORKDIR NAME    # -> docs/results/NAME/
-    python -m gtn_tf.records table                # rewrites README.md
+    python -m gtn_tf.records table    # -> README.md and docs/results/README.md
 
 Kept are evaluation.json, config.json and result.json of each experiment, with
 their figures, and the exported curriculum in half precision if that is under
@@ -17,15 +17,25 @@ from pathlib import Path
 
 import numpy as np
 
-from gtn_tf.checkpoints import read_json, write_json
+from gtn_tf.experiment_tables import TABLES
 from gtn_tf.figures import SOURCES
-from gtn_tf.metrics import read_rows, validation_curve, write_atomically
+from gtn_tf.intervals import shown
+from gtn_tf.json_files import read_json, write_atomically, write_json
+from gtn_tf.row_log import read_rows, validation_curve
 from gtn_tf.types import InputError, one_line
 
 _MOST_BYTES = 5_000_000
 _BEGIN = "<!-- results: written by `make results` -->"
 _END = "<!-- end of results -->"
 _SIGNIFICANT = 5  # digits of what is kept
+_EXPERIMENTS_HEAD = """\
+# Experiments
+
+The supervised experiments of the paper, as
+`--mode=evaluate --config.evaluation.experiment=NAME` printed them; intervals
+are over GTN seeds, or over fresh learners of one GTN where a table names none.
+Written by `make results` from the JSON files beside it. What was tried to make
+meta-training better: [meta_training.md](meta_training.md)."""
 
 
 def keep(workdir: Path, folder: Path) -> None:
@@ -43,6 +53,8 @@ def keep(workdir: Path, folder: Path) -> None:
             "--mode=evaluate first"
         )
     folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.iterdir():
+        old.unlink()
     if (workdir / "config.json").exists():
         config = read_json(workdir / "config.json")
         config.get("dataset", {})["data_dir"] = None  # of one machine
@@ -108,9 +120,7 @@ def _table(folder: Path) -> str:
         f"steps of {evaluation['inner_batch_size']} images; "
         f"{training['meta_steps']} meta-steps in "
         f"{_duration(training['seconds'])}, one GTN seed; "
-        f"{environment.get('num_cores', '-')} core(s), "
-        f"{environment.get('cpu', '-')}, TF {environment['tensorflow']}, "
-        f"commit {environment.get('commit') or '-'}.",
+        f"{_hardware(environment)}",
         "",
         f"| source | accuracy, 95 % interval | {own} - source, paired | set-up "
         "| how |",
@@ -124,16 +134,12 @@ def _table(folder: Path) -> str:
 def _row(evaluation: dict, name: str, difference: str | None) -> str:
     source = evaluation["sources"][name]
     found = evaluation["differences"].get(difference)
-    gap = f"{found['mean']:+.3f} {_range(found['ci95'])}" if found else ""
+    gap = f"{found['mean']:+.3f} {shown(found['ci95'], 3)}" if found else ""
     return (
         f"| {SOURCES[name].label} "
-        f"| {source['accuracy']:.3f} {_range(source['ci95'])} | {gap} "
+        f"| {source['accuracy']:.3f} {shown(source['ci95'], 3)} | {gap} "
         f"| {_duration(source['setup_seconds'])} | {source['how']} |"
     )
-
-
-def _range(ci95: list | None) -> str:
-    return "-" if ci95 is None else f"[{ci95[0]:.3f}, {ci95[1]:.3f}]"
 
 
 def _duration(seconds: float) -> str:
@@ -156,14 +162,50 @@ def with_tables(text: str, folder: Path) -> str:
     return f"{head}{_BEGIN}\n{tables(folder)}\n{_END}{tail}"
 
 
+def experiments_page(folder: Path) -> str:
+    """Returns docs/results/README.md: every kept experiment as printed."""
+    parts = [_EXPERIMENTS_HEAD]
+    for path in sorted(folder.glob("*/*.json")):
+        result = read_json(path)
+        if isinstance(result, dict) and "experiment" in result:
+            parts.append(_experiment(path, result))
+    return "\n\n".join(parts) + "\n"
+
+
+def _experiment(path: Path, result: dict) -> str:
+    name, environment = result["experiment"], result["environment"]
+    figure = f"{path.parent.name}/{name}.png"
+    trials = result.get("results", [])
+    seconds = sum(trial["seconds"] for trial in trials)
+    of_trials = (
+        f"{len(trials)} meta-trainings in {_duration(seconds)}; "
+        if trials
+        else ""
+    )
+    return (
+        f"## `{name}`, config `{path.parent.name}`\n\n"
+        f"{of_trials}{_hardware(environment)}\n\n"
+        f"![{name}]({figure})\n\n```\n{TABLES[name](result)}\n```"
+    )
+
+
+def _hardware(environment: dict) -> str:
+    return (
+        f"{environment.get('num_cores', '-')} core(s), "
+        f"{environment.get('cpu', '-')}, TF {environment['tensorflow']}, "
+        f"commit {environment.get('commit') or '-'}."
+    )
+
+
 def _keep(workdir: str, name: str) -> None:
     keep(Path(workdir), Path("docs/results") / name)
 
 
 def _rewrite() -> None:
-    page = Path("README.md")
-    text = with_tables(page.read_text(), Path("docs/results"))
+    page, folder = Path("README.md"), Path("docs/results")
+    text = with_tables(page.read_text(), folder)
     write_atomically(page, text.encode())
+    write_atomically(folder / "README.md", experiments_page(folder).encode())
 
 
 _COMMANDS: dict[str, Callable[..., None]] = {"keep": _keep, "table": _rewrite}

@@ -12,9 +12,8 @@ from pathlib import Path
 
 from ml_collections import config_dict
 
-from gtn_tf.checkpoints import check_workdir
 from gtn_tf.config import FIELDS, default_config, flatten, validate
-from gtn_tf.metrics import say, to_json, write_atomically
+from gtn_tf.json_files import to_json, write_atomically
 from gtn_tf.page import (
     ABSENT,
     Html,
@@ -25,6 +24,7 @@ from gtn_tf.page import (
     section,
     table,
 )
+from gtn_tf.progress import say
 from gtn_tf.report_evaluation import evaluation_section
 from gtn_tf.report_experiments import experiments_section
 from gtn_tf.report_header import header, title
@@ -33,6 +33,7 @@ from gtn_tf.report_search import search_section
 from gtn_tf.report_training import curriculum_section, meta_training_section
 from gtn_tf.results import Results, has_run, read_results
 from gtn_tf.types import InputError
+from gtn_tf.workdir import check_workdir
 
 _EXPERIMENT = "--config.evaluation.experiment"
 

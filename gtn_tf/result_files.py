@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gtn_tf.checkpoints import read_json
+from gtn_tf.json_files import read_json
 from gtn_tf.types import InputError
 
 Expected = dict[str, Any] | Callable[[Any], bool]

@@ -11,7 +11,6 @@ import numpy as np
 from gtn_tf.config import flatten
 from gtn_tf.config_keys.choices import EXPERIMENTS
 from gtn_tf.figures import SOURCES
-from gtn_tf.metrics import read_rows
 from gtn_tf.result_files import (
     are_numbers,
     damaged,
@@ -23,6 +22,7 @@ from gtn_tf.result_files import (
     read_checked,
     read_object,
 )
+from gtn_tf.row_log import read_rows
 from gtn_tf.search_results import SearchResults, read_search
 from gtn_tf.types import InputError, one_line
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gtn_tf.checkpoints import read_json
+from gtn_tf.json_files import read_json
 from gtn_tf.types import Batch, InputError, one_line
 
 FORMAT_VERSION = 1

@@ -3,7 +3,7 @@
 import json
 import math
 
-from gtn_tf.metrics import to_json
+from gtn_tf.json_files import to_json
 
 
 def _row(mean, **more):
@@ -19,7 +19,8 @@ def _row(mean, **more):
 
 
 def _size(source, steps, batch, accuracy):
-    return {
+    gap = {"minus_real": {"mean": 0.1357, "ci95": (0.1, 0.2)}}
+    return (gap if source == "sample" else {}) | {
         "source": source,
         "num_steps": steps,
         "batch_size": batch,
@@ -51,7 +52,9 @@ _PARTS = {
             for n, a in ((2, 0.4), (4, 0.6), (8, 0.8))
         ],
         "real_steps_needed": 5.6569,
+        "real_steps_needed_ci95": [4.2, None],
         "speed_up": 2.8284,
+        "speed_up_ci95": [2.1, None],
         "evaluation": {
             "sources": {
                 "gtn": {
@@ -68,7 +71,7 @@ _PARTS = {
         }
         | {"fixed_noise": _row(None, paper=None)},
         "differences": {
-            "full - none": {"mean": 0.1234, "ci95": None, "num_seeds": 1}
+            "full - none": {"mean": 0.1234, "ci95": None, "num_pairs": 1}
         },
         "results": [_trial(name, p) for name in _CURRICULA for p in (0, 1)],
     },
@@ -81,11 +84,11 @@ _PARTS = {
                 "share_no_better_than_chance": share,
                 "best": 0.5,
                 "quartiles": [0.6, 0.7891, 0.9],
-                "std": 0.1,
+                "std_of_finite": 0.1,
             }
             for arm, share in (("weight_norm", 0.0), ("plain", 1 / 3))
         },
-        "difference": {"mean": -0.3456, "ci95": (-1, 0.5), "num_draws": 2},
+        "difference": {"mean": -0.3456, "ci95": (-1, 0.5), "num_pairs": 2},
         "results": [
             *(_trial("weight_norm", i, 0.5 + i) for i in range(3)),
             *(_trial("plain", i, loss) for i, loss in enumerate((1, 2, None))),
@@ -94,6 +97,7 @@ _PARTS = {
     "transfer": {
         "own": "mlp",
         "pool": ["mlp"],
+        "chosen_by": {"own": _row(0.6543), "pool": _row(None)},
         "arms": {
             arm: {"mlp": _row(0.8765), "conv2_pool": _row(None)}
             for arm in ("own", "pool")
@@ -113,8 +117,8 @@ _PARTS = {
         ],
         "ensembles": {
             "repeat": [
-                {"num_learners": 1, "accuracy": 0.6},
-                {"num_learners": 2, "accuracy": 0.65},
+                {"num_learners": 1, "accuracy": 0.6, "ci95": (0.5, 0.7)},
+                {"num_learners": 2, "accuracy": 0.65, "ci95": None},
             ]
         },
     },

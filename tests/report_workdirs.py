@@ -6,7 +6,7 @@ import json
 import numpy as np
 import tiny
 
-from gtn_tf.metrics import to_json
+from gtn_tf.json_files import to_json
 
 HOSTILE = '</style><script>alert("1")</script>&amp;' + "\ud800" + "long" * 80
 

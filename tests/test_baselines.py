@@ -1,4 +1,6 @@
 import json
+import os
+import signal
 from types import SimpleNamespace
 
 import numpy as np
@@ -6,8 +8,10 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from gtn_tf import baselines, data
+from gtn_tf import baselines, constant_rates, data, sources
+from gtn_tf.interrupts import Stopped
 from gtn_tf.seeds import Purpose, fold, root_seed
+from gtn_tf.types import InputError
 
 _SEED = root_seed(3)
 
@@ -23,12 +27,12 @@ def setting(digits, tmp_path):
     config.evaluation.tuning_learning_rates = (1e-4, 0.3)
     config.evaluation.tuning_momenta = (0.0, 0.5)
     config.evaluation.tuning_num_learners = 2
-    return baselines.build_setting(config, tmp_path, digits)
+    return sources.build_setting(config, tmp_path, digits)
 
 
 def _with(setting, digits, **sizes):
     setting.config.update_from_flattened_dict(sizes)
-    return baselines.build_setting(setting.config, setting.workdir, digits)
+    return sources.build_setting(setting.config, setting.workdir, digits)
 
 
 def test_real_tuned_draws_what_source_real_draws(setting, digits):
@@ -38,14 +42,14 @@ def test_real_tuned_draws_what_source_real_draws(setting, digits):
     setting.config.source = "real"
     gtn = build_gtn(setting.config, setting.train)
     expected = gtn.synthesize(gtn.read(), _SEED)
-    images, labels = baselines._draw_real(setting)(_SEED)
+    images, labels = constant_rates.draw_real(setting)(_SEED)
     np.testing.assert_array_equal(images, expected.images)
     np.testing.assert_array_equal(labels, expected.labels)
 
 
 def test_real_subset_holds_each_image_once_with_its_label(setting, digits):
-    images, labels = baselines._draw_subset(setting)(_SEED)
-    again, _ = baselines._draw_subset(setting)(fold(_SEED, 1))
+    images, labels = constant_rates.draw_subset(setting)(_SEED)
+    again, _ = constant_rates.draw_subset(setting)(fold(_SEED, 1))
     np.testing.assert_array_equal(images, again)
     pixels = np.rint(
         (images * np.array(digits.std) + np.array(digits.mean)) * 255
@@ -65,7 +69,7 @@ def test_real_subset_larger_than_the_data_repeats_images(setting, digits):
     large = _with(
         setting, digits, **{"inner.num_steps": 3, "inner.batch_size": 1000}
     )
-    images, labels = baselines._draw_subset(large)(_SEED)
+    images, labels = constant_rates.draw_subset(large)(_SEED)
     flat = images.numpy().reshape(3000, -1)
     counts = np.unique(flat, axis=0, return_counts=True)[1]
     assert len(counts) > 950
@@ -74,8 +78,8 @@ def test_real_subset_larger_than_the_data_repeats_images(setting, digits):
 
 
 def test_noise_knows_nothing_of_labels_or_learners(setting):
-    images, labels = baselines._draw_noise(setting)(_SEED)
-    other, _ = baselines._draw_noise(setting)(fold(_SEED, 1))
+    images, labels = constant_rates.draw_noise_images(setting)(_SEED)
+    other, _ = constant_rates.draw_noise_images(setting)(fold(_SEED, 1))
     np.testing.assert_array_equal(images, other)
     assert images.shape == (2, 10, 8, 8, 1)
     assert abs(float(tf.reduce_mean(images))) < 0.1
@@ -128,11 +132,11 @@ def _meta_trained(setting, monkeypatch, outcomes):
     def pretrain(config, folder):
         seen.append((config, folder))
         accuracy = outcomes[config.meta.learning_rate]
-        if accuracy is None:
-            raise baselines.DivergenceError("meta_loss is nan")
         folder.mkdir(parents=True)
         row = {"step": 8, "validation_accuracy": accuracy, "seconds": 2.5}
         (folder / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+        if accuracy is None:
+            raise baselines.DivergenceError("meta_loss is nan")
         return 0
 
     monkeypatch.setattr(baselines, "pretrain", pretrain)
@@ -160,7 +164,7 @@ def test_the_best_meta_training_by_validation_is_taken(setting, monkeypatch):
     assert name == config.source == "distillation"
     assert config.meta.learning_rate == 0.1
     assert config.curriculum.name == "full"
-    assert seconds == 5.0  # of both, the best and the other
+    assert seconds == 7.5  # of all, the one that diverged too
     assert "0.1 of 3" in how
     # What else may differ from the GTN's config: where it writes, how much.
     for trial, _ in seen:
@@ -175,8 +179,38 @@ def test_a_baseline_that_always_diverges_says_so(setting, monkeypatch):
         _meta_trained(setting, monkeypatch, {1.0: None})
 
 
+def test_a_baseline_of_other_meta_steps_is_refused(setting, monkeypatch):
+    setting.config.meta.num_steps = 9  # the fake has done 8
+    with pytest.raises(InputError, match="8 meta-steps; expected 9"):
+        _meta_trained(setting, monkeypatch, {1.0: 0.5})
+
+
+def test_a_stopped_tuning_goes_on(setting, monkeypatch):
+    measure, calls = constant_rates._mean_accuracy, []
+
+    def counted(synthesize, rate, momentum, setting):
+        calls.append((rate, momentum))
+        if len(calls) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return measure(synthesize, rate, momentum, setting)
+
+    monkeypatch.setattr(constant_rates, "_mean_accuracy", counted)
+    tune = baselines.BASELINES["noise"]
+    with pytest.raises(Stopped) as stopped:
+        tune(setting)
+    assert stopped.value.code == 128 + signal.SIGTERM
+    path = setting.workdir / "baselines" / "noise" / "tuning.json"
+    before = json.loads(path.read_text())
+    assert len(before["grid"]) == 2
+    source = tune(setting)
+    after = json.loads(path.read_text())
+    assert after["grid"][:2] == before["grid"]
+    assert calls == [tuple(row[:2]) for row in after["grid"]]
+    assert source.setup_seconds == after["seconds"] > before["seconds"]
+
+
 def test_a_stopped_meta_training_stops_the_evaluation(setting, monkeypatch):
     monkeypatch.setattr(baselines, "pretrain", lambda *_: 143)
-    with pytest.raises(baselines.Stopped) as stopped:
+    with pytest.raises(Stopped) as stopped:
         baselines.BASELINES["real"](setting)
     assert stopped.value.code == 143

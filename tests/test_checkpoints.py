@@ -1,6 +1,5 @@
 import json
 import logging
-import math
 import os
 import shutil
 import subprocess
@@ -11,19 +10,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny
 
-from gtn_tf.checkpoints import (
-    Checkpoints,
-    check_same_config,
-    check_workdir,
-    claim_workdir,
-    read_json,
-    write_json,
-)
-from gtn_tf.config import default_config
+from gtn_tf.checkpoints import Checkpoints
 from gtn_tf.types import InputError
-
-ONE_LINE = r"\A[^;\n]+; [^;\n]+; [^;\n]+\Z"
 
 
 def variable_run(directory, max_to_keep=3, size=3):
@@ -215,7 +205,7 @@ def test_max_to_keep_of_one_never_removes_what_was_just_saved(tmp_path):
     _, checkpoints = variable_run(tmp_path, max_to_keep=1)
     checkpoints.save(5)
     assert steps_on_disk(tmp_path) == [5]
-    with pytest.raises(InputError, match=ONE_LINE):
+    with pytest.raises(InputError, match=tiny.ONE_LINE):
         variable_run(tmp_path, max_to_keep=0)
 
 
@@ -224,7 +214,7 @@ def test_only_damaged_checkpoints_are_an_input_error(tmp_path):
     for step in (1, 2):
         os.truncate(data(tmp_path, step), 5)
     weights, checkpoints = variable_run(tmp_path)
-    with pytest.raises(InputError, match=ONE_LINE) as info:
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as info:
         checkpoints.restore_latest()
     assert "ckpt-1.index" in str(info.value)
     assert "ckpt-2.index" in str(info.value)
@@ -439,166 +429,3 @@ def test_mirrored_devices_save_and_restore(tmp_path):
     # two replicas.
     moment = optimizer.variables[-2].numpy()
     np.testing.assert_allclose(moment, [0.2, 0.4], rtol=1e-6)
-
-
-def test_claim_is_exclusive_and_names_the_holder(tmp_path):
-    workdir = tmp_path / "a" / "b"
-    with (
-        claim_workdir(workdir),
-        pytest.raises(InputError, match=ONE_LINE) as info,
-        claim_workdir(workdir),
-    ):
-        pass
-    assert (
-        f"workdir '{workdir}' is in use by another run (pid {os.getpid()})"
-        in (str(info.value))
-    )
-    with claim_workdir(workdir):
-        pass
-
-
-def test_the_lock_of_a_killed_process_is_free(tmp_path):
-    code = (
-        "import sys, time\n"
-        "from gtn_tf.checkpoints import claim_workdir\n"
-        "with claim_workdir(sys.argv[1]):\n"
-        "    print('held', flush=True)\n"
-        "    time.sleep(60)\n"
-    )
-    command = [sys.executable, "-c", code, tmp_path]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        assert process.stdout.readline() == b"held\n"
-        with (
-            pytest.raises(InputError, match=f"pid {process.pid}"),
-            claim_workdir(tmp_path),
-        ):
-            pass
-        process.kill()
-    with claim_workdir(tmp_path):
-        assert (tmp_path / ".lock").read_text() == f"{os.getpid()}\n"
-
-
-def test_a_workdir_that_cannot_be(tmp_path):
-    (tmp_path / "file").write_text("")
-    for workdir in (
-        tmp_path / "file",
-        tmp_path / "file" / "below",
-        "/proc/nowhere",
-        "/proc",
-    ):
-        with (
-            pytest.raises(InputError, match=ONE_LINE) as info,
-            claim_workdir(workdir),
-        ):
-            pass
-        assert str(workdir) in str(info.value)
-
-
-def test_errors_inside_the_claim_pass_through(tmp_path):
-    with pytest.raises(OSError, match="inner"), claim_workdir(tmp_path):
-        raise OSError("inner")
-
-
-def test_json_round_trip(tmp_path):
-    path = tmp_path / "a.json"
-    write_json(path, {"b": (1, 2), "a": math.nan, "c": np.float32(0.5)})
-    assert path.read_text() == (
-        '{\n  "b": [\n    1,\n    2\n  ],\n  "a": null,\n  "c": 0.5\n}\n'
-    )
-    assert read_json(path) == {"b": [1, 2], "a": None, "c": 0.5}
-    with pytest.raises(TypeError):
-        write_json(path, {"x": object()})
-    assert read_json(path)["c"] == 0.5
-
-
-@pytest.mark.parametrize("content", [b"", b'{"a": 1', b"\xff\xfe\0", b"{'a'}"])
-def test_damaged_json(tmp_path, content):
-    path = tmp_path / "a.json"
-    path.write_bytes(content)
-    with pytest.raises(InputError, match=ONE_LINE) as info:
-        read_json(path)
-    assert str(path) in str(info.value)
-
-
-def test_absent_json(tmp_path):
-    for path in (tmp_path / "none.json", tmp_path):
-        with pytest.raises(InputError, match=ONE_LINE):
-            read_json(path)
-
-
-CONFIG = {
-    "seed": 1,
-    "data": None,
-    "meta": {"num_steps": 10, "num_learners": 2},
-    "learner": {"widths": (8, (4, 16))},
-    "evaluation": {"sources": ["gtn"]},
-    "evaluation_mode": "fast",
-    "empty": {},
-}
-
-
-def changed(**changes):
-    config = json.loads(json.dumps(CONFIG))
-    for key, value in changes.items():
-        *path, last = key.split("__")
-        place = config
-        for part in path:
-            place = place[part]
-        place[last] = value
-    return config
-
-
-def test_same_config_as_read_back():
-    check_same_config(json.loads(json.dumps(CONFIG)), CONFIG, ())
-
-
-def test_every_key_that_differs_is_named_with_both_values():
-    config = changed(seed=2, meta__num_learners=4, learner__widths=[8, [4, 17]])
-    with pytest.raises(InputError, match=ONE_LINE) as info:
-        check_same_config(CONFIG, config, ())
-    message = str(info.value)
-    assert "seed=2 (saved: 1)" in message
-    assert "meta.num_learners=4 (saved: 2)" in message
-    assert "learner.widths=[8, [4, 17]] (saved: [8, [4, 16]])" in message
-    assert "num_steps" not in message
-
-
-def test_keys_of_one_side_only_differ():
-    config = changed(meta__new=None)
-    del config["data"]
-    with pytest.raises(InputError, match=ONE_LINE) as info:
-        check_same_config(CONFIG, config, ())
-    assert "meta.new=None (saved: absent)" in str(info.value)
-    assert "data=absent (saved: None)" in str(info.value)
-
-
-def test_what_may_change():
-    config = changed(meta__num_steps=20, evaluation__sources=["real"])
-    check_same_config(CONFIG, config, {"meta.num_steps", "evaluation"})
-    with pytest.raises(InputError, match=r"meta\.num_steps=20"):
-        check_same_config(CONFIG, config, ["evaluation", "meta.num"])
-    # A prefix is a whole part of the key.
-    with pytest.raises(InputError, match="evaluation_mode='slow'"):
-        check_same_config(
-            CONFIG, changed(evaluation_mode="slow"), ["evaluation"]
-        )
-
-
-def _workdir_begun_without(key, folder):
-    config = default_config()
-    *groups, name = key.split(".")
-    saved = config.to_dict()
-    node = saved
-    for group in groups:
-        node = node[group]
-    del node[name]
-    write_json(folder / "config.json", {**saved, "environment": {}})
-    return config
-
-
-def test_a_workdir_older_than_a_key_has_its_default(tmp_path):
-    config = _workdir_begun_without("generator.rematerialize", tmp_path)
-    check_workdir(config, tmp_path)
-    config.generator.rematerialize = True
-    with pytest.raises(InputError, match=r"rematerialize=True \(saved: False"):
-        check_workdir(config, tmp_path)

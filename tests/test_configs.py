@@ -8,7 +8,7 @@ import tiny
 from gtn_tf.config import validate
 from gtn_tf.config_keys.choices import DATASETS
 from gtn_tf.config_keys.families import learner_names, learner_widths
-from gtn_tf.metrics import read_rows
+from gtn_tf.row_log import read_rows
 
 _FOLDER = Path(__file__).parents[1] / "configs"
 _NAMES = sorted(p.stem for p in _FOLDER.glob("*.py") if p.stem != "__init__")

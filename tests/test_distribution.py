@@ -7,7 +7,7 @@ import tensorflow as tf
 import tiny
 
 from gtn_tf.distribution import should_jit
-from gtn_tf.metrics import read_rows
+from gtn_tf.row_log import read_rows
 
 _STEP = 10  # where a run changes devices
 _LEARNERS = (

@@ -16,9 +16,10 @@ from gtn_tf import experiment_figures, experiment_tables
 from gtn_tf.assembly import build_learner, check_learners
 from gtn_tf.config import validate
 from gtn_tf.config_keys.choices import EXPERIMENTS
-from gtn_tf.experiments import more_data, transfer, trials
+from gtn_tf.config_keys.choices import INITIALIZERS as INITIALIZER_NAMES
+from gtn_tf.experiments import more_data, transfer, trials, weight_norm
 from gtn_tf.experiments.catalog import EXPERIMENTS as CATALOG
-from gtn_tf.experiments.few_step import steps_to_reach
+from gtn_tf.experiments.few_step import bootstrap_steps, steps_to_reach
 from gtn_tf.experiments.seed_statistics import (
     difference,
     mean_test_accuracy,
@@ -73,9 +74,8 @@ def test_killed_goes_on_and_again_only_draws(tmp_path):
         assert trial["status"] == "ok"
         assert {k: trial["asked"][k] for k in drawn} == drawn
         assert trial["asked"]["meta.global_clipnorm"] is None
-        rows = trial["final_meta_loss"]
-        assert result["arms"][trial["arm"]]["best"] == rows
-        assert len(trial["test_accuracies"]) == 2
+        loss = trial["final_meta_loss"]
+        assert result["arms"][trial["arm"]]["best"] == loss
     assert normalised["asked"]["learner.weight_norm"]
     assert not plain["asked"]["learner.weight_norm"]
     (folder / "figure.png").unlink()
@@ -93,6 +93,48 @@ def test_killed_goes_on_and_again_only_draws(tmp_path):
     (tmp_path / "config.json").unlink()
     done = tiny.run_main(tmp_path, *other)
     tiny.assert_one_line(done, 2, "inner.num_steps=2", "expected 1")
+
+
+class _FewRecipes:
+    """A hook: `transfer` has two recipes and two learners."""
+
+    def __call__(self):
+        recipes, make_variants = transfer.recipes, transfer.make_variants
+        transfer.recipes = lambda *sizes: {
+            name: recipes(*sizes)[name] for name in ("own", "real")
+        }
+        transfer.make_variants = lambda *sizes: {
+            name: make_variants(*sizes)[name]
+            for name in ("mlp", "plain layers")
+        }
+
+
+@pytest.mark.slow
+def test_transfer_from_the_command_line(tmp_path):
+    done = tiny.run_main(
+        tmp_path,
+        "--mode=evaluate",
+        "--config.evaluation.experiment=transfer",
+        "--config.evaluation.num_seeds=2",
+        "--config.evaluation.num_learners=3",
+        hook=_FewRecipes(),
+    )
+    assert done.code == 0, done
+    folder = tmp_path / "experiments" / "transfer"
+    result = json.loads((folder / "result.json").read_text())
+    assert experiment_tables.transfer(result) in done.errors
+    assert _is_drawn(folder / "figure.png")
+    for arm in ("own", "real"):
+        found = [r for r in result["results"] if r["arm"] == arm]
+        for split, part in (
+            ("test", result["arms"][arm]["plain layers"]),
+            ("validation", result["chosen_by"][arm]),
+        ):
+            values = [r[f"{split}_accuracies_on"] for r in found]
+            means = [np.mean(v["plain layers"]) for v in values]
+            assert part["mean"] == pytest.approx(np.mean(means))
+            assert len(values[0]["mlp"]) == 3
+            assert values[0]["mlp"] != values[0]["plain layers"]
 
 
 @pytest.mark.slow
@@ -114,16 +156,34 @@ def test_from_the_command_line(tmp_path, name):
     result = json.loads((folder / "result.json").read_text())
     assert experiment_tables.TABLES[name](result) in done.errors
     assert _is_drawn(folder / "figure.png")
+    if name == "few_step":
+        own = result["evaluation"]["sources"]["gtn"]["accuracies"]
+        assert result["accuracy"] == pytest.approx(np.mean(own))
+    done = tiny.run_main(
+        tmp_path,
+        "--mode=evaluate",
+        "--config.evaluation.sources=('gtn',)",
+        "--config.evaluation.num_learners=2",
+    )
+    assert done.code == 0, done
+    evaluation = json.loads((tmp_path / "evaluation.json").read_text())
+    own = evaluation["sources"]["gtn"]["accuracies"]
+    if name == "more_data":
+        (repeated,) = (
+            row
+            for row in result["sizes"]
+            if row["source"] == "repeat" and row["num_steps"] == 2
+        )
+        # The same learners on the same curriculum.
+        assert repeated["accuracies"] == pytest.approx(own)
     if name == "curricula":
-        values = [
-            np.mean(r["test_accuracies"])
-            for r in result["results"]
-            if r["arm"] == "full"
-        ]
+        full = [r for r in result["results"] if r["arm"] == "full"]
+        values = [np.mean(r["test_accuracies"]) for r in full]
         assert result["arms"]["full"]["mean"] == pytest.approx(np.mean(values))
         # Seed 0 of `full` is the workdir's own GTN.
-        own = tiny.values_of(tmp_path)
-        assert tiny.values_of(folder / "full" / "0" / "run") == own
+        expected = tiny.values_of(tmp_path)
+        assert tiny.values_of(folder / "full" / "0" / "run") == expected
+        assert full[0]["test_accuracies"] == pytest.approx(own)
 
 
 def test_needs_a_gtn(tmp_path):
@@ -136,11 +196,49 @@ def test_needs_a_gtn(tmp_path):
         tiny.assert_one_line(done, 2, "holds no GTN")
 
 
-def test_a_trial_of_another_process_is_left_to_it(tmp_path, capsys):
-    (trial,) = trials.make_trials(_config(num_seeds=1), {"arm": {}})
-    with tiny.held_by_another_process(tmp_path / "arm" / "0"):
-        assert trials.run_trials([trial], tmp_path, None) == []
+def test_a_trial_of_another_process_is_left_to_it(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(trials, "pretrain", _write_a_row)
+    asked = trials.make_trials(_config(num_seeds=2), {"arm": {}})
+    with (
+        tiny.held_by_another_process(tmp_path / "arm" / "0"),
+        pytest.raises(trials.LeftToOthersError, match=r"1 of 2 .*arm/0"),
+    ):
+        trials.run_trials(asked, tmp_path, None)
     assert "another process has it" in capsys.readouterr().err
+    found = trials.run_trials(asked, tmp_path, None)
+    assert [r["pair"] for r in found] == [0, 1]
+
+
+def _write_a_row(config, workdir):
+    workdir.mkdir(parents=True)
+    row = {"step": 8, "final_meta_loss": 2.0, "seconds": 3.0}
+    (workdir / "metrics.jsonl").write_text(json.dumps(row) + "\n")
+    return 0
+
+
+def test_a_trial_older_than_a_key_has_its_default(tmp_path, monkeypatch):
+    monkeypatch.setattr(trials, "pretrain", _write_a_row)
+    (trial,) = trials.make_trials(_config(num_seeds=1), {"arm": {}})
+    trials.run_trials([trial], tmp_path, None)
+    path = tmp_path / "arm" / "0" / "result.json"
+    result = json.loads(path.read_text())
+    del result["asked"]["inner.truncation_window"]
+    path.write_text(json.dumps(result))
+    assert trials.run_trials([trial], tmp_path, None) == [result]
+    del result["asked"]["inner.num_steps"]  # 2 is not the default
+    path.write_text(json.dumps(result))
+    with pytest.raises(InputError, match=r"inner\.num_steps"):
+        trials.run_trials([trial], tmp_path, None)
+
+
+def test_no_trial_begins_before_all_are_valid(tmp_path):
+    arms = {"good": {}, "bad": {"inner.num_steps": 0}}
+    asked = trials.make_trials(_config(num_seeds=1), arms)
+    with pytest.raises(InputError, match=r"inner\.num_steps"):
+        trials.run_trials(asked, tmp_path, None)
+    assert not list(tmp_path.iterdir())
 
 
 def test_divergence_is_a_result(tmp_path, monkeypatch):
@@ -206,7 +304,7 @@ def test_statistics_of_hand_made_results():
     assert found["ci95"] == pytest.approx((0.7 - half, 0.7 + half))
     gap = difference(results, "a", "b", mean_test_accuracy)
     assert gap["mean"] == pytest.approx(0.1)
-    assert gap["num_seeds"] == 1
+    assert gap["num_pairs"] == 1
     assert of_arm(results, "b", mean_test_accuracy)["num_failed"] == 1
     assert difference(results, "a", "c", mean_test_accuracy) is None
 
@@ -226,6 +324,50 @@ def test_steps_to_reach(accuracy, expected):
     real = [{"num_steps": n, "accuracy": a} for n, a in rows]
     found = steps_to_reach(accuracy, real)
     assert found == (expected if expected is None else pytest.approx(expected))
+
+
+def test_bootstrap_of_the_steps_needed():
+    real = [
+        {"num_steps": steps, "accuracy": None, "accuracies": [low, high]}
+        for steps, low, high in ((10, 0.4, 0.6), (20, 0.5, 0.7))
+    ]
+    # Learners (0, 0), (0, 1) or (1, 1): 0.5, 0.6 and 0.65 on the GTN's data.
+    low, high = bootstrap_steps([0.5, 0.7], real, seed=0)
+    assert low == pytest.approx(20.0)
+    assert high == pytest.approx(20.0)
+    low, high = bootstrap_steps([0.3, 0.75], real, seed=0)
+    assert low == pytest.approx(10.0)
+    assert high is None
+
+
+def test_a_draw_that_diverged_is_the_worst():
+    results = [
+        {"arm": "plain", "status": "ok", "final_meta_loss": loss}
+        for loss in (0.5, 3.0)
+    ]
+    bad = {"arm": "plain", "status": "diverged", "final_meta_loss": 0.1}
+    found = weight_norm._of_arm([*results, bad, bad], "plain", chance=2.3)
+    assert found["num_draws"] == 4
+    assert found["share_diverged"] == 0.5
+    assert found["share_no_better_than_chance"] == 0.75
+    assert found["best"] == 0.5
+    assert found["quartiles"] == [0.5, 3.0, math.inf]
+    assert found["std_of_finite"] == pytest.approx(2.5 / math.sqrt(2))
+
+
+def test_ensembles_average_probabilities():
+    # Learners are right on the first image by much, on the second by none.
+    sure, unsure = [[0.9, 0.1], [0.4, 0.6]], [[0.4, 0.6], [0.4, 0.6]]
+    probabilities = np.array([sure, unsure, sure, unsure])
+    label_ids = np.array([0, 0])
+    singles = more_data.ensemble_accuracy(probabilities, 1, label_ids)
+    assert singles["accuracy"] == pytest.approx(0.25)
+    assert singles["num_ensembles"] == 4
+    pairs = more_data.ensemble_accuracy(probabilities, 2, label_ids)
+    assert pairs["accuracy"] == pytest.approx(0.5)
+    assert pairs["ci95"] == pytest.approx((0.5, 0.5))
+    whole = more_data.ensemble_accuracy(probabilities, 4, label_ids)
+    assert whole["ci95"] is None
 
 
 def test_draws_are_in_range_and_repeat():
@@ -257,12 +399,15 @@ def test_the_heat_map_has_a_row_per_learner():
 def test_every_recipe_is_a_config():
     config = tiny.get_config()
     config.learner.name, config.learner.widths = "conv2_fc", (4, 6, 5)
+    config.curriculum.learn_labels = True
+    config.evaluation.meta_learning_rates = (0.25, 0.5)
     arms = transfer.recipes(config, "conv2_fc", (4, 6, 5))
     for changes in arms.values():
         changed = trials.changed(config, changes)
         validate(changed)
         check_learners(changed)
     assert arms["longer"] == {"inner.num_steps": 4, "meta.num_steps": 4}
+    assert arms["real_pool"]["meta.learning_rate"] == 0.25
     pool = trials.changed(config, arms["pool"]).learner
     assert pool.name.split(",") == list(transfer.POOL)
     # The config's own widths are 1/16 of the official ones in the first layer.
@@ -275,11 +420,19 @@ def test_every_variant_is_a_learner():
     variants = transfer.make_variants("conv2_fc", (4, 6, 5))
     assert variants["half as wide"].widths == (2, 3, 2)
     assert variants["twice as wide"].widths == (8, 12, 10)
-    for variant in variants.values():
+    params = {}
+    for name, variant in variants.items():
         changed = trials.changed(config, variant.changes)
         validate(changed)
         learner = build_learner(changed, variant.family, variant.widths)
         assert learner.name == variant.family
+        params[name], _ = learner.init(tf.constant([1, 2]))
+    own = params["conv2_fc"]
+    assert len(params["plain layers"]) < len(own)  # it has no gains
+    assert len(params["full batch norm"]) > len(own)  # it has scales
+    for name in INITIALIZER_NAMES[1:]:
+        assert [p.shape for p in params[name]] == [p.shape for p in own]
+        assert np.any(params[name][0] != own[0])
 
 
 @pytest.mark.parametrize(
@@ -347,11 +500,11 @@ def test_repeated_and_sampled_begin_as_the_curriculum():
 
 
 _NUMBERS = {
-    "few_step": ("0.7000", "2.8 times"),
+    "few_step": ("0.7000", "2.8 times as many [2.1, -]"),
     "curricula": ("0.9000", "+0.1234", "0.957"),
     "weight_norm": ("33%", "0.789", "-0.346"),
-    "transfer": ("0.8765", "conv2_pool"),
-    "more_data": ("0.7321", "2: 0.6500"),
+    "transfer": ("0.8765 +-0.1000", "conv2_pool", "0.6543"),
+    "more_data": ("0.7321", "+0.1357", "1: 0.6000 +-0.1000, 2: 0.6500"),
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from gtn_tf import export
+from gtn_tf import export, exported_gtn
 from gtn_tf.config_keys.choices import CURRICULA
 from gtn_tf.gtn import GTN, GTNSpec
 from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
@@ -55,7 +55,7 @@ def build(**changes):
 
 
 def exported(gtn):
-    return export.ExportedGTN(gtn, gtn.read(), learner_seed())
+    return exported_gtn.ExportedGTN(gtn, gtn.read(), learner_seed())
 
 
 def problem():
@@ -132,7 +132,7 @@ def test_statistics_of_the_first_layer_are_those_of_all_examples(curriculum):
     gtn = build(curriculum=curriculum)
     noise, labels = gtn.inputs(gtn.read(), learner_seed())
     values = first_layer(gtn, noise, labels)
-    mean, variance, *_ = export.pooled_statistics(
+    mean, variance, *_ = exported_gtn.pooled_statistics(
         gtn, gtn.read(), learner_seed()
     )
     np.testing.assert_allclose(mean, values.mean(0), rtol=1e-4, atol=1e-5)
@@ -379,11 +379,11 @@ def test_no_gtn(tmp_path):
 
 
 def _save_what_a_learner_sees(workdir, arguments):
-    from gtn_tf import pretrain
+    from gtn_tf.training_run import restore_run
 
     config = tiny.get_config()
     config.update_from_flattened_dict(arguments)
-    run = pretrain.restore_run(config, workdir)
+    run = restore_run(config, workdir)
     seed = fold(root_seed(config.seed), Purpose.VALIDATION, 0)
     data = run.gtn.synthesize(run.gtn.read(), seed)
     arrays = (data.images, data.labels, *data.hyperparameters.values())

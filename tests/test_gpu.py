@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from gtn_tf.metrics import read_rows
+from gtn_tf.row_log import read_rows
 
 pytestmark = pytest.mark.skipif(
     not tf.config.list_physical_devices("GPU"), reason="no GPU"

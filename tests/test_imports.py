@@ -14,8 +14,8 @@ types provenance nas.operations nas.evaluator_names
 config_keys.choices config_keys.fields config_keys.families
 config_keys.learning config_keys.evaluating config_keys.searching
 config_keys.retraining config_keys.running config_keys.pairs
-cluster rendezvous config config_reference metrics checkpoints interrupts
-intervals teacher
+cluster rendezvous config config_reference json_files row_log progress workdir
+tensorboard_log checkpoints interrupts intervals teacher
 seeds tfds_reader data real_batches
 nas.genotypes nas.search_space nas.cell_structure nas.cell_cost
 counted_loop pools layers normalization inner_optimizers distribution
@@ -35,8 +35,9 @@ nas.paper_tables
 records page result_files search_results results
 report_evaluation report_training report_search report_retrain
 report_experiments report_header report
-pretrain
-export baselines fresh_learners comparison
+training_run run_record pretrain
+exported_gtn export sources constant_rates baselines fresh_learners
+comparison
 experiments.trials experiments.seed_statistics experiments.real_budgets
 experiments.few_step experiments.curricula experiments.weight_norm
 experiments.transfer experiments.more_data experiments.catalog
@@ -88,7 +89,8 @@ def test_imports_point_down(module):
 
 
 def test_the_search_finds_imports():
-    assert {"data", "assembly", "plots", "types"} <= _imported("pretrain")
+    found = _imported("training_run")
+    assert {"data", "assembly", "meta_step", "types"} <= found
     assert _imported("main") == {"cluster", "config", "types"}
     assert _imported("nas.ranking") == {"nas.correlation", "types"}
     assert _imported("nas.search_space") == {

@@ -12,7 +12,7 @@ import pytest
 import tiny
 
 from gtn_tf.config_keys.choices import CURRICULA
-from gtn_tf.metrics import read_rows
+from gtn_tf.row_log import read_rows
 
 _ROOT = Path(__file__).parents[1]
 _NUM_STEPS = tiny.SIZES["meta.num_steps"]
@@ -100,9 +100,9 @@ def test_rows(finished):
 
 
 def _diverge_at_3():
-    from gtn_tf import pretrain
+    from gtn_tf import training_run
 
-    make_meta_step = pretrain.make_meta_step
+    make_meta_step = training_run.make_meta_step
 
     def make(*arguments):
         meta_step = make_meta_step(*arguments)
@@ -114,7 +114,7 @@ def _diverge_at_3():
         diverging.get_concrete_function = meta_step.get_concrete_function
         return diverging
 
-    pretrain.make_meta_step = make
+    training_run.make_meta_step = make
 
 
 class _Stop(NamedTuple):
@@ -248,7 +248,7 @@ _PAIRS = [
 
 
 def _print_losses(folder, pairs):
-    from gtn_tf import pretrain
+    from gtn_tf.training_run import build_run
 
     for source, name in pairs:
         config = tiny.get_config()
@@ -256,7 +256,7 @@ def _print_losses(folder, pairs):
         config.curriculum.name = name
         # Of some only; drawn labels cannot be learned.
         config.curriculum.learn_labels = name in ("full", "fixed_noise")
-        run = pretrain.build_run(config, folder)
+        run = build_run(config, folder)
         losses = [float(run.meta_step(s)["meta_loss"]) for s in range(2)]
         print(json.dumps(losses), flush=True)
 

@@ -1,12 +1,15 @@
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from experiment_results import RESULTS
 
 from gtn_tf import records
+from gtn_tf.experiment_tables import TABLES
 from gtn_tf.provenance import commit, cpu_name, num_usable_cores
 from gtn_tf.types import InputError
 
@@ -110,6 +113,42 @@ def test_readme_is_up_to_date():
     text = (_ROOT / "README.md").read_text()
     expected = records.with_tables(text, _ROOT / "docs" / "results")
     assert text == expected, "run `make results`"
+
+
+def test_the_experiments_page_is_up_to_date():
+    folder = _ROOT / "docs" / "results"
+    expected = records.experiments_page(folder)
+    assert (folder / "README.md").read_text() == expected, "run `make results`"
+
+
+def test_the_experiments_page_has_tables_and_figures(tmp_path):
+    environment = {"tensorflow": "2.21.0", "commit": "abc1234"}
+    for name, result in RESULTS.items():
+        for trial in result.get("results", []):
+            trial["seconds"] = 50.0
+        (tmp_path / "digits").mkdir(exist_ok=True)
+        (tmp_path / "digits" / f"{name}.json").write_text(
+            json.dumps({**result, "environment": environment})
+        )
+    (tmp_path / "digits" / "evaluation.json").write_text(
+        json.dumps(_EVALUATION)
+    )
+    page = records.experiments_page(tmp_path)
+    for name, result in RESULTS.items():
+        assert TABLES[name](result) in page
+        assert f"(digits/{name}.png)" in page
+    assert page.count("\n## ") == len(RESULTS)
+    assert "10 meta-trainings in 8 min; " in page
+    assert "TF 2.21.0, commit abc1234." in page
+
+
+def test_keeping_again_leaves_nothing_old(workdir, tmp_path):
+    kept = tmp_path / "kept"
+    records.keep(workdir, kept)
+    shutil.rmtree(workdir / "experiments")
+    records.keep(workdir, kept)
+    assert not (kept / "transfer.json").exists()
+    assert (kept / "evaluation.json").exists()
 
 
 def test_text_around_the_tables_stays(workdir, tmp_path):

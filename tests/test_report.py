@@ -29,7 +29,6 @@ from gtn_tf.results import read_results
 from gtn_tf.types import InputError
 
 _ROOT = Path(__file__).parents[1]
-_ONE_LINE = r"^[^;\n]+; [^;\n]+; [^;\n]+$"
 _ALL = ("metrics", "evaluation", "export")
 
 
@@ -49,7 +48,7 @@ def page_of(workdir):
 def test_sections_are_those_of_the_files_there(tmp_path, parts):
     workdir = write_workdir(tmp_path / "run", *parts)
     if not parts:
-        with pytest.raises(InputError, match=_ONE_LINE) as info:
+        with pytest.raises(InputError, match=tiny.ONE_LINE) as info:
             read_results(workdir)
         assert "holds no results" in str(info.value)
         return
@@ -296,7 +295,7 @@ def test_damaged_evaluation(tmp_path, path, value, part):
     workdir = write_workdir(
         tmp_path / "run", "metrics", "evaluation", evaluation=evaluation
     )
-    with pytest.raises(InputError, match=_ONE_LINE) as info:
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as info:
         report.report(tiny.get_config(), workdir)
     assert "evaluation.json' is damaged" in str(info.value)
     assert part in str(info.value)
@@ -317,7 +316,7 @@ def test_damaged_evaluation(tmp_path, path, value, part):
 def test_damaged_files(tmp_path, name, content, part):
     workdir = write_workdir(tmp_path / "run", *_ALL)
     (workdir / name).write_bytes(content)
-    with pytest.raises(InputError, match=_ONE_LINE) as info:
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as info:
         report.report(tiny.get_config(), workdir)
     assert part in str(info.value)
 
@@ -336,7 +335,7 @@ def test_damaged_files(tmp_path, name, content, part):
 def test_damaged_arrays(tmp_path, change):
     arrays = {**curriculum_arrays(), **change}
     workdir = write_workdir(tmp_path / "run", "export", arrays=arrays)
-    with pytest.raises(InputError, match=_ONE_LINE) as info:
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as info:
         read_results(workdir)
     assert "curriculum.npz' is damaged" in str(info.value)
 
@@ -344,7 +343,7 @@ def test_damaged_arrays(tmp_path, change):
 def test_arrays_that_need_pickle_are_refused(tmp_path):
     arrays = {**curriculum_arrays(), "labels": np.array([print])}
     workdir = write_workdir(tmp_path / "run", "export", arrays=arrays)
-    with pytest.raises(InputError, match=_ONE_LINE):
+    with pytest.raises(InputError, match=tiny.ONE_LINE):
         read_results(workdir)
 
 

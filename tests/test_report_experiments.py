@@ -12,8 +12,6 @@ from gtn_tf.config_keys.choices import EXPERIMENTS
 from gtn_tf.results import read_results
 from gtn_tf.types import InputError
 
-_ONE_LINE = r"^[^;\n]+; [^;\n]+; [^;\n]+$"
-
 
 def _page(workdir):
     return report.build_page(read_results(workdir))
@@ -93,7 +91,7 @@ def test_a_damaged_result_is_one_line(tmp_path, name, damage):
         result[key] = value[damage]
     workdir = write_workdir(tmp_path / "run")
     write_experiments(workdir, **{name: result})
-    with pytest.raises(InputError, match=_ONE_LINE) as caught:
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
         report.report(tiny.get_config(), workdir)
     assert f"{name}/result.json' is damaged" in str(caught.value)
     assert not (workdir / "report.html").exists()
@@ -102,7 +100,7 @@ def test_a_damaged_result_is_one_line(tmp_path, name, damage):
 def test_no_json_is_one_line(tmp_path):
     workdir = write_workdir(tmp_path / "run")
     write_experiments(workdir, transfer=[])
-    with pytest.raises(InputError, match=_ONE_LINE):
+    with pytest.raises(InputError, match=tiny.ONE_LINE):
         read_results(workdir)
 
 
@@ -110,7 +108,8 @@ def test_hostile_text_stays_text(tmp_path):
     hostile = "</pre><i>&"
     result = json.loads(json.dumps(RESULTS["transfer"]))
     result["dataset"] = hostile
-    result["arms"] = {hostile: result["arms"]["own"]}
+    for key in ("arms", "chosen_by"):
+        result[key] = {hostile: result[key]["own"]}
     workdir = write_workdir(tmp_path / "run")
     write_experiments(workdir, transfer=result)
     page = _page(workdir)

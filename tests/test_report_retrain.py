@@ -7,7 +7,7 @@ import tiny
 from finished_search import write_search
 from report_workdirs import RETRAINING, write_retraining
 
-from gtn_tf.metrics import to_json
+from gtn_tf.json_files import to_json
 from gtn_tf.report import build_page
 from gtn_tf.report_retrain import retrain_section
 from gtn_tf.results import read_results

@@ -12,7 +12,6 @@ from gtn_tf.results import read_results
 from gtn_tf.search_results import read_search
 from gtn_tf.types import InputError
 
-_ONE_LINE = r"^[^;\n]+; [^;\n]+; [^;\n]+$"
 _MINUS = "\u2212"
 
 
@@ -207,7 +206,7 @@ def test_a_search_without_truths(workdir):
 def test_a_damaged_ranking_is_one_line(workdir, path, value, part):
     write_search(workdir)
     _change(workdir, path, value)
-    with pytest.raises(InputError, match=_ONE_LINE) as caught:
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
         report.report(tiny.get_config(), workdir)
     assert "ranking.json' is damaged" in str(caught.value)
     assert part in str(caught.value)
@@ -219,7 +218,7 @@ def test_a_damaged_result_is_one_line(workdir, content):
     write_search(workdir)
     path = next((workdir / "search" / "results").glob("*.json"))
     path.write_text(content)
-    with pytest.raises(InputError, match=_ONE_LINE) as caught:
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
         report.report(tiny.get_config(), workdir)
     assert path.name in str(caught.value)
 

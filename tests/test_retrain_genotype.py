@@ -1,13 +1,13 @@
 import json
 
 import pytest
+import tiny
 
 from gtn_tf.nas.genotypes import published_genotype
 from gtn_tf.nas.retrain_genotype import find_genotype
 from gtn_tf.types import InputError
 
 _GENOTYPE = published_genotype("NAONet-A")
-_ONE_LINE = r"^[^;\n]+; [^;\n]+; [^;\n]+$"
 
 
 def test_a_published_name():
@@ -75,7 +75,7 @@ def test_a_search_that_selected_nothing(tmp_path, selected):
     value = _write_ranking(tmp_path, selected=selected)
     with pytest.raises(InputError, match=r"no selected\.genotype") as caught:
         find_genotype(value)
-    assert caught.match(_ONE_LINE)
+    assert caught.match(tiny.ONE_LINE)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_file_without_a_genotype(tmp_path, text, part):
 
 @pytest.mark.parametrize("value", [None, "NASNet", "no/such/file", "search:x"])
 def test_no_genotype(value):
-    with pytest.raises(InputError, match=_ONE_LINE) as caught:
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
         find_genotype(value)
     if value != "search:x":
         assert "NASNet-A" in str(caught.value)

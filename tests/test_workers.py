@@ -12,8 +12,8 @@ import pytest
 import tiny
 
 from gtn_tf.cluster import Cluster, is_chief, read_cluster
-from gtn_tf.metrics import read_rows
 from gtn_tf.rendezvous import await_workers
+from gtn_tf.row_log import read_rows
 from gtn_tf.types import InputError, LostWorkerError
 
 _STEPS = 10

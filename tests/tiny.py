@@ -20,7 +20,10 @@ import numpy as np
 from ml_collections import config_dict
 
 from gtn_tf.config import default_config
-from gtn_tf.metrics import read_rows
+from gtn_tf.row_log import read_rows
+
+#: What is wrong; what was expected; the remedy.
+ONE_LINE = r"\A[^;\n]+; [^;\n]+; [^;\n]+\Z"
 
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(
@@ -129,15 +132,15 @@ class StopAfter(NamedTuple):
     number: int
 
     def __call__(self) -> None:
-        from gtn_tf import pretrain
+        from gtn_tf import run_record
 
-        class Log(pretrain.MetricsLog):
+        class Log(run_record.MetricsLog):
             def append(log, row: dict) -> None:
                 super().append(row)
                 if row["step"] == self.step:
                     os.kill(os.getpid(), self.number)
 
-        pretrain.MetricsLog = Log
+        run_record.MetricsLog = Log
 
 
 def values_of(workdir: Path) -> list[dict]:
@@ -212,7 +215,7 @@ def held_by_another_process(workdir: Path):
 
 
 def _hold(workdir: Path) -> None:
-    from gtn_tf.checkpoints import claim_workdir
+    from gtn_tf.workdir import claim_workdir
 
     with claim_workdir(workdir):
         signal.pause()

@@ -88,7 +88,7 @@ FIELDS = {
         "units per layer, fixed or drawn per learner, ends included; None: "
         "the official ones",
     ),
-    "learner.weight_norm": switch(True, "W = g V / ||V||, or plain layers"),
+    "learner.weight_norm": switch(True, "W = g V / norm(V), or plain layers"),
     "learner.normalization": choice(
         "mean_only", NORMALIZATIONS, "batch normalisation of the learner"
     ),

@@ -4,15 +4,12 @@
 same command goes on where it was stopped, and draws again what is complete.
 """
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from ml_collections import config_dict
 
 from gtn_tf.assembly import check_learners
-from gtn_tf.baselines import Stopped
-from gtn_tf.checkpoints import check_workdir, write_json
 from gtn_tf.cluster import refuse_several_workers
 from gtn_tf.config import validate
 from gtn_tf.distribution import environment
@@ -22,9 +19,13 @@ from gtn_tf.experiments.curricula import curricula
 from gtn_tf.experiments.few_step import few_step
 from gtn_tf.experiments.more_data import more_data
 from gtn_tf.experiments.transfer import transfer
+from gtn_tf.experiments.trials import LeftToOthersError
 from gtn_tf.experiments.weight_norm import weight_norm
-from gtn_tf.metrics import say
-from gtn_tf.pretrain import write_config
+from gtn_tf.interrupts import Stopped
+from gtn_tf.json_files import to_json, write_json
+from gtn_tf.progress import say
+from gtn_tf.training_run import write_config
+from gtn_tf.workdir import check_workdir
 
 #: `evaluation.experiment` -> (config, its folder) -> result.json.
 EXPERIMENTS: dict[str, Callable[[config_dict.ConfigDict, Path], dict]] = {
@@ -52,19 +53,22 @@ def run_experiment(config: config_dict.ConfigDict, workdir: Path) -> int:
     check_workdir(config, workdir)
     name = config.evaluation.experiment
     folder = Path(workdir) / "experiments" / name
-    began = time.monotonic()
     try:
         found = EXPERIMENTS[name](config, folder)
     except Stopped as stopped:
         return stopped.code
-    result = {
-        "format_version": 1,
-        "experiment": name,
-        "dataset": config.dataset.name,
-        **found,
-        "seconds": time.monotonic() - began,
-        "environment": environment(),
-    }
+    except LeftToOthersError as left:
+        say(f"{left}; the last process to end draws the figure")
+        return 0
+    result = to_json(
+        {
+            "format_version": 1,
+            "experiment": name,
+            "dataset": config.dataset.name,
+            **found,
+            "environment": environment(),
+        }
+    )
     write_json(folder / "result.json", result)
     if not (Path(workdir) / "config.json").exists():
         write_config(config, Path(workdir))

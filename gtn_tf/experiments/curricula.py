@@ -15,10 +15,11 @@ from gtn_tf.experiments.seed_statistics import (
     of_arm,
 )
 from gtn_tf.experiments.trials import (
-    fresh_test_accuracies,
     make_trials,
+    own_test_accuracies,
     run_trials,
 )
+from gtn_tf.types import InputError
 
 #: Test accuracy on MNIST after 2000 meta-steps, read off Fig. 1c (+-0.001).
 PAPER = {
@@ -30,13 +31,19 @@ PAPER = {
 
 
 def curricula(config: config_dict.ConfigDict, folder: Path) -> dict:
-    """Returns test accuracy by curriculum, and `full` minus each other."""
+    """Returns test accuracy by curriculum, and `full` minus each other.
+
+    Raises:
+      InputError: the config's source has no curriculum.
+    """
+    if config.source != "gtn":
+        raise InputError(
+            f"experiment 'curricula' with source {config.source!r}; expected "
+            "'gtn', as no other source has all curricula; set "
+            "--config.source=gtn"
+        )
     arms = {name: {"curriculum.name": name} for name in CURRICULA}
-    results = run_trials(
-        make_trials(config, arms),
-        folder,
-        lambda run, test: {"test_accuracies": fresh_test_accuracies(run, test)},
-    )
+    results = run_trials(make_trials(config, arms), folder, own_test_accuracies)
     return {
         "arms": {
             name: {

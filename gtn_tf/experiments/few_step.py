@@ -2,7 +2,8 @@
 
 All sources of `evaluate` at equal inner steps; then real data with twice, four
 times, .. as many steps, the constant rates tuned for each number of steps,
-until fresh learners reach the GTN's accuracy.
+until fresh learners reach the GTN's accuracy. The interval of the number of
+steps is over the learners, drawn anew with replacement.
 
 Departure: the paper reads the speed-up off one curve of training accuracy;
 here each number of steps has rates of its own, and test data decide.
@@ -11,19 +12,22 @@ here each number of steps has rates of its own, and test data decide.
 import math
 from pathlib import Path
 
+import numpy as np
 from ml_collections import config_dict
 
 from gtn_tf import comparison
 from gtn_tf.assembly import load_dataset
-from gtn_tf.baselines import Stopped, build_setting
-from gtn_tf.checkpoints import read_json
 from gtn_tf.experiments.real_budgets import tuned_real
 from gtn_tf.fresh_learners import FreshLearners
+from gtn_tf.interrupts import Stopped
 from gtn_tf.intervals import mean_interval
-from gtn_tf.metrics import say
+from gtn_tf.json_files import read_json
+from gtn_tf.progress import say
 from gtn_tf.real_batches import device_split
+from gtn_tf.sources import build_setting
 
 _MOST_DOUBLINGS = 6
+_NUM_DRAWS = 1000
 
 
 def few_step(config: config_dict.ConfigDict, folder: Path) -> dict:
@@ -46,7 +50,7 @@ def few_step(config: config_dict.ConfigDict, folder: Path) -> dict:
     real = []
     for doubling in range(_MOST_DOUBLINGS + 1):
         steps = num_steps * 2**doubling
-        source = tuned_real(setting, steps, config.inner.batch_size, folder)
+        source = tuned_real(setting, steps, config.inner.batch_size)
         learners = FreshLearners(config, setting.problem, real_test)
         accuracies = learners.final_accuracies(
             source, config.evaluation.num_learners
@@ -58,6 +62,7 @@ def few_step(config: config_dict.ConfigDict, folder: Path) -> dict:
                 "num_steps": steps,
                 "accuracy": interval.mean,
                 "ci95": interval.ci95,
+                "accuracies": accuracies,
                 "num_learners": len(accuracies),
                 "how": source.how,
             }
@@ -65,6 +70,7 @@ def few_step(config: config_dict.ConfigDict, folder: Path) -> dict:
         if interval.mean >= own["accuracy"]:
             break
     steps_needed = steps_to_reach(own["accuracy"], real)
+    steps_ci95 = bootstrap_steps(own["accuracies"], real, config.seed)
     return {
         "source": config.source,
         "num_steps": num_steps,
@@ -72,7 +78,9 @@ def few_step(config: config_dict.ConfigDict, folder: Path) -> dict:
         "ci95": own["ci95"],
         "real": real,
         "real_steps_needed": steps_needed,
+        "real_steps_needed_ci95": steps_ci95,
         "speed_up": steps_needed and steps_needed / num_steps,
+        "speed_up_ci95": [s and s / num_steps for s in steps_ci95],
         "evaluation": evaluation,
     }
 
@@ -93,3 +101,33 @@ def steps_to_reach(accuracy: float, real: list[dict]) -> float | None:
             return math.exp(low + share * (high - low))
         before = row
     return None
+
+
+def bootstrap_steps(
+    own: list[float], real: list[dict], seed: int
+) -> list[float | None]:
+    """Returns the 95 % percentile interval of `steps_to_reach`.
+
+    Learner i has the same initial weights in every row, hence one draw of
+    learners for all rows. None: beyond the largest number of steps.
+
+    Args:
+      own: accuracies of the learners trained on the GTN's data.
+      real: rows with `num_steps` and `accuracies` of the same learners.
+      seed: of the draws.
+    """
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(_NUM_DRAWS):
+        drawn = rng.integers(len(own), size=len(own))
+        rows = [
+            {
+                "num_steps": row["num_steps"],
+                "accuracy": float(np.mean(np.take(row["accuracies"], drawn))),
+            }
+            for row in real
+        ]
+        steps = steps_to_reach(float(np.mean(np.take(own, drawn))), rows)
+        found.append(math.inf if steps is None else steps)
+    bounds = np.percentile(found, (2.5, 97.5), method="inverted_cdf")
+    return [float(b) if math.isfinite(b) else None for b in bounds]

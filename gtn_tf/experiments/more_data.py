@@ -8,8 +8,12 @@ Longer and larger batches, and ensembles of learners, for three sources:
   position; likewise what a batch has beyond its B examples;
 * `real`: as many real images, constant rates tuned for just these sizes.
 
-An ensemble averages the class probabilities of its learners. Theirs also come
-from `all_sampled`: no batch is the curriculum's, each learner has its own.
+GTN data come with the rates they were meta-trained with, or the last of them;
+only real data are tuned for every size.
+
+An ensemble averages the class probabilities of its learners; ensembles of one
+size share none. Theirs also come from `all_sampled`: no batch is the
+curriculum's, each learner has its own.
 """
 
 from collections.abc import Callable
@@ -20,18 +24,19 @@ import tensorflow as tf
 from ml_collections import config_dict
 
 from gtn_tf.assembly import load_dataset
-from gtn_tf.baselines import Source, build_setting
 from gtn_tf.curricula import balanced_label_ids
 from gtn_tf.evaluation import fresh_learner_logits
 from gtn_tf.experiments.real_budgets import tuned_real
-from gtn_tf.export import ExportedGTN
+from gtn_tf.exported_gtn import ExportedGTN
 from gtn_tf.fresh_learners import FreshLearners
 from gtn_tf.gtn import SyntheticData
+from gtn_tf.interrupts import stoppable
 from gtn_tf.intervals import mean_interval
-from gtn_tf.metrics import say
-from gtn_tf.pretrain import restore_run
+from gtn_tf.progress import say
 from gtn_tf.real_batches import device_split
 from gtn_tf.seeds import Purpose, fold, root_seed
+from gtn_tf.sources import Source, build_setting
+from gtn_tf.training_run import restore_run
 from gtn_tf.types import InputError
 
 #: Times the steps, times the batch.
@@ -63,34 +68,26 @@ def more_data(config: config_dict.ConfigDict, folder: Path) -> dict:
     def sources_of(num_steps: int, batch_size: int) -> list[Source]:
         found = [
             Source("sample", _sampled(gtn, num_steps, batch_size), 0.0, ""),
-            tuned_real(setting, num_steps, batch_size, folder),
         ]
         if batch_size == shape[1]:
             repeated = Source("repeat", _repeated(gtn, num_steps), 0.0, "")
             found.insert(0, repeated)
-        return found
+        return [tuned_real(setting, num_steps, batch_size), *found]
 
     number = config.evaluation.num_learners
     rows = []
     for times_steps, times_batch in SIZES:
         sizes = (shape[0] * times_steps, shape[1] * times_batch)
         learners = FreshLearners(config, setting.problem, real_test)
-        for source in sources_of(*sizes):
-            interval = mean_interval(learners.final_accuracies(source, number))
-            say(
-                f"{source.name}, {sizes[0]} steps of {sizes[1]}: test "
-                f"accuracy {interval.mean:.4f}"
-            )
+        real, *others = sources_of(*sizes)
+        of_real = learners.final_accuracies(real, number)
+        rows.append(_row(real, *sizes, of_real))
+        for source in others:
+            found = learners.final_accuracies(source, number)
+            gap = mean_interval(np.subtract(found, of_real))
+            minus_real = {"mean": gap.mean, "ci95": gap.ci95}
             rows.append(
-                {
-                    "source": source.name,
-                    "num_steps": sizes[0],
-                    "batch_size": sizes[1],
-                    "accuracy": interval.mean,
-                    "ci95": interval.ci95,
-                    "num_learners": number,
-                    "how": source.how,
-                }
+                _row(source, *sizes, found) | {"minus_real": minus_real}
             )
 
     @tf.function(autograph=False)
@@ -99,8 +96,8 @@ def more_data(config: config_dict.ConfigDict, folder: Path) -> dict:
 
     label_ids = dataset.test.label_ids
     of_ensembles = [
+        tuned_real(setting, *shape),
         Source("repeat", _repeated(gtn, shape[0]), 0.0, ""),
-        tuned_real(setting, *shape, folder),
         Source("all_sampled", _sampled(gtn, *shape, num_kept=0), 0.0, ""),
     ]
     return {
@@ -111,6 +108,26 @@ def more_data(config: config_dict.ConfigDict, folder: Path) -> dict:
             source.name: _ensembles(source, logits_of, root, label_ids)
             for source in of_ensembles
         },
+    }
+
+
+def _row(
+    source: Source, num_steps: int, batch_size: int, accuracies: list[float]
+) -> dict:
+    interval = mean_interval(accuracies)
+    say(
+        f"{source.name}, {num_steps} steps of {batch_size}: test accuracy "
+        f"{interval.mean:.4f}"
+    )
+    return {
+        "source": source.name,
+        "num_steps": num_steps,
+        "batch_size": batch_size,
+        "accuracy": interval.mean,
+        "ci95": interval.ci95,
+        "accuracies": accuracies,
+        "num_learners": len(accuracies),
+        "how": source.how,
     }
 
 
@@ -172,18 +189,38 @@ def _ensembles(
     root: tf.Tensor,
     label_ids: np.ndarray,
 ) -> list[dict]:
-    """Returns test accuracy by number of learners, nested ensembles."""
-    total, found = 0.0, []
-    for index in range(max(ENSEMBLES)):
-        seed = fold(root, index)
-        logits = logits_of(source.synthesize(seed), seed)
-        total = total + tf.nn.softmax(tf.cast(logits, tf.float32)).numpy()
-        if index + 1 in ENSEMBLES:
-            right = np.argmax(total, -1) == label_ids
-            found.append(
-                {
-                    "num_learners": index + 1,
-                    "accuracy": float(np.mean(right)),
-                }
+    """Returns test accuracy by number of learners."""
+    probabilities = []
+    with stoppable() as check_signals:
+        for index in range(max(ENSEMBLES)):
+            check_signals()
+            seed = fold(root, index)
+            logits = tf.cast(
+                logits_of(source.synthesize(seed), seed), "float32"
             )
-    return found
+            probabilities.append(tf.nn.softmax(logits).numpy())
+    return [
+        ensemble_accuracy(np.stack(probabilities), size, label_ids)
+        for size in ENSEMBLES
+    ]
+
+
+def ensemble_accuracy(
+    probabilities: np.ndarray, size: int, label_ids: np.ndarray
+) -> dict:
+    """Returns the accuracy of ensembles of `size` learners, without overlap.
+
+    Args:
+      probabilities: [L, N, K], of L learners.
+      size: divides L.
+      label_ids: [N].
+    """
+    grouped = probabilities.reshape(-1, size, *probabilities.shape[1:])
+    predicted = np.argmax(grouped.mean(1), -1)
+    interval = mean_interval(np.mean(predicted == label_ids, axis=-1))
+    return {
+        "num_learners": size,
+        "num_ensembles": len(grouped),
+        "accuracy": interval.mean,
+        "ci95": interval.ci95,
+    }

@@ -40,7 +40,7 @@ def of_arm(results: Sequence[dict], arm: str, value: Value) -> dict:
 def difference(
     results: Sequence[dict], arm: str, other: str, value: Value
 ) -> dict | None:
-    """Returns arm - other, paired by seed; None without a pair."""
+    """Returns arm - other, paired; None without a pair."""
     ours, theirs = (
         {
             r["pair"]: value(r)
@@ -56,5 +56,5 @@ def difference(
     return {
         "mean": interval.mean,
         "ci95": interval.ci95,
-        "num_seeds": len(pairs),
+        "num_pairs": len(pairs),
     }

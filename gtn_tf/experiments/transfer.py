@@ -1,9 +1,11 @@
 """Trained on one learner, evaluated on others: which GTN transfers?
 
-An arm is a recipe for meta-training, all with the same number of meta-steps
-(`longer`: of inner steps). Each trial's data then train fresh learners of
-every family, and of the config's own family with other widths,
-initialisations and layers.
+An arm is a recipe for meta-training, all with the same number of meta-steps,
+but for `longer`: twice the inner steps, which its fresh learners take too, and
+half the meta-steps. Each trial's data then train fresh learners of every
+family, and of the config's own family with other widths, initialisations and
+layers. A recipe is to be chosen by `chosen_by`, which reads validation data
+only; the table of all learners is of test data.
 
 The official code's GTN is reported not to transfer to learners with global
 pooling, nor to deep ones; a GTN that ranks architectures has to.
@@ -12,22 +14,24 @@ pooling, nor to deep ones; a GTN that ranks architectures has to.
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from ml_collections import config_dict
 
 from gtn_tf.assembly import build_learner, build_problem
 from gtn_tf.config_keys.choices import INITIALIZERS
 from gtn_tf.config_keys.families import learner_names, learner_widths
+from gtn_tf.data import Dataset
 from gtn_tf.experiments.seed_statistics import Value, difference, of_arm
 from gtn_tf.experiments.trials import (
     changed,
-    fresh_test_accuracies,
+    fresh_accuracies,
     make_trials,
     run_trials,
 )
 from gtn_tf.inner_problem import InnerProblem
 from gtn_tf.learner_families import FAMILIES
-from gtn_tf.pretrain import Run
-from gtn_tf.real_batches import RealData, device_split
+from gtn_tf.real_batches import device_split
+from gtn_tf.training_run import Run
 from gtn_tf.types import InputError
 
 #: Families that the recipe `pool` meta-trains on; the others are held out.
@@ -51,6 +55,9 @@ class Variant(NamedTuple):
 def transfer(config: config_dict.ConfigDict, folder: Path) -> dict:
     """Returns test accuracy by recipe and learner.
 
+    `chosen_by` has each recipe's mean validation accuracy over all learners
+    but the config's own.
+
     Raises:
       InputError: the config has several families, or draws widths.
     """
@@ -59,28 +66,31 @@ def transfer(config: config_dict.ConfigDict, folder: Path) -> dict:
     arms = recipes(config, own, widths)
     variants = make_variants(own, widths)
 
-    def measure(run: Run, real_test: RealData) -> dict[str, Any]:
-        return {
-            "test_accuracies_on": {
-                name: fresh_test_accuracies(
-                    run, real_test, _problem(run, variant)
-                )
-                for name, variant in variants.items()
-            }
-        }
+    def measure(run: Run, dataset: Dataset) -> dict[str, Any]:
+        names = ("validation", "test")
+        splits = [device_split(dataset, split) for split in names]
+        found = {f"{split}_accuracies_on": {} for split in names}
+        for name, variant in variants.items():
+            measured = fresh_accuracies(run, _problem(run, variant), splits)
+            for on, accuracies in zip(found.values(), measured, strict=True):
+                on[name] = accuracies
+        return found
 
     results = run_trials(make_trials(config, arms), folder, measure)
+    test = {name: _mean_on("test", [name]) for name in variants}
+    others = _mean_on("validation", [name for name in variants if name != own])
     return {
         "own": own,
         "pool": POOL,
+        "chosen_by": {arm: of_arm(results, arm, others) for arm in arms},
         "arms": {
-            arm: {name: of_arm(results, arm, _on(name)) for name in variants}
+            arm: {name: of_arm(results, arm, on) for name, on in test.items()}
             for arm in arms
         },
         "differences": {
             f"{arm} - own": {
-                name: difference(results, arm, "own", _on(name))
-                for name in variants
+                name: difference(results, arm, "own", on)
+                for name, on in test.items()
             }
             for arm in arms
             if arm != "own"
@@ -97,6 +107,13 @@ def recipes(
         "learner.name": ",".join(POOL),
         "learner.widths": tuple(_scaled(n, own, widths) for n in POOL),
     }
+    # The rate that `evaluate` gives to real data: the GTN's is far too low.
+    rates = config.evaluation.meta_learning_rates
+    real = {
+        "source": "real",
+        "meta.learning_rate": rates[0] if rates else config.meta.learning_rate,
+        "curriculum.learn_labels": False,
+    }
     return {
         "own": {},
         "pool": pool,
@@ -109,8 +126,8 @@ def recipes(
             "meta.num_steps": -(-config.meta.num_steps // 2),
         },
         "pool_soft_labels": {**pool, "curriculum.learn_labels": True},
-        "real": {"source": "real"},
-        "real_pool": {"source": "real", **pool},
+        "real": real,
+        "real_pool": {**real, **pool},
     }
 
 
@@ -165,11 +182,13 @@ def _problem(run: Run, variant: Variant) -> InnerProblem:
     return problem._replace(learners=(learner,))
 
 
-def _on(name: str) -> Value:
+def _mean_on(split: str, names: list[str]) -> Value:
+    """Returns what averages a trial's accuracy over these learners."""
+
     def value(result: dict) -> float | None:
-        of_variants = result.get("test_accuracies_on")
+        of_variants = result.get(f"{split}_accuracies_on")
         if of_variants is None:
             return None
-        return sum(of_variants[name]) / len(of_variants[name])
+        return float(np.mean([np.mean(of_variants[name]) for name in names]))
 
     return value

@@ -3,7 +3,7 @@
 A trial has a folder: `run/` is a workdir like any other, `result.json` says
 what came of it. What is done is not done again. A trial that another process
 works on is left to it, so that the same command, started twice, shares out an
-experiment.
+experiment; the process that ends last has all results.
 """
 
 import copy
@@ -12,23 +12,27 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import tensorflow as tf
 from ml_collections import config_dict
 
-from gtn_tf.assembly import build_problem, load_dataset
-from gtn_tf.baselines import Stopped, source_of_run
-from gtn_tf.checkpoints import (
-    claim_workdir,
-    read_json,
-    write_json,
-)
-from gtn_tf.config import FIELDS, flatten
+from gtn_tf.assembly import build_problem, check_learners, load_dataset
+from gtn_tf.config import FIELDS, flatten, validate
+from gtn_tf.data import Dataset
 from gtn_tf.distribution import environment
-from gtn_tf.fresh_learners import FreshLearners
+from gtn_tf.evaluation import fresh_learner_accuracy_on
+from gtn_tf.gtn import SyntheticData
 from gtn_tf.inner_problem import InnerProblem
-from gtn_tf.metrics import read_rows, say, to_json, validation_curve
-from gtn_tf.pretrain import Run, pretrain, restore_run
+from gtn_tf.interrupts import Stopped, stoppable
+from gtn_tf.json_files import read_json, to_json, write_json
+from gtn_tf.pretrain import pretrain
+from gtn_tf.progress import say
 from gtn_tf.real_batches import RealData, device_split
+from gtn_tf.row_log import last_row, read_rows, validation_curve
+from gtn_tf.seeds import Purpose, fold, root_seed
+from gtn_tf.sources import source_of_run
+from gtn_tf.training_run import Run, restore_run
 from gtn_tf.types import DivergenceError, InputError, InUseError, one_line
+from gtn_tf.workdir import claim_workdir
 
 _ALSO_ASKED = ("meta.num_steps", "evaluation.num_learners")
 
@@ -47,8 +51,12 @@ class Trial(NamedTuple):
     config: config_dict.ConfigDict
 
 
-#: (a meta-trained run, test data) -> what is added to result.json.
-Measure = Callable[[Run, RealData], dict[str, Any]]
+#: (a meta-trained run, its data with test data) -> added to result.json.
+Measure = Callable[[Run, Dataset], dict[str, Any]]
+
+
+class LeftToOthersError(Exception):
+    """Other processes are at work on what is missing of an experiment."""
 
 
 def make_trials(
@@ -82,40 +90,68 @@ def changed(
 
 
 def run_trials(
-    trials: Sequence[Trial], folder: Path, measure: Measure
+    trials: Sequence[Trial], folder: Path, measure: Measure | None
 ) -> list[dict]:
-    """Does what is missing; returns result.json of every finished trial.
+    """Does what is missing; returns result.json of every trial, in order.
 
     A trial whose meta-training diverges is a result too: its `status` is
     'diverged' and it has no measurements.
 
+    Args:
+      trials: of which `folder / arm / pair` holds what came of each.
+      folder: of the experiment.
+      measure: None: the meta-training itself is all that is asked.
+
     Raises:
-      InputError: a folder holds a trial of another config.
+      InputError: a trial's config is refused, which is said before the first
+        begins, or a folder holds a trial of another config.
+      LeftToOthersError: the rest is being done by other processes.
       Stopped: by a signal.
     """
-    results = []
-    for number, trial in enumerate(trials, start=1):
-        place = folder / trial.arm / str(trial.pair)
-        if not (place / "result.json").exists():
-            say(f"trial {number} of {len(trials)}: {place}")
-            try:
-                with claim_workdir(place):
+    for trial in trials:
+        validate(trial.config)
+        check_learners(trial.config)
+    places = [folder / trial.arm / str(trial.pair) for trial in trials]
+    is_held = False
+    for number, (trial, place) in enumerate(
+        zip(trials, places, strict=True), start=1
+    ):
+        if (place / "result.json").exists():
+            continue
+        say(f"trial {number} of {len(trials)}: {place}")
+        try:
+            with claim_workdir(place):
+                # Another process may have ended it since.
+                if not (place / "result.json").exists():
                     _do(trial, place, measure)
-            except InUseError:
-                say("another process has it")
-                continue
-        results.append(_read(trial, place / "result.json"))
-    return results
+        except InUseError:
+            say("another process has it")
+            is_held = True
+    if is_held:
+        left = [p for p in places if not (p / "result.json").exists()]
+        if left:
+            raise LeftToOthersError(
+                f"{len(left)} of {len(trials)} trials are left to other "
+                f"processes, {left[0]} first"
+            )
+    return [
+        _read(trial, place / "result.json")
+        for trial, place in zip(trials, places, strict=True)
+    ]
 
 
-def _do(trial: Trial, place: Path, measure: Measure) -> None:
+def _do(trial: Trial, place: Path, measure: Measure | None) -> None:
     workdir = place / "run"
     found: dict[str, Any] = {"status": "ok"}
     try:
         code = pretrain(trial.config, workdir)
         if code:
             raise Stopped(code)
-        found |= _measure(trial.config, workdir, measure)
+        last_row(workdir, trial.config.meta.num_steps)
+        if measure is not None:
+            run = restore_run(trial.config, workdir)
+            dataset = load_dataset(trial.config, with_test=True)
+            found |= measure(run, dataset)
     except DivergenceError as error:
         found = {"status": "diverged", "reason": one_line(error)}
     rows = read_rows(workdir / "metrics.jsonl")
@@ -131,21 +167,6 @@ def _do(trial: Trial, place: Path, measure: Measure) -> None:
         "environment": environment(),
     }
     write_json(place / "result.json", result)
-
-
-def _measure(
-    config: config_dict.ConfigDict, workdir: Path, measure: Measure
-) -> dict[str, Any]:
-    run = restore_run(config, workdir)
-    done = int(run.step.numpy())
-    if done != config.meta.num_steps:
-        raise InputError(
-            f"{str(workdir)!r} has done {done} meta-steps; expected "
-            f"{config.meta.num_steps}, as asked; set "
-            "--config.meta.num_steps or give another --workdir"
-        )
-    dataset = load_dataset(config, with_test=True)
-    return measure(run, device_split(dataset, "test"))
 
 
 def _final_meta_loss(rows: list[dict]) -> float | None:
@@ -170,31 +191,57 @@ def _asked(config: config_dict.ConfigDict) -> dict[str, Any]:
 def _read(trial: Trial, path: Path) -> dict:
     result = read_json(path)
     asked = _asked(trial.config)
-    saved = result["asked"]
-    different = [key for key in asked if saved.get(key) != asked[key]]
+    # A key that came after the trial: its default is what the trial did.
+    saved = {key: to_json(FIELDS[key].default) for key in asked}
+    saved |= result["asked"]
+    different = [key for key in asked if saved[key] != asked[key]]
     if different:
         key = different[0]
         raise InputError(
-            f"{str(path)!r} has {key}={saved.get(key)!r}; expected "
+            f"{str(path)!r} has {key}={saved[key]!r}; expected "
             f"{asked[key]!r}, as for the other trials; set it back or give "
             "another --workdir"
         )
     return result
 
 
-def fresh_test_accuracies(
-    run: Run, real_test: RealData, problem: InnerProblem | None = None
-) -> list[float]:
-    """Returns test accuracies of fresh learners after the last inner step.
+def own_test_accuracies(run: Run, dataset: Dataset) -> dict[str, list[float]]:
+    """Measures the run's own learners on test data."""
+    problem = build_problem(run.config, device_split(dataset, "train"))
+    real_test = device_split(dataset, "test")
+    (accuracies,) = fresh_accuracies(run, problem, [real_test])
+    return {"test_accuracies": accuracies}
+
+
+def fresh_accuracies(
+    run: Run, problem: InnerProblem, splits: Sequence[RealData]
+) -> list[list[float]]:
+    """Returns accuracies of fresh learners after the last inner step.
+
+    They are the learners of `evaluate`.
 
     Args:
       run: meta-trained; its config says how many learners.
-      real_test: test images.
-      problem: other learners than the run's own.
+      problem: the learners and their optimizer.
+      splits: what each learner is asked about.
+
+    Returns:
+      For every split one accuracy per learner.
+
+    Raises:
+      Stopped: by a signal.
     """
-    config = run.config
-    if problem is None:
-        problem = build_problem(config, device_split(run.dataset, "train"))
-    source = source_of_run(config.source, run, 0.0, "")
-    learners = FreshLearners(config, problem, real_test)
-    return learners.final_accuracies(source, config.evaluation.num_learners)
+    source = source_of_run(run.config.source, run, 0.0, "")
+
+    @tf.function(autograph=False)
+    def accuracies_of(data: SyntheticData, seed: tf.Tensor) -> tf.Tensor:
+        return fresh_learner_accuracy_on(problem, data, splits, seed)
+
+    root = fold(root_seed(run.config.seed), Purpose.EVALUATION)
+    found = []
+    with stoppable() as check_signals:
+        for index in range(run.config.evaluation.num_learners):
+            check_signals()
+            seed = fold(root, index)
+            found.append(accuracies_of(source.synthesize(seed), seed).numpy())
+    return np.transpose(found).tolist()

@@ -16,13 +16,8 @@ import numpy as np
 from ml_collections import config_dict
 
 from gtn_tf.config_keys.choices import DATASETS
-from gtn_tf.experiments.trials import (
-    Trial,
-    changed,
-    fresh_test_accuracies,
-    run_trials,
-)
-from gtn_tf.intervals import mean_interval
+from gtn_tf.experiments.seed_statistics import difference
+from gtn_tf.experiments.trials import Trial, changed, run_trials
 
 #: Key -> (low, high, whether drawn uniformly in its logarithm).
 RANGES = {
@@ -68,57 +63,43 @@ def weight_norm(config: config_dict.ConfigDict, folder: Path) -> dict:
         for index in range(config.evaluation.num_draws)
         for arm, is_normalised in ARMS.items()
     ]
-    results = run_trials(
-        trials,
-        folder,
-        lambda run, test: {"test_accuracies": fresh_test_accuracies(run, test)},
-    )
+    results = run_trials(trials, folder, measure=None)
     chance = math.log(DATASETS[config.dataset.name][1])
     return {
         "ranges": {key: list(value) for key, value in RANGES.items()},
         "chance_meta_loss": chance,
         "arms": {arm: _of_arm(results, arm, chance) for arm in ARMS},
-        "difference": _difference(results),
+        # Over the draws in which neither diverged.
+        "difference": difference(
+            results, "weight_norm", "plain", _final_meta_loss
+        ),
         "results": results,
     }
 
 
+def _final_meta_loss(result: dict) -> float | None:
+    return result["final_meta_loss"] if result["status"] == "ok" else None
+
+
 def _of_arm(results: list[dict], arm: str, chance: float) -> dict[str, Any]:
-    found = [r for r in results if r["arm"] == arm]
-    losses = [r["final_meta_loss"] for r in found if r["status"] == "ok"]
-    num_failed = len(found) - len(losses)
-    quartiles = np.percentile(losses, (25, 50, 75)) if losses else [None] * 3
+    """Summarises an arm; a draw that diverged counts as infinitely bad.
+
+    Quartiles are values of draws, none between two, and None where infinite.
+    """
+    found = [_final_meta_loss(r) for r in results if r["arm"] == arm]
+    losses = [math.inf if loss is None else loss for loss in found]
+    finite = [loss for loss in losses if math.isfinite(loss)]
     return {
-        "num_draws": len(found),
-        "share_diverged": num_failed / len(found) if found else None,
+        "num_draws": len(losses),
+        "share_diverged": 1 - len(finite) / len(losses),
         "share_no_better_than_chance": (
-            (num_failed + sum(v >= chance for v in losses)) / len(found)
-            if found
-            else None
+            sum(loss >= chance for loss in losses) / len(losses)
         ),
-        "best": min(losses, default=None),
-        "quartiles": list(quartiles),
-        "std": float(np.std(losses, ddof=1)) if len(losses) > 1 else None,
-    }
-
-
-def _difference(results: list[dict]) -> dict | None:
-    """Weight norm minus plain, over draws in which neither diverged."""
-    by_draw: dict[int, dict[str, float]] = {}
-    for result in results:
-        if result["status"] == "ok":
-            losses = by_draw.setdefault(result["pair"], {})
-            losses[result["arm"]] = result["final_meta_loss"]
-    pairs = [
-        losses["weight_norm"] - losses["plain"]
-        for losses in by_draw.values()
-        if len(losses) == len(ARMS)
-    ]
-    if not pairs:
-        return None
-    interval = mean_interval(pairs)
-    return {
-        "mean": interval.mean,
-        "ci95": interval.ci95,
-        "num_draws": len(pairs),
+        "best": min(finite, default=None),
+        "quartiles": np.percentile(
+            losses, (25, 50, 75), method="inverted_cdf"
+        ).tolist(),
+        "std_of_finite": float(np.std(finite, ddof=1))
+        if len(finite) > 1
+        else None,
     }

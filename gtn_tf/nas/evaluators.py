@@ -24,7 +24,7 @@ import numpy as np
 import tensorflow as tf
 from ml_collections import config_dict
 
-from gtn_tf.baselines import choose_subset
+from gtn_tf.constant_rates import choose_subset
 from gtn_tf.gtn import SyntheticData
 from gtn_tf.learners import from_keras
 from gtn_tf.nas.cell_cost import cell_network_cost

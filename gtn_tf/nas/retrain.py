@@ -18,26 +18,21 @@ from pathlib import Path
 
 from ml_collections import config_dict
 
-from gtn_tf.checkpoints import (
-    Checkpoints,
-    check_same_config,
-    check_workdir,
-    claim_workdir,
-    read_json,
-    write_json,
-)
+from gtn_tf.checkpoints import Checkpoints
 from gtn_tf.cluster import refuse_several_workers
 from gtn_tf.config import validate
 from gtn_tf.distribution import configure_runtime, environment
 from gtn_tf.interrupts import catch_signals, exit_code
-from gtn_tf.metrics import say
+from gtn_tf.json_files import read_json, write_json
 from gtn_tf.nas.cell_cost import cell_network_cost
 from gtn_tf.nas.retrain_assembly import Training, build_training
 from gtn_tf.nas.retrain_genotype import Origin, find_genotype
 from gtn_tf.nas.retrain_loop import run_steps
 from gtn_tf.nas.retrain_network import without_auxiliary_head
 from gtn_tf.nas.retrain_result import write_result
+from gtn_tf.progress import say
 from gtn_tf.seeds import Purpose, fold, root_seed
+from gtn_tf.workdir import check_same_config, check_workdir, claim_workdir
 
 #: Keys that a resumed training may have with another value.
 _MAY_CHANGE = (

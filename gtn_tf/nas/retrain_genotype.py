@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gtn_tf.checkpoints import read_json
+from gtn_tf.json_files import read_json
 from gtn_tf.nas.genotypes import Genotype, published
 from gtn_tf.types import InputError
 

@@ -12,11 +12,13 @@ import numpy as np
 import tensorflow as tf
 
 from gtn_tf.checkpoints import Checkpoints
-from gtn_tf.metrics import MetricsLog, Progress, TensorBoardLog, say
 from gtn_tf.nas.retrain_assembly import Training
 from gtn_tf.nas.retrain_data import epoch_batches
 from gtn_tf.nas.retrain_step import epoch_learning_rate
+from gtn_tf.progress import Progress, say
+from gtn_tf.row_log import MetricsLog
 from gtn_tf.seeds import Purpose, fold, root_seed
+from gtn_tf.tensorboard_log import TensorBoardLog
 from gtn_tf.types import DivergenceError
 
 _SHOWN = ("training_loss", "training_accuracy", "validation_accuracy")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gtn_tf import __version__
-from gtn_tf.checkpoints import read_json, write_json
+from gtn_tf.json_files import read_json, write_json
 
 FORMAT_VERSION = 1
 _SECONDS_PER_DAY = 86400

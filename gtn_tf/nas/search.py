@@ -19,15 +19,14 @@ from ml_collections import config_dict
 from tqdm import tqdm
 
 from gtn_tf import __version__, search_figures
-from gtn_tf.baselines import Stopped, meta_train
+from gtn_tf.baselines import meta_train
 from gtn_tf.cell_figures import save_cells
-from gtn_tf.checkpoints import check_workdir, write_json
 from gtn_tf.cluster import refuse_several_workers
 from gtn_tf.config import flatten
 from gtn_tf.distribution import configure_runtime
 from gtn_tf.export import export
-from gtn_tf.interrupts import catch_signals, exit_code
-from gtn_tf.metrics import Progress, say, to_json
+from gtn_tf.interrupts import Stopped, catch_signals, exit_code
+from gtn_tf.json_files import to_json, write_json
 from gtn_tf.nas import search_summary
 from gtn_tf.nas.evaluation_task import Setting, setting_of
 from gtn_tf.nas.evaluator_names import parse_evaluator
@@ -37,9 +36,12 @@ from gtn_tf.nas.genotypes import Genotype
 from gtn_tf.nas.score_table import read_scores
 from gtn_tf.nas.search_plan import Planned, plan, sample_architectures
 from gtn_tf.nas.store import Store, shard
-from gtn_tf.pretrain import pretrain, write_config
+from gtn_tf.pretrain import pretrain
+from gtn_tf.progress import Progress, say
 from gtn_tf.teacher import Teacher, load
+from gtn_tf.training_run import write_config
 from gtn_tf.types import InputError
+from gtn_tf.workdir import check_workdir
 
 _TABLE_SECONDS = 60.0  # between two live tables
 _IN_LIVE_TABLE = 10
@@ -180,7 +182,8 @@ def _run(
 
 def do_job(job: Mapping[str, Any]) -> dict[str, Any]:
     """Does one job in a process that may be new, such as a Ray worker."""
-    configure_runtime(job["config"]["num_logical_devices"])
+    config = job["config"]
+    configure_runtime(config["num_logical_devices"], config["tensor_float_32"])
     return evaluate_job(job)
 
 

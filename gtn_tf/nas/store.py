@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from absl import logging
 
-from gtn_tf.checkpoints import write_json
+from gtn_tf.json_files import write_json
 from gtn_tf.types import InputError
 
 Value = TypeVar("Value")

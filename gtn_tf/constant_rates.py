@@ -1,0 +1,188 @@
+"""Sources that learn nothing: batches at the best of a grid of inner rates."""
+
+import itertools
+import time
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+from ml_collections import config_dict
+
+from gtn_tf.curricula import balanced_label_ids, draw_noise
+from gtn_tf.data import Dataset
+from gtn_tf.gtn import SyntheticData
+from gtn_tf.interrupts import stoppable
+from gtn_tf.json_files import read_json, to_json, write_json
+from gtn_tf.progress import Progress
+from gtn_tf.real_batches import normalize, sample_batch
+from gtn_tf.seeds import Purpose, fold, root_seed
+from gtn_tf.sources import Setting, Source
+
+#: A learner's seed [2] -> (images [T, B, H, W, C], labels [T, B, K]).
+DrawBatches = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
+
+def draw_real(setting: Setting) -> DrawBatches:
+    shape = _sequence_shape(setting.config)
+    num_images = shape[0] * shape[1]
+
+    def draw(seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        batch = sample_batch(
+            setting.train, fold(seed, Purpose.CURRICULUM), num_images
+        )
+        images, labels = (tf.reshape(v, (*shape, *v.shape[1:])) for v in batch)
+        return images, labels
+
+    return draw
+
+
+def draw_subset(setting: Setting) -> DrawBatches:
+    """One balanced set of T x B real images, the same for every learner."""
+    pixels, of_pixels = setting.dataset.train
+    chosen = choose_subset(setting.config, setting.dataset)
+    images = normalize(
+        tf.constant(pixels[chosen]), setting.dataset.mean, setting.dataset.std
+    )
+    labels = tf.one_hot(of_pixels[chosen], setting.dataset.num_classes)
+    return lambda seed: (images, labels)
+
+
+def choose_subset(
+    config: config_dict.ConfigDict, dataset: Dataset
+) -> np.ndarray:
+    """Chooses as many training images as there are synthetic ones.
+
+    Returns:
+      [T, B] positions; the classes come in turn.
+    """
+    label_ids = balanced_label_ids(
+        *_sequence_shape(config), dataset.num_classes
+    ).numpy()
+    rng = np.random.default_rng(config.seed)
+    chosen = np.empty(label_ids.shape, np.int64)
+    for label in range(dataset.num_classes):
+        places = label_ids == label
+        of_label = np.flatnonzero(dataset.train.label_ids == label)
+        # More places than images: they come round again.
+        chosen[places] = np.resize(rng.permutation(of_label), places.sum())
+    return chosen
+
+
+def draw_noise_images(setting: Setting) -> DrawBatches:
+    """Standard normal images with balanced labels, fixed: no information."""
+    label_ids = _label_ids(setting)
+    images = draw_noise(
+        fold(root_seed(setting.config.seed), Purpose.TUNING),
+        (*label_ids.shape, *setting.dataset.image_shape),
+    )
+    labels = tf.one_hot(label_ids, setting.dataset.num_classes)
+    return lambda seed: (images, labels)
+
+
+def _sequence_shape(config: config_dict.ConfigDict) -> tuple[int, int]:
+    return config.inner.num_steps, config.inner.batch_size
+
+
+def _label_ids(setting: Setting) -> np.ndarray:
+    shape = _sequence_shape(setting.config)
+    return balanced_label_ids(*shape, setting.dataset.num_classes).numpy()
+
+
+def constant_rates(
+    name: str, make_draw: Callable[[Setting], DrawBatches], setting: Setting
+) -> Source:
+    """Finds one learning rate and one momentum for all steps."""
+    draw = make_draw(setting)
+    shape = _sequence_shape(setting.config)
+
+    @tf.function(autograph=False)
+    def synthesize(
+        seed: tf.Tensor, rate: tf.Tensor, momentum: tf.Tensor
+    ) -> SyntheticData:
+        images, labels = draw(seed)
+        return SyntheticData(
+            images,
+            labels,
+            {
+                "learning_rate": tf.fill(shape[:1], rate),
+                "momentum": tf.fill(shape[:1], momentum),
+            },
+        )
+
+    tuning = _tune(name, synthesize, setting)
+    rate, momentum, _ = max(tuning["grid"], key=lambda row: row[2])
+    return Source(
+        name,
+        lambda seed: synthesize(seed, tf.constant(rate), tf.constant(momentum)),
+        tuning["seconds"],
+        f"constant rate {rate:g}, momentum {momentum:g}: the best of "
+        f"{len(tuning['grid'])} on validation data",
+    )
+
+
+def _tune(
+    name: str, synthesize: Callable[..., SyntheticData], setting: Setting
+) -> dict:
+    """Returns {"grid": [[rate, momentum, accuracy] ..], "seconds"}.
+
+    Kept pair by pair, so that what was stopped goes on.
+    """
+    config = setting.config
+    path = setting.workdir / "baselines" / name / "tuning.json"
+    asked = to_json(
+        {
+            key: value
+            for key, value in config.to_dict().items()
+            if key in ("seed", "dataset", "learner", "inner", "precision")
+        }
+        | {
+            key: config.evaluation[key]
+            for key in (
+                "tuning_learning_rates",
+                "tuning_momenta",
+                "tuning_num_learners",
+            )
+        }
+    )
+    pairs = list(
+        itertools.product(
+            config.evaluation.tuning_learning_rates,
+            config.evaluation.tuning_momenta,
+        )
+    )
+    tuning = {"asked": asked, "grid": [], "seconds": 0.0}
+    if path.exists() and (kept := read_json(path))["asked"] == asked:
+        tuning = kept
+    grid = tuning["grid"]
+    if len(grid) == len(pairs):
+        return tuning
+    path.parent.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic() - tuning["seconds"]
+    progress = Progress(len(pairs), len(grid), unit=f"{name} pair")
+    try:
+        with stoppable() as check_signals:
+            for rate, momentum in pairs[len(grid) :]:
+                check_signals()
+                accuracy = _mean_accuracy(synthesize, rate, momentum, setting)
+                grid.append([rate, momentum, accuracy])
+                tuning["seconds"] = time.monotonic() - began
+                write_json(path, tuning)
+                progress.update(len(grid), best=max(row[2] for row in grid))
+    finally:
+        progress.close()
+    return tuning
+
+
+def _mean_accuracy(
+    synthesize: Callable[..., SyntheticData],
+    rate: float,
+    momentum: float,
+    setting: Setting,
+) -> float:
+    root = root_seed(setting.config.seed)
+    accuracies = []
+    for index in range(setting.config.evaluation.tuning_num_learners):
+        seed = fold(root, Purpose.TUNING, index)
+        data = synthesize(seed, tf.constant(rate), tf.constant(momentum))
+        accuracies.append(float(setting.accuracy_of(data, seed)))
+    return float(np.mean(accuracies))

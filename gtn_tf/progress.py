@@ -1,0 +1,162 @@
+"""What a run says while it goes. No TensorFlow here."""
+
+import collections
+import datetime
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+from tqdm import tqdm
+
+
+class Progress:
+    """Shows how far a run is: a bar on a terminal, lines elsewhere.
+
+    Rate and ETA come from the latest `_WINDOW` steps of this process. The
+    window opens at the end of its first step, which also pays for optimising
+    or compiling the graph: its own pace gives an upper bound only.
+
+    A thread shows every second that the running step goes on: it moves the
+    bar's clock, or prints a line when none has come for `_SILENCES`.
+
+    Args:
+      total: The last step of the run.
+      initial: The step that an earlier process reached.
+      stream: None: standard error.
+      unit: The name of a step.
+      every_seconds: The shortest time between two lines, but for the last.
+      clock: Seconds, rising; tests replace it.
+      beat_seconds: Time between two calls of `beat` by the thread; 0: none.
+    """
+
+    _WINDOW = 100
+    #: Seconds without a line before the next one; the last one repeats.
+    _SILENCES = (30.0, 30.0, 60.0, 180.0, 600.0)
+
+    def __init__(
+        self,
+        total: int,
+        initial: int = 0,
+        stream: TextIO | None = None,
+        unit: str = "meta-step",
+        every_seconds: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+        beat_seconds: float = 1.0,
+    ) -> None:
+        self._total, self._unit = total, unit
+        self._step = initial
+        self._stream = sys.stderr if stream is None else stream
+        self._every_seconds, self._clock = every_seconds, clock
+        self._recent: collections.deque[tuple[float, int]] = collections.deque(
+            maxlen=self._WINDOW
+        )
+        self._printed_at: float | None = None
+        self._pending = ""
+        self._step_began = self._heard_at = self._clock()
+        self._silences = collections.deque(self._SILENCES)
+        self._lock, self._closed = threading.Lock(), threading.Event()
+        self._bar = None
+        if self._stream.isatty():
+            self._bar = tqdm(
+                total=total,
+                initial=initial,
+                file=self._stream,
+                desc=unit,
+                unit=" step",
+                dynamic_ncols=True,
+            )
+        self._thread = threading.Thread(
+            target=self._beat_until_closed, args=(beat_seconds,), daemon=True
+        )
+        if beat_seconds:
+            self._thread.start()
+
+    def update(self, step: int, **shown: float) -> None:
+        """Reports that `step` is done, with values to show beside it."""
+        values = {name: f"{value:.4g}" for name, value in shown.items()}
+        with self._lock:
+            if self._bar is not None:
+                self._bar.set_postfix(values, refresh=False)
+                self._bar.update(step - self._bar.n)
+            else:
+                self._update_line(step, values)
+
+    def _update_line(self, step: int, values: dict[str, str]) -> None:
+        now = self._clock()
+        self._recent.append((now, step))
+        parts = [f"{self._unit} {step}/{self._total}"]
+        parts += [f"{name} {value}" for name, value in values.items()]
+        self._pending = "  ".join(parts + self._speed(now, step))
+        self._step, self._step_began = step, now
+        if (
+            self._printed_at is None
+            or step >= self._total
+            or now - self._printed_at >= self._every_seconds
+        ):
+            self._print_pending(now)
+
+    def beat(self) -> None:
+        """Shows that the running step goes on, where that is due."""
+        with self._lock:
+            if self._bar is not None:
+                self._bar.refresh()
+                return
+            now = self._clock()
+            is_silent = now - self._heard_at >= self._silences[0]
+            if not is_silent or self._step >= self._total:
+                return
+            if len(self._silences) > 1:
+                self._silences.popleft()
+            self._print(
+                f"{self._unit} {self._step + 1}/{self._total} running for "
+                f"{_duration(now - self._step_began)}",
+                now,
+            )
+
+    def _beat_until_closed(self, seconds: float) -> None:
+        while not self._closed.wait(seconds):
+            self.beat()
+
+    def close(self) -> None:
+        """Ends the bar, or prints the last step where that is still due."""
+        self._closed.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        if self._bar is not None:
+            self._bar.close()
+        elif self._pending:
+            self._print_pending(self._clock())
+
+    def _print_pending(self, now: float) -> None:
+        self._print(self._pending, now)
+        self._printed_at, self._pending = now, ""
+
+    def _print(self, line: str, now: float) -> None:
+        print(line, file=self._stream, flush=True)
+        self._heard_at = now
+
+    def _speed(self, now: float, step: int) -> list[str]:
+        since, first = self._recent[0]
+        left = self._total - step
+        if step == first:
+            took = (now - self._step_began) / max(1, step - self._step)
+            return [
+                f"first in {took:.1f} s",
+                f"ETA <= {_duration(left * took)}",
+            ]
+        if now <= since:
+            return []
+        rate = (step - first) / (now - since)
+        speed = f"{rate:.1f} steps/s" if rate >= 1 else f"{1 / rate:.2f} s/step"
+        return [speed, f"ETA {_duration(left / rate)}"]
+
+
+def _duration(seconds: float) -> str:
+    return str(datetime.timedelta(seconds=round(max(0.0, seconds))))
+
+
+def say(text: str) -> None:
+    """Writes one line to standard error."""
+    print(text, file=sys.stderr, flush=True)
