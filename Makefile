@@ -27,17 +27,21 @@ chain: $(VENV)/installed-cpu
 	$(CHAIN_RETRAIN) --config.retrain.name=real
 	$(CHAIN) --mode=report
 
+# More processes than cores, as some wait; a file stays in one process, for
+# its tests share what they trained.
+PARALLEL := -n 3 --dist loadfile
+
 test: $(VENV)/installed lint
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 test-all: $(VENV)/installed lint
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest $(PARALLEL)
 
 # The oldest TensorFlow that is supported. Its protobuf is too old for newer
 # tensorflow-metadata, which tensorflow-datasets would bring.
 OLDEST := .venv-oldest
 test-oldest: $(OLDEST)/installed
-	$(OLDEST)/bin/python -m pytest -n 2 -m "not slow"
+	$(OLDEST)/bin/python -m pytest $(PARALLEL) -m "not slow"
 
 $(OLDEST)/installed: setup.py
 	$(PYTHON) -m venv $(OLDEST)

@@ -81,54 +81,43 @@ def _pad(images: tf.Tensor, pool_size: int) -> tf.Tensor:
 def _places(padded: tf.Tensor, pool_size: int, strides: int) -> tf.Tensor:
     """Returns the place of each window's maximum in the unpadded images.
 
-    A pixel's row and column, modulo pool_size, take the place of the last
-    bits of its value: the pool of floats, which is fast, carries them along,
-    and no two pixels of a window share them.
+    A pixel's row and column, modulo a power of two of at least pool_size, take
+    the place of the last bits of its value: the pool of floats, which is fast,
+    carries them along, and no two pixels of a window share them.
 
     Returns:
       [B, H', W', C] int32, counted through all of the flattened images.
     """
     integer = _INTEGERS[padded.dtype]
     num_bits = (pool_size - 1).bit_length()  # of a row, and of a column
-    mask = (1 << 2 * num_bits) - 1
-    size = [n - pool_size + 1 for n in padded.shape[1:3]]
-    codes = [tf.range(n, dtype=integer) % pool_size for n in padded.shape[1:3]]
-    code = (codes[0] * (1 << num_bits))[:, None, None] + codes[1][:, None]
+    low, mask = (1 << num_bits) - 1, (1 << 2 * num_bits) - 1
+    rows, columns = (tf.range(n, dtype=integer) for n in padded.shape[1:3])
+    code = ((rows & low) * (1 << num_bits))[:, None, None]
+    code += (columns & low)[:, None]
     bits = tf.bitcast(padded + _TINY, integer) & ~mask
     bits |= code
     winners = tf.nn.max_pool2d(
         tf.bitcast(bits, padded.dtype), pool_size, strides, "VALID"
     )
     code = tf.cast(tf.bitcast(winners, integer) & mask, tf.int32)
-    num_channels = winners.shape[-1]
-    row = _index(
-        tf.bitwise.right_shift(code, num_bits),
-        1,
-        pool_size,
-        strides,
-        size[0],
+    first_row, first_column = (
+        tf.range(n) * strides for n in winners.shape[1:3]
     )
-    column = _index(
-        code & ((1 << num_bits) - 1), 2, pool_size, strides, size[1]
-    )
-    example = tf.range(tf.shape(padded)[0])[:, None, None, None]
-    start = example * (size[0] * size[1] * num_channels)
-    channel = start + tf.range(num_channels)
-    return (row * size[1] + column) * num_channels + channel
-
-
-def _index(
-    remainder: tf.Tensor, axis: int, pool_size: int, strides: int, size: int
-) -> tf.Tensor:
-    """Returns the one pixel of each window that has this remainder."""
-    shape = [1, 1, 1, 1]
-    shape[axis] = -1
-    first = tf.reshape(tf.range(remainder.shape[axis]) * strides, shape)
-    shift = remainder - first % pool_size
-    shift += tf.bitwise.right_shift(shift, 31) & pool_size  # where negative
-    found = first - (pool_size - 1) // 2 + shift
+    first_row, first_column = first_row[:, None, None], first_column[:, None]
+    # Within its window: a difference modulo a power of two.
+    row = (tf.bitwise.right_shift(code, num_bits) - first_row) & low
+    column = (code - first_column) & low
+    height, width = (n - pool_size + 1 for n in padded.shape[1:3])
+    before = (pool_size - 1) // 2
+    origin = (first_row - before) * width + first_column - before
     # Out of range only where the images are not finite.
-    return tf.clip_by_value(found, 0, size - 1)
+    pixel = tf.clip_by_value(
+        row * width + column + origin, 0, height * width - 1
+    )
+    num_channels = winners.shape[-1]
+    example = tf.range(tf.shape(padded)[0])[:, None, None, None]
+    start = example * (height * width * num_channels)
+    return pixel * num_channels + (start + tf.range(num_channels))
 
 
 @tf.custom_gradient

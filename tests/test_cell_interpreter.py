@@ -147,7 +147,14 @@ GENOTYPES = {
 
 @pytest.fixture(scope="module")
 def interpreter():
-    return CellInterpreter(SPACE, *SIZE, SMOOTH)
+    # Grappler takes longer over the graph of all operations than a few runs.
+    tf.config.optimizer.set_experimental_options(
+        {"disable_meta_optimizer": True}
+    )
+    yield CellInterpreter(SPACE, *SIZE, SMOOTH)
+    tf.config.optimizer.set_experimental_options(
+        {"disable_meta_optimizer": False}
+    )
 
 
 @pytest.fixture(scope="module")

@@ -228,6 +228,7 @@ def test_wrong_widths_of_transfer_are_an_error(tmp_path):
     tiny.assert_one_line(done, 2, "'mlp' has 2 layers")
 
 
+@pytest.mark.slow
 def test_a_distilled_workdir_is_compared_as_what_it_is(tmp_path):
     options = ("--config.source=distillation",)
     assert tiny.run_main(tmp_path, *options).code == 0

@@ -261,19 +261,13 @@ def _print_losses(folder, pairs):
         print(json.dumps(losses), flush=True)
 
 
-@pytest.mark.parametrize(
-    "pairs",
-    [
-        pytest.param([("gtn", "none"), ("distillation", "full")], id="two"),
-        pytest.param(_PAIRS, id="all", marks=pytest.mark.slow),
-    ],
-)
-def test_curricula_of_both_sources_train(tmp_path, pairs):
-    done = tiny.run_forked(_print_losses, tmp_path, pairs)
+@pytest.mark.slow
+def test_curricula_of_both_sources_train(tmp_path):
+    done = tiny.run_forked(_print_losses, tmp_path, _PAIRS)
     assert done.code == 0, done.errors
     lines = [e for e in done.errors.splitlines() if e.startswith("[")]
     losses = np.array([json.loads(line) for line in lines])
-    assert losses.shape == (len(pairs), 2)
+    assert losses.shape == (len(_PAIRS), 2)
     assert np.isfinite(losses).all()
     # An order or a source that is not heeded would repeat another's numbers.
     assert len(set(losses[:, 1])) == len(losses)

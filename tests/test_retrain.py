@@ -231,6 +231,7 @@ def test_what_may_change_in_a_finished_training(finished, genotype, tmp_path):
     assert result["test_error_std"] is None
 
 
+@pytest.mark.slow
 def test_without_the_validation_images_they_are_measured(genotype, tmp_path):
     done = tiny.run_main(
         tmp_path,

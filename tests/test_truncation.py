@@ -40,7 +40,10 @@ def gradient_on_window(problem, data, seed):
     return start, stored_data_gradient(warm, from_state, window, seed)
 
 
-@pytest.mark.parametrize(("optimizer", "every"), [("sgd", 0), ("adam", 1)])
+@pytest.mark.parametrize(
+    ("optimizer", "every"),
+    [("sgd", 0), pytest.param("adam", 1, marks=pytest.mark.slow)],
+)
 def test_equals_the_stored_form_on_the_window(optimizer, every):
     problem = truncated_problem(2, optimizer, every)
     gtn = make_gtn(num_steps=NUM_STEPS, inner_optimizer=optimizer)
