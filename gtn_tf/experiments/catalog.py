@@ -53,6 +53,7 @@ def run_experiment(config: config_dict.ConfigDict, workdir: Path) -> int:
     check_workdir(config, workdir)
     name = config.evaluation.experiment
     folder = Path(workdir) / "experiments" / name
+    folder.mkdir(parents=True, exist_ok=True)
     try:
         found = EXPERIMENTS[name](config, folder)
     except Stopped as stopped:
