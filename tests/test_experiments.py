@@ -194,6 +194,7 @@ def test_needs_a_gtn(tmp_path):
             f"--config.evaluation.experiment={name}",
         )
         tiny.assert_one_line(done, 2, "holds no GTN")
+        assert not (tmp_path / "experiments").exists()
 
 
 def test_a_trial_of_another_process_is_left_to_it(

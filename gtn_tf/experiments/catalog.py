@@ -53,7 +53,6 @@ def run_experiment(config: config_dict.ConfigDict, workdir: Path) -> int:
     check_workdir(config, workdir)
     name = config.evaluation.experiment
     folder = Path(workdir) / "experiments" / name
-    folder.mkdir(parents=True, exist_ok=True)
     try:
         found = EXPERIMENTS[name](config, folder)
     except Stopped as stopped:
@@ -70,6 +69,7 @@ def run_experiment(config: config_dict.ConfigDict, workdir: Path) -> int:
             "environment": environment(),
         }
     )
+    folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "result.json", result)
     if not (Path(workdir) / "config.json").exists():
         write_config(config, Path(workdir))
