@@ -112,6 +112,9 @@ def _table(folder: Path) -> str:
     evaluation = json.loads((folder / "evaluation.json").read_text())
     training = json.loads((folder / "training.json").read_text())
     environment = evaluation["environment"]
+    config = folder / "config.json"
+    if config.exists():  # says what meta-trained
+        environment |= read_json(config).get("environment", {})
     own, *others = evaluation["sources"]
     num_learners = evaluation["sources"][own]["num_learners"]
     lines = [
