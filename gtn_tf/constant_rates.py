@@ -23,6 +23,7 @@ DrawBatches = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
 def draw_real(setting: Setting) -> DrawBatches:
+    """Real batches at random, each learner's own: what source `real` draws."""
     shape = _sequence_shape(setting.config)
     num_images = shape[0] * shape[1]
 

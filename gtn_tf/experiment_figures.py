@@ -139,13 +139,13 @@ def weight_norm(result: dict) -> Figure:
     axes = figure.subplots()
     arms = list(result["arms"])
     above = 2 * max(
-        (r["final_meta_loss"] for r in result["results"] if _is_finite(r)),
+        (r["final_meta_loss"] for r in result["results"] if _is_done(r)),
         default=result["chance_meta_loss"],
     )
     rng = np.random.default_rng(0)  # moves the dots apart
     for place, (arm, line) in enumerate(zip(arms, LINES, strict=False)):
         losses = [
-            r["final_meta_loss"] if _is_finite(r) else above
+            r["final_meta_loss"] if _is_done(r) else above
             for r in result["results"]
             if r["arm"] == arm
         ]
@@ -166,7 +166,7 @@ def weight_norm(result: dict) -> Figure:
         for arm in arms
     ]
     axes.set_xticks(range(len(arms)), labels)
-    if not all(map(_is_finite, result["results"])):
+    if not all(map(_is_done, result["results"])):
         axes.axhline(above, color=INK, linewidth=0.8)
         axes.annotate(
             "diverged",
@@ -183,7 +183,7 @@ def weight_norm(result: dict) -> Figure:
     return figure
 
 
-def _is_finite(result: dict) -> bool:
+def _is_done(result: dict) -> bool:
     return result["status"] == "ok"
 
 
