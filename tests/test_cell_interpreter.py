@@ -147,14 +147,7 @@ GENOTYPES = {
 
 @pytest.fixture(scope="module")
 def interpreter():
-    # Grappler takes longer over the graph of all operations than a few runs.
-    tf.config.optimizer.set_experimental_options(
-        {"disable_meta_optimizer": True}
-    )
-    yield CellInterpreter(SPACE, *SIZE, SMOOTH)
-    tf.config.optimizer.set_experimental_options(
-        {"disable_meta_optimizer": False}
-    )
+    return CellInterpreter(SPACE, *SIZE, SMOOTH)
 
 
 @pytest.fixture(scope="module")

@@ -397,7 +397,7 @@ def test_augment_gives_every_crop_of_every_image_evenly():
         crops[i][crop.tobytes()] = row, column, 0
         crops[i][crop[:, ::-1].tobytes()] = row, column, 1
     assert all(len(c) == 162 for c in crops)
-    augment = tf.function(real_batches.augment)
+    augment = tf.function(real_batches.augment, autograph=False)
     found = []
     for seed in range(200):
         result = augment(tf.constant(images), _seed(seed, 7), 4).numpy()
@@ -491,7 +491,9 @@ def test_sample_batch_is_a_function_of_the_seed():
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_compiled_equals_eager(jit_compile):
     _, real = _real()
-    sample = tf.function(real_batches.sample_batch, jit_compile=jit_compile)
+    sample = tf.function(
+        real_batches.sample_batch, autograph=False, jit_compile=jit_compile
+    )
     for i in range(5):
         compiled = sample(real, _seed(i, 9), 8)
         eager = real_batches.sample_batch(real, _seed(i, 9), 8)

@@ -38,7 +38,9 @@ def test_accuracy_counts_every_image_once(num_images):
 
     state = LearnerState([tf.constant(weights)], [], [])
     learner = Learner("linear", lambda seed: None, _linear)
-    found = tf.function(evaluation.accuracy)(learner, state, real)
+    found = tf.function(evaluation.accuracy, autograph=False)(
+        learner, state, real
+    )
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
@@ -54,7 +56,7 @@ def test_fresh_learner_depends_on_its_seed_alone(digits):
     problem = build_problem(config, train)
     real = device_split(digits, "validation")
 
-    @tf.function
+    @tf.function(autograph=False)
     def accuracy_of(index):
         seed = fold(_SEED, index)
         data = gtn.synthesize(gtn.read(), seed)
@@ -87,7 +89,7 @@ def test_real_data_teach_a_learner(digits):
     problem = build_problem(config, train)
     real = device_split(digits, "validation")
 
-    @tf.function
+    @tf.function(autograph=False)
     def accuracy():
         return evaluation.fresh_learner_accuracy(
             problem, synthetic, real, _SEED
@@ -108,13 +110,13 @@ def test_accuracies_per_step_are_those_of_shorter_trainings(digits):
     def first(number):
         return tf.nest.map_structure(lambda values: values[:number], data)
 
-    per_step = tf.function(evaluation.fresh_learner_accuracies)(
-        problem, data, real, _SEED
-    )
+    per_step = tf.function(
+        evaluation.fresh_learner_accuracies, autograph=False
+    )(problem, data, real, _SEED)
     for number in range(1, 5):
-        expected = tf.function(evaluation.fresh_learner_accuracy)(
-            problem, first(number), real, _SEED
-        )
+        expected = tf.function(
+            evaluation.fresh_learner_accuracy, autograph=False
+        )(problem, first(number), real, _SEED)
         np.testing.assert_array_equal(per_step[number - 1], expected)
     assert len(set(per_step.numpy())) > 1
 
@@ -131,6 +133,8 @@ def test_training_alone_ends_where_training_with_tests_does(digits):
     for step in range(config.inner.num_steps):
         batch = step_data(data, step)
         state = inner_step(learner, problem.optimizer, state, batch)
-    norm = tf.function(evaluation.train_fresh_learner)(problem, data, _SEED)
+    norm = tf.function(evaluation.train_fresh_learner, autograph=False)(
+        problem, data, _SEED
+    )
     expected = np.sqrt(sum(np.sum(np.square(p)) for p in state.params))
     np.testing.assert_allclose(norm, expected, rtol=1e-6)

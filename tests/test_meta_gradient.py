@@ -86,7 +86,7 @@ def make_gtn(dtype="float64", num_steps=2, **choices):
 
 
 def traced(gtn, problem, num_learners=1, rematerialize=True):
-    @tf.function
+    @tf.function(autograph=False)
     def function(meta_params):
         return meta_gradient(
             gtn,
@@ -264,7 +264,7 @@ def test_rematerialized_equals_stored(optimizer):
 
 
 def test_rematerialized_equals_stored_in_float32():
-    gtn = make_gtn("float32", num_steps=4)
+    gtn = make_gtn("float32", num_steps=2)
     problem = make_problem("conv2_fc", every=1, dtype="float32")
     assert_forms_agree(gtn, problem, rtol=1e-4)
 
@@ -452,7 +452,8 @@ def test_linear_learner_closed_form(gradient_of):
         },
     )
     gradients, losses = tf.function(
-        lambda: gradient_of(problem, problem.learners[0], data, STEP_SEED)
+        lambda: gradient_of(problem, problem.learners[0], data, STEP_SEED),
+        autograph=False,
     )()
     np.testing.assert_allclose(
         gradients.images[0].numpy().reshape(batch, num_pixels),
@@ -490,7 +491,7 @@ def test_one_trace_for_all_meta_steps_and_widths():
     )
     num_traces = 0
 
-    @tf.function
+    @tf.function(autograph=False)
     def function(meta_params, seed):
         nonlocal num_traces
         num_traces += 1

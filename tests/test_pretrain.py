@@ -42,6 +42,7 @@ def finished(tmp_path_factory):
             *(sys.executable, "-m", "gtn_tf.main"),
             *(f"--config={tiny.__file__}", f"--workdir={workdir}"),
             "--config.log.tensorboard=True",
+            "--config.log.samples_every=4",
         ],
         cwd=_ROOT,
         capture_output=True,

@@ -42,7 +42,7 @@ SIZES = {
     "meta.validation_num_learners": 2,
     "checkpoint.every_steps": 2,
     "checkpoint.max_to_keep": 2,
-    "log.samples_every": 4,
+    "log.samples_every": 0,
     "log.tensorboard": False,
 }
 
