@@ -24,6 +24,15 @@ from configs import mnist_cpu
 def get_config() -> config_dict.ConfigDict:
     config = mnist_cpu.get_config()
     config.dataset.name = "cifar10_16"
+    # The recipe whose data teach other learners best: docs/results/README.md.
+    config.learner.name = "conv2_fc,conv2_pool,conv3_fc,conv3_pool,mlp"
+    config.learner.widths = (
+        (16, 32, 64),
+        (16, 32),
+        (16, 32, 64, 64),
+        (16, 32, 64),
+        (64, 32),
+    )
     config.inner.num_steps = 20
     config.inner.batch_size = 64
     config.inner.learning_rate = 0.1

@@ -132,13 +132,15 @@ def least_squares(seed, dtype):
 
 
 @pytest.mark.parametrize("seed", range(3))
-# 100 steps of some units in the last place. Keras rounds betas to float32 even
+# Some units in the last place a step; near the minimum RMSProp divides rounding
+# by rounding, which float32 must not reach. Keras rounds betas to float32 even
 # for float64 variables, which changes Adam's 1 - beta_2 = 1e-3 by 1e-5.
 @pytest.mark.parametrize(
-    ("dtype", "rtol"), [("float32", 2e-4), ("float64", 1e-9)]
+    ("dtype", "num_steps", "rtol"),
+    [("float32", 20, 2e-5), ("float64", 100, 1e-9)],
 )
 @every_optimizer
-def test_100_steps_equal_keras(name, dtype, rtol, seed):
+def test_many_steps_equal_keras(name, dtype, num_steps, rtol, seed):
     params, gradients_of = least_squares(seed, dtype)
     theirs = KERAS[name]()
     if name == "adam":
@@ -163,7 +165,7 @@ def test_100_steps_equal_keras(name, dtype, rtol, seed):
 
     params = [tf.constant(p) for p in params]
     slots = optimizer.init(params)
-    for _ in range(100):
+    for _ in range(num_steps):
         params, slots = ours(params, slots)
         keras_step()
     for param, variable in zip(params, variables, strict=True):

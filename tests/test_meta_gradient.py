@@ -255,18 +255,16 @@ def test_both_forms_pairwise(case):
 )
 def test_rematerialized_equals_stored(optimizer):
     gtn = make_gtn(num_steps=2, inner_optimizer=optimizer)
-    # Convolutions unrolled twice over trace slowly: one optimizer has them.
-    name, widths = ("conv2_fc", DRAWN_WIDTHS)
-    if optimizer != "sgd":
-        name, widths = ("mlp", DRAWN_WIDTHS[:2])
-    problem = make_problem(name, optimizer, every=1, widths=widths)
+    problem = make_problem("mlp", optimizer, every=1, widths=DRAWN_WIDTHS[:2])
     assert_forms_agree(gtn, problem, num_learners=2)
 
 
 def test_rematerialized_equals_stored_in_float32():
     gtn = make_gtn("float32", num_steps=2)
-    problem = make_problem("conv2_fc", every=1, dtype="float32")
-    assert_forms_agree(gtn, problem, rtol=1e-4)
+    problem = make_problem(
+        "conv2_fc", every=1, dtype="float32", widths=DRAWN_WIDTHS
+    )
+    assert_forms_agree(gtn, problem, num_learners=2, rtol=1e-4)
 
 
 @pytest.mark.parametrize("normalization", ["batch", "none"])
@@ -487,7 +485,7 @@ def test_statistics_carry_gradient():
 def test_one_trace_for_all_meta_steps_and_widths():
     gtn = make_gtn("float32")
     problem = make_problem(
-        "conv2_fc", dtype="float32", widths=DRAWN_WIDTHS, every=1
+        "mlp", dtype="float32", widths=DRAWN_WIDTHS[:2], every=1
     )
     num_traces = 0
 

@@ -7,6 +7,7 @@ experiment; the process that ends last has all results.
 """
 
 import copy
+import gc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -124,6 +125,7 @@ def run_trials(
                 # Another process may have ended it since.
                 if not (place / "result.json").exists():
                     _do(trial, place, measure)
+                    gc.collect()  # graphs and models refer to themselves
         except InUseError:
             say("another process has it")
             is_held = True
