@@ -16,7 +16,7 @@ config_keys.learning config_keys.evaluating config_keys.searching
 config_keys.retraining config_keys.running config_keys.pairs
 cluster rendezvous config config_reference json_files row_log progress workdir
 tensorboard_log checkpoints interrupts intervals teacher
-seeds tfds_reader data real_batches
+graph_memory seeds tfds_reader data real_batches
 nas.genotypes nas.search_space nas.cell_structure nas.cell_cost
 counted_loop pools layers normalization inner_optimizers distribution
 initial_values learner_families generators curricula

@@ -7,7 +7,6 @@ experiment; the process that ends last has all results.
 """
 
 import copy
-import gc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +20,7 @@ from gtn_tf.config import FIELDS, flatten, validate
 from gtn_tf.data import Dataset
 from gtn_tf.distribution import environment
 from gtn_tf.evaluation import fresh_learner_accuracy_on
+from gtn_tf.graph_memory import TracedGraphs
 from gtn_tf.gtn import SyntheticData
 from gtn_tf.inner_problem import InnerProblem
 from gtn_tf.interrupts import Stopped, stoppable
@@ -113,7 +113,7 @@ def run_trials(
         validate(trial.config)
         check_learners(trial.config)
     places = [folder / trial.arm / str(trial.pair) for trial in trials]
-    is_held = False
+    is_held, graphs = False, TracedGraphs()
     for number, (trial, place) in enumerate(
         zip(trials, places, strict=True), start=1
     ):
@@ -124,8 +124,9 @@ def run_trials(
             with claim_workdir(place):
                 # Another process may have ended it since.
                 if not (place / "result.json").exists():
-                    _do(trial, place, measure)
-                    gc.collect()  # graphs and models refer to themselves
+                    with graphs:
+                        _do(trial, place, measure)
+                    graphs.release()
         except InUseError:
             say("another process has it")
             is_held = True

@@ -5,13 +5,15 @@ that is built is traced for each genotype, once for all the evaluators that
 come one after the other.
 """
 
+import contextlib
 import dataclasses
 import functools
-import gc
+from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
 
+from gtn_tf.graph_memory import TracedGraphs
 from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
 from gtn_tf.learners import Learner, from_keras
 from gtn_tf.nas.cell_interpreter import CellInterpreter
@@ -25,17 +27,31 @@ from gtn_tf.types import LearnerState
 
 # Networks and their graphs are large: those of one genotype are kept.
 _TRAINERS: dict[tuple[str, str, str], Trainer] = {}
+_GRAPHS: dict[str, TracedGraphs] = {}
+
+
+@contextlib.contextmanager
+def building(task: Task) -> Iterator[None]:
+    """What is built within goes when another genotype's turn has come."""
+    text = task.genotype.to_text()
+    if text not in _GRAPHS:
+        _TRAINERS.clear()
+        for graphs in _GRAPHS.values():
+            graphs.release()
+        _GRAPHS.clear()
+        _GRAPHS[text] = TracedGraphs()
+    with _GRAPHS[text]:
+        yield
 
 
 def trainer_of(task: Task, optimizer: str) -> Trainer:
-    """Returns what trains the task's genotype; kept for the next job."""
+    """Returns what trains the task's genotype; kept for the next job.
+
+    One that is built for it asks for `building`.
+    """
     if task.is_interpreted:
         return _interpreting_trainer(task.setting, optimizer)
-    text = task.genotype.to_text()
-    key = (text, task.dress, optimizer)
-    if any(kept[0] != text for kept in _TRAINERS):
-        _TRAINERS.clear()
-        gc.collect()  # graphs and Keras models refer to themselves
+    key = (task.genotype.to_text(), task.dress, optimizer)
     if key not in _TRAINERS:
         _TRAINERS[key] = Trainer(
             lambda: from_keras(

@@ -28,7 +28,12 @@ from gtn_tf.constant_rates import choose_subset
 from gtn_tf.gtn import SyntheticData
 from gtn_tf.learners import from_keras
 from gtn_tf.nas.cell_cost import cell_network_cost
-from gtn_tf.nas.cell_trainers import build_network, initial_state, trainer_of
+from gtn_tf.nas.cell_trainers import (
+    build_network,
+    building,
+    initial_state,
+    trainer_of,
+)
 from gtn_tf.nas.evaluation_task import Setting, Task, task_of
 from gtn_tf.nas.evaluator_names import EvaluatorName
 from gtn_tf.nas.score_table import read_scores
@@ -68,6 +73,15 @@ def _train(
     task: Task, optimizer: str, batches: Callable[[], Iterator[SyntheticData]]
 ) -> Evaluation:
     """Trains a fresh network on batches and asks for its accuracy."""
+    if task.is_interpreted:
+        return _train_fresh(task, optimizer, batches)
+    with building(task):
+        return _train_fresh(task, optimizer, batches)
+
+
+def _train_fresh(
+    task: Task, optimizer: str, batches: Callable[[], Iterator[SyntheticData]]
+) -> Evaluation:
     trainer = trainer_of(task, optimizer)
     first = next(batches())
     began = time.perf_counter()
@@ -243,6 +257,11 @@ def _count(attribute: str, task: Task) -> Evaluation:
 
 
 def _score_untrained(task: Task) -> Evaluation:
+    with building(task):
+        return _score_fresh(task)
+
+
+def _score_fresh(task: Task) -> Evaluation:
     began = time.perf_counter()
     model = build_network(task)
     learner = from_keras(lambda: model, second_order=False)
