@@ -6,7 +6,7 @@ import tiny
 from finished_search import KEYS, SCORES, TRUTH, put_results, write_search
 from report_workdirs import HOSTILE, Page, write_workdir
 
-from gtn_tf import report, search_figures
+from gtn_tf import page, report, search_figures
 from gtn_tf.nas.genotypes import Genotype
 from gtn_tf.results import read_results
 from gtn_tf.search_results import read_search
@@ -79,16 +79,24 @@ def test_differences_have_verdicts(workdir):
         _two(difference["spearman"], "+"),
         f"[{_two(low, '+')}, {_two(high, '+')}]",
     ]
-    for ci95, word in (
+    _change(workdir, ["differences", "gtn - params", "ci95"], [0.01, 0.5])
+    changed = _page(workdir)
+    assert changed.row(f"gtn {_MINUS} params")[1] == "better"
+    found = changed.row(f"gtn {_MINUS} flat")
+    assert found[1:] == ["no difference shown", "-", "-"]
+
+
+@pytest.mark.parametrize(
+    ("ci95", "word"),
+    [
         ([0.01, 0.5], "better"),
         ([-0.5, -0.01], "worse"),
         ([-0.1, 0.5], "no difference shown"),
         (None, "no difference shown"),
-    ):
-        _change(workdir, ["differences", "gtn - params", "ci95"], ci95)
-        assert _page(workdir).row(f"gtn {_MINUS} params")[1] == word
-    found = _page(workdir).row(f"gtn {_MINUS} flat")
-    assert found[1:] == ["no difference shown", "-", "-"]
+    ],
+)
+def test_verdicts(ci95, word):
+    assert page.verdict(ci95) == word
 
 
 def test_the_headline(workdir):
