@@ -4,8 +4,9 @@
     python -m gtn_tf.records table    # -> README.md and docs/results/README.md
 
 Kept are evaluation.json, config.json and result.json of each experiment, with
-their figures, and the exported curriculum in half precision if that is under
-5 MB. Nothing in a table is typed by hand. No TensorFlow here.
+their figures, and of each training to the end; and the exported curriculum in
+half precision if that is under 5 MB. Nothing in a table is typed by hand. No
+TensorFlow here.
 """
 
 import io
@@ -27,6 +28,7 @@ from gtn_tf.types import InputError, one_line
 _MOST_BYTES = 5_000_000
 _BEGIN = "<!-- results: written by `make results` -->"
 _END = "<!-- end of results -->"
+_RETRAIN = "retrain_"  # before the name of a training to the end
 _SIGNIFICANT = 5  # digits of what is kept
 _EXPERIMENTS_HEAD = """\
 # Experiments
@@ -42,15 +44,16 @@ def keep(workdir: Path, folder: Path) -> None:
     """Copies what later work needs of a workdir to a folder.
 
     Raises:
-      InputError: the workdir has no evaluation and no experiment.
+      InputError: the workdir has no evaluation, experiment or training.
     """
     experiments = sorted(workdir.glob("experiments/*/result.json"))
+    trained = sorted(workdir.glob("retrain/*/result.json"))
     evaluation = workdir / "evaluation.json"
-    if not (evaluation.exists() or experiments):
+    if not (evaluation.exists() or experiments or trained):
         raise InputError(
             f"workdir {str(workdir)!r} has no evaluation.json and no "
-            "experiments/*/result.json; expected one of them; run "
-            "--mode=evaluate first"
+            "result.json in experiments/* or retrain/*; expected one of them; "
+            "run --mode=evaluate or --mode=retrain first"
         )
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.iterdir():
@@ -67,6 +70,9 @@ def keep(workdir: Path, folder: Path) -> None:
         name = path.parent.name
         write_json(folder / f"{name}.json", _rounded(read_json(path)))
         shutil.copyfile(path.parent / "figure.png", folder / f"{name}.png")
+    for path in trained:
+        kept = folder / f"{_RETRAIN}{path.parent.name}.json"
+        write_json(kept, _rounded(read_json(path)))
     _keep_curriculum(workdir / "export" / "curriculum.npz", folder)
 
 
@@ -172,7 +178,42 @@ def experiments_page(folder: Path) -> str:
         result = read_json(path)
         if isinstance(result, dict) and "experiment" in result:
             parts.append(_experiment(path, result))
+    for kept in sorted(folder.iterdir()):
+        trainings = sorted(kept.glob(f"{_RETRAIN}*.json"))
+        if trainings:
+            parts.append(_trained(kept.name, list(map(read_json, trainings))))
     return "\n\n".join(parts) + "\n"
+
+
+def _trained(name: str, results: list[dict]) -> str:
+    first = results[0]
+    lines = [
+        f"## `retrain`, `{name}`",
+        "",
+        f"{first['dataset']}, {first['num_epochs']} epochs of "
+        f"{first['num_training_images']} images; error on "
+        f"{first['num_test_images']} test images, mean and standard deviation "
+        f"over seeds; {_hardware(first['environment'])}",
+        "",
+        "| training | cell | N, F | parameters | Cutout | seeds | test error "
+        "| time of each |",
+        "|---|---|---|---|---|---|---|---|",
+        *map(_trained_row, results),
+    ]
+    return "\n".join(lines)
+
+
+def _trained_row(result: dict) -> str:
+    std, seconds = result["test_error_std"], result["seconds"]
+    spread = "" if std is None else f" +- {100 * std:.2f}"
+    return (
+        f"| `{result['name']}` | {result['genotype_name']} "
+        f"| {result['num_cells']}, {result['channels']} "
+        f"| {result['params'] / 1e3:.1f}k | {result['cutout'] or '-'} "
+        f"| {len(result['seeds'])} "
+        f"| {100 * result['test_error_mean']:.2f}{spread} % "
+        f"| {_duration(sum(seconds) / len(seconds))} |"
+    )
 
 
 def _experiment(path: Path, result: dict) -> str:

@@ -42,6 +42,23 @@ _EVALUATION = {
         "num_cores": 2,
     },
 }
+_TRAINED = {
+    "name": "small",
+    "genotype_name": "ENAS",
+    "dataset": "digits",
+    "num_training_images": 1397,
+    "num_test_images": 400,
+    "num_epochs": 2,
+    "num_cells": 1,
+    "channels": 4,
+    "params": 12345,
+    "cutout": 0,
+    "seeds": [0, 1],
+    "test_error_mean": 0.125,
+    "test_error_std": 0.0141421,
+    "seconds": [60.0, 62.0],
+    "environment": {"tensorflow": "2.21.0", "cpu": "a CPU"},
+}
 _ROWS = [
     {"step": 1, "seconds": 2.0},
     {"step": 2, "seconds": 99.4, "validation_accuracy": 0.25},
@@ -63,6 +80,9 @@ def workdir(tmp_path):
     experiment = folder / "experiments" / "transfer"
     (experiment / "result.json").write_text('{"arms": {"own": 1.23456789}}')
     (experiment / "figure.png").write_bytes(b"figure")
+    training = folder / "retrain" / "small"
+    training.mkdir(parents=True)
+    (training / "result.json").write_text(json.dumps(_TRAINED))
     images = np.linspace(-2, 2, 12, dtype=np.float32).reshape(2, 6)
     np.savez(folder / "export" / "curriculum.npz", images=images)
     return folder
@@ -74,6 +94,7 @@ def test_keeps_what_is_small(workdir, tmp_path):
     assert {path.name for path in kept.iterdir()} == {
         *("config.json", "evaluation.json", "evaluation.png"),
         *("training.json", "transfer.json", "transfer.png", "curriculum.npz"),
+        "retrain_small.json",
     }
     config = json.loads((kept / "config.json").read_text())
     assert config == {"seed": 3, "dataset": {"data_dir": None}}
@@ -140,6 +161,14 @@ def test_the_experiments_page_has_tables_and_figures(tmp_path):
     assert page.count("\n## ") == len(RESULTS)
     assert "10 meta-trainings in 8 min; " in page
     assert "TF 2.21.0, commit abc1234." in page
+
+
+def test_the_experiments_page_has_trainings_to_the_end(workdir, tmp_path):
+    records.keep(workdir, tmp_path / "results" / "tried")
+    page = records.experiments_page(tmp_path / "results")
+    assert "## `retrain`, `tried`\n\ndigits, 2 epochs of 1397 images; " in page
+    row = "| `small` | ENAS | 1, 4 | 12.3k | - | 2 | 12.50 +- 1.41 % | 61 s |"
+    assert row in page
 
 
 def test_keeping_again_leaves_nothing_old(workdir, tmp_path):
