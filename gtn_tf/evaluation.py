@@ -85,7 +85,7 @@ def fresh_learner_accuracy(
     seed: tf.Tensor,
 ) -> tf.Tensor:
     """Returns that learner's accuracy; arguments as above."""
-    return share_right(fresh_learner_logits(problem, data, real, seed), real)
+    return fresh_learner_accuracy_on(problem, data, [real], seed)[0]
 
 
 def fresh_learner_accuracy_on(

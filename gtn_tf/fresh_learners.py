@@ -7,14 +7,16 @@ sources can be compared in pairs. Its test data are the caller's to give.
 import hashlib
 import json
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 from ml_collections import config_dict
 
 from gtn_tf.evaluation import (
     fresh_learner_accuracies,
-    fresh_learner_accuracy,
+    fresh_learner_accuracy_on,
     train_fresh_learner,
 )
 from gtn_tf.gtn import SyntheticData
@@ -67,15 +69,10 @@ class FreshLearners:
             return fresh_learner_accuracies(problem, data, real, seed)
 
         @tf.function(autograph=False)
-        def test_the_last(data: SyntheticData, seed: tf.Tensor) -> tf.Tensor:
-            return fresh_learner_accuracy(problem, data, real, seed)
-
-        @tf.function(autograph=False)
         def train(data: SyntheticData, seed: tf.Tensor) -> tf.Tensor:
             return train_fresh_learner(problem, data, seed)
 
         self._test_every_step, self._train = test_every_step, train
-        self._test_the_last = test_the_last
 
     def digest(self, source: Source) -> str:
         """Returns a digest of all that this source's results depend on."""
@@ -97,8 +94,31 @@ class FreshLearners:
         accuracies = self._test_every_step(data, seed).numpy().tolist()
         return Trained(accuracies, seconds)
 
-    def final_accuracies(self, source: Source, number: int) -> list[float]:
-        """Returns accuracies after the last step of learners 0, 1, ..
+
+class FinalTest:
+    """Accuracies of those learners after the last inner step alone.
+
+    Traced once per shape of the data.
+
+    Args:
+      seed: of the GTN's config.
+      problem: the learners, of which each seed draws one, and their optimizer.
+      splits: what each learner is asked about.
+    """
+
+    def __init__(
+        self, seed: int, problem: InnerProblem, splits: Sequence[RealData]
+    ) -> None:
+        self._root = fold(root_seed(seed), Purpose.EVALUATION)
+
+        @tf.function(autograph=False)
+        def test(data: SyntheticData, seed: tf.Tensor) -> tf.Tensor:
+            return fresh_learner_accuracy_on(problem, data, splits, seed)
+
+        self._test = test
+
+    def accuracies(self, source: Source, number: int) -> list[list[float]]:
+        """Returns, for every split, one accuracy of learners 0, 1, .. each.
 
         Raises:
           Stopped: by a signal.
@@ -108,6 +128,5 @@ class FreshLearners:
             for index in range(number):
                 check_signals()
                 seed = fold(self._root, index)
-                data = source.synthesize(seed)
-                found.append(float(self._test_the_last(data, seed)))
-        return found
+                found.append(self._test(source.synthesize(seed), seed).numpy())
+        return np.transpose(found).tolist()

@@ -18,7 +18,7 @@ from ml_collections import config_dict
 from gtn_tf import comparison
 from gtn_tf.assembly import load_dataset
 from gtn_tf.experiments.real_budgets import tuned_real
-from gtn_tf.fresh_learners import FreshLearners
+from gtn_tf.fresh_learners import FinalTest
 from gtn_tf.interrupts import Stopped
 from gtn_tf.intervals import mean_interval
 from gtn_tf.json_files import read_json
@@ -51,10 +51,8 @@ def few_step(config: config_dict.ConfigDict, folder: Path) -> dict:
     for doubling in range(_MOST_DOUBLINGS + 1):
         steps = num_steps * 2**doubling
         source = tuned_real(setting, steps, config.inner.batch_size)
-        learners = FreshLearners(config, setting.problem, real_test)
-        accuracies = learners.final_accuracies(
-            source, config.evaluation.num_learners
-        )
+        test = FinalTest(config.seed, setting.problem, [real_test])
+        (accuracies,) = test.accuracies(source, config.evaluation.num_learners)
         interval = mean_interval(accuracies)
         say(f"real data, {steps} steps: test accuracy {interval.mean:.4f}")
         real.append(

@@ -28,7 +28,7 @@ from gtn_tf.curricula import balanced_label_ids
 from gtn_tf.evaluation import fresh_learner_logits
 from gtn_tf.experiments.real_budgets import tuned_real
 from gtn_tf.exported_gtn import ExportedGTN
-from gtn_tf.fresh_learners import FreshLearners
+from gtn_tf.fresh_learners import FinalTest
 from gtn_tf.gtn import SyntheticData
 from gtn_tf.interrupts import stoppable
 from gtn_tf.intervals import mean_interval
@@ -78,12 +78,12 @@ def more_data(config: config_dict.ConfigDict, folder: Path) -> dict:
     rows = []
     for times_steps, times_batch in SIZES:
         sizes = (shape[0] * times_steps, shape[1] * times_batch)
-        learners = FreshLearners(config, setting.problem, real_test)
+        test = FinalTest(config.seed, setting.problem, [real_test])
         real, *others = sources_of(*sizes)
-        of_real = learners.final_accuracies(real, number)
+        (of_real,) = test.accuracies(real, number)
         rows.append(_row(real, *sizes, of_real))
         for source in others:
-            found = learners.final_accuracies(source, number)
+            (found,) = test.accuracies(source, number)
             gap = mean_interval(np.subtract(found, of_real))
             minus_real = {"mean": gap.mean, "ci95": gap.ci95}
             rows.append(

@@ -12,24 +12,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 from ml_collections import config_dict
 
 from gtn_tf.assembly import build_problem, check_learners, load_dataset
 from gtn_tf.config import FIELDS, flatten, validate
 from gtn_tf.data import Dataset
 from gtn_tf.distribution import environment
-from gtn_tf.evaluation import fresh_learner_accuracy_on
+from gtn_tf.fresh_learners import FinalTest
 from gtn_tf.graph_memory import TracedGraphs
-from gtn_tf.gtn import SyntheticData
 from gtn_tf.inner_problem import InnerProblem
-from gtn_tf.interrupts import Stopped, stoppable
+from gtn_tf.interrupts import Stopped
 from gtn_tf.json_files import read_json, to_json, write_json
 from gtn_tf.pretrain import pretrain
 from gtn_tf.progress import say
 from gtn_tf.real_batches import RealData, device_split
 from gtn_tf.row_log import last_row, read_rows, validation_curve
-from gtn_tf.seeds import Purpose, fold, root_seed
 from gtn_tf.sources import source_of_run
 from gtn_tf.training_run import Run, restore_run
 from gtn_tf.types import DivergenceError, InputError, InUseError, one_line
@@ -219,32 +216,14 @@ def own_test_accuracies(run: Run, dataset: Dataset) -> dict[str, list[float]]:
 def fresh_accuracies(
     run: Run, problem: InnerProblem, splits: Sequence[RealData]
 ) -> list[list[float]]:
-    """Returns accuracies of fresh learners after the last inner step.
-
-    They are the learners of `evaluate`.
-
-    Args:
-      run: meta-trained; its config says how many learners.
-      problem: the learners and their optimizer.
-      splits: what each learner is asked about.
+    """Tests the fresh learners of `evaluate` on a meta-trained run's data.
 
     Returns:
-      For every split one accuracy per learner.
+      For every split one accuracy per learner, after the last inner step.
 
     Raises:
       Stopped: by a signal.
     """
     source = source_of_run(run.config.source, run, 0.0, "")
-
-    @tf.function(autograph=False)
-    def accuracies_of(data: SyntheticData, seed: tf.Tensor) -> tf.Tensor:
-        return fresh_learner_accuracy_on(problem, data, splits, seed)
-
-    root = fold(root_seed(run.config.seed), Purpose.EVALUATION)
-    found = []
-    with stoppable() as check_signals:
-        for index in range(run.config.evaluation.num_learners):
-            check_signals()
-            seed = fold(root, index)
-            found.append(accuracies_of(source.synthesize(seed), seed).numpy())
-    return np.transpose(found).tolist()
+    test = FinalTest(run.config.seed, problem, splits)
+    return test.accuracies(source, run.config.evaluation.num_learners)
