@@ -28,8 +28,8 @@ chain: $(VENV)/installed-cpu
 	$(CHAIN) --mode=report
 
 # More processes than cores, as some wait; a file stays in one process, for
-# its tests share what they trained.
-PARALLEL := -n 3 --dist loadfile
+# its tests share what they trained. In conftest's order, longest first.
+PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/installed lint
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"

@@ -371,15 +371,22 @@ def test_impossible_sizes_are_refused(num_cells, channels):
         build_cell_network(genotype, num_cells, channels, (8, 8, 1), 10)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[] if name == "max" else pytest.mark.slow)
-        for name in CELLS
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CELLS)
 def test_second_order_matches_central_differences(name):
-    learner = from_keras(lambda: build(name, SMOOTH))
+    assert_right_at_second_order(CELLS[name])
+
+
+def test_a_small_cell_is_right_at_second_order():
+    assert_right_at_second_order(
+        cell("max3x3@0+max2x2@1", "max5x5@2+conv1x1@1")
+    )
+
+
+def assert_right_at_second_order(small):
+    learner = from_keras(
+        lambda: build_cell_network(Genotype(small, small), **SIZE, dress=SMOOTH)
+    )
     params, statistics = learner.init(root_seed(3))
     scalar = second_order_scalar(learner.apply, statistics, 0)
     images = [normal(seed, 4, 8, 8, 1) for seed in (1, 2)]

@@ -102,7 +102,9 @@ def seen_in_training(gtn):
 
 
 @pytest.mark.usefixtures("grappler")
-@pytest.mark.parametrize("learn_labels", [False, True])
+@pytest.mark.parametrize(
+    "learn_labels", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize(("source", "curriculum"), _PAIRS)
 def test_curriculum_is_what_training_saw(source, curriculum, learn_labels):
     learn_labels = learn_labels and curriculum != "none"

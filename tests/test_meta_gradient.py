@@ -267,8 +267,14 @@ def test_rematerialized_equals_stored_in_float32():
     assert_forms_agree(gtn, problem, num_learners=2, rtol=1e-4)
 
 
-@pytest.mark.parametrize("normalization", ["batch", "none"])
-@pytest.mark.parametrize("weight_norm", [True, False])
+@pytest.mark.parametrize(
+    ("normalization", "weight_norm"),
+    [
+        *(("batch", True), ("none", False)),
+        pytest.param("batch", False, marks=pytest.mark.slow),
+        pytest.param("none", True, marks=pytest.mark.slow),
+    ],
+)
 def test_other_normalizations(normalization, weight_norm):
     problem = make_problem(
         "mlp", normalization=normalization, weight_norm=weight_norm
