@@ -287,7 +287,11 @@ def counted_multiply_adds(model):
 COSTS = [
     *((name, "search", {}) for name in CELLS),
     ("separable", "train", {}),
-    ("convolutions", "search", {"image_shape": (7, 5, 3), "num_cells": 1}),
+    pytest.param(
+        *("convolutions", "search"),
+        {"image_shape": (7, 5, 3), "num_cells": 1},
+        marks=pytest.mark.slow,
+    ),
 ]
 
 
@@ -339,7 +343,7 @@ def test_published_networks_cost_what_they_build(name):
     assert cost.multiply_adds == counted_multiply_adds(model)
 
 
-@pytest.mark.parametrize("pixels", [1, 2])
+@pytest.mark.parametrize("pixels", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_large_kernels_fit_small_images(pixels):
     for name in ("convolutions", "max"):
         model = build(name, image_shape=(pixels, pixels, 1))

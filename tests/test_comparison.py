@@ -163,6 +163,7 @@ def test_sigterm_keeps_the_rows(evaluated, tmp_path):
     assert len(read_rows(stopped / "evaluation.jsonl", "index")) == 5
 
 
+@pytest.mark.slow
 def test_rows_of_another_gtn_are_not_used(evaluated, tmp_path):
     """Meta-training goes on: the teacher is another, real data are not."""
     workdir, _ = evaluated
