@@ -6,10 +6,11 @@ Shows every part of a search on two CPU cores, the meta-training of its GTN
 included. Twelve architectures are too few to say which evaluator ranks better:
 see the width of the intervals, and configs/cifar10_16_nas.py.
 
-Measured: Spearman with the truth, one GTN seed, 12 architectures: gtn -0.03
-[-0.65, 0.52], real -0.10 [-0.65, 0.54], params 0.33 [-0.26, 0.77], flops 0.38
-[-0.23, 0.75]: no claim. Truth 0.93 to 0.97. 4 minutes 32 seconds in all, 200
-meta-steps included, on 2 cores (AMD EPYC), float32, TF 2.21, commit 8f54a61.
+Measured: Spearman with the truth, one GTN seed, 12 architectures: gtn 0.36
+[-0.34, 0.86], real 0.45 [-0.29, 0.88], params 0.22 [-0.49, 0.79], flops 0.19
+[-0.52, 0.77]: no claim. Truth 0.95 to 0.97. One core (AMD EPYC) beside other
+work, float32, TF 2.21, commit be4257b; with a GTN of one learner family, alone
+on 2 cores, the whole took 4 minutes 32 seconds (commit 8f54a61).
 """
 
 from ml_collections import config_dict
