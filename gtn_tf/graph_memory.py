@@ -5,14 +5,15 @@ name of its own, for good; the gradient holds the graph, and the graph all that
 was captured. No public function takes a name back.
 """
 
+import contextlib
 import gc
-from types import TracebackType
+from collections.abc import Iterator
 
 from tensorflow.python.framework import ops
 
 
 class TracedGraphs:
-    """The graphs that are traced while this is entered, again and again.
+    """The graphs that are traced within `collected`, time after time.
 
     After `release` the functions of these graphs must not be called, nor
     differentiated in another graph, any more.
@@ -20,19 +21,15 @@ class TracedGraphs:
 
     def __init__(self) -> None:
         self._names: set[str] = set()
-        self._before: set[str] = set()
 
-    def __enter__(self) -> "TracedGraphs":
-        self._before = set(ops.gradient_registry.list())
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._names |= set(ops.gradient_registry.list()) - self._before
+    @contextlib.contextmanager
+    def collected(self) -> Iterator[None]:
+        """Remembers what is traced within."""
+        before = set(ops.gradient_registry.list())
+        try:
+            yield
+        finally:
+            self._names |= set(ops.gradient_registry.list()) - before
 
     def release(self) -> None:
         """Frees those to which nothing else refers."""

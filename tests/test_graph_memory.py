@@ -37,7 +37,7 @@ def test_a_graph_with_a_custom_gradient_is_let_go():
     graphs = TracedGraphs()
     let_go = []
     for _ in range(2):
-        with graphs:
+        with graphs.collected():
             let_go.append(gradient_of_square())
     graphs.release()
     assert [graph() for graph in let_go] == [None, None]

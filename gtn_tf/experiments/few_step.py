@@ -46,12 +46,12 @@ def few_step(config: config_dict.ConfigDict, folder: Path) -> dict:
     dataset = load_dataset(config, with_test=True)
     setting = build_setting(config, workdir, dataset)
     real_test = device_split(dataset, "test")
+    test = FinalTest(config.seed, setting.problem, [real_test])
     num_steps = config.inner.num_steps
     real = []
     for doubling in range(_MOST_DOUBLINGS + 1):
         steps = num_steps * 2**doubling
         source = tuned_real(setting, steps, config.inner.batch_size)
-        test = FinalTest(config.seed, setting.problem, [real_test])
         (accuracies,) = test.accuracies(source, config.evaluation.num_learners)
         interval = mean_interval(accuracies)
         say(f"real data, {steps} steps: test accuracy {interval.mean:.4f}")

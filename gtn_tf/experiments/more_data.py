@@ -74,11 +74,11 @@ def more_data(config: config_dict.ConfigDict, folder: Path) -> dict:
             found.insert(0, repeated)
         return [tuned_real(setting, num_steps, batch_size), *found]
 
+    test = FinalTest(config.seed, setting.problem, [real_test])
     number = config.evaluation.num_learners
     rows = []
     for times_steps, times_batch in SIZES:
         sizes = (shape[0] * times_steps, shape[1] * times_batch)
-        test = FinalTest(config.seed, setting.problem, [real_test])
         real, *others = sources_of(*sizes)
         (of_real,) = test.accuracies(real, number)
         rows.append(_row(real, *sizes, of_real))

@@ -121,7 +121,7 @@ def run_trials(
             with claim_workdir(place):
                 # Another process may have ended it since.
                 if not (place / "result.json").exists():
-                    with graphs:
+                    with graphs.collected():
                         _do(trial, place, measure)
                     graphs.release()
         except InUseError:

@@ -40,7 +40,7 @@ def building(task: Task) -> Iterator[None]:
             graphs.release()
         _GRAPHS.clear()
         _GRAPHS[text] = TracedGraphs()
-    with _GRAPHS[text]:
+    with _GRAPHS[text].collected():
         yield
 
 
