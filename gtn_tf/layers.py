@@ -308,11 +308,24 @@ class Subsample(keras.layers.Layer):
         self.strides = tuple(strides)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        rows, columns = self.strides
-        return inputs[:, ::rows, ::columns]
+        # Slices with a stride take 4 to 15 times as long on CPU.
+        return tf.nn.avg_pool2d(inputs, 1, self.strides, "VALID")
 
     def get_config(self) -> dict:
         return {**super().get_config(), "strides": self.strides}
+
+
+@keras.saving.register_keras_serializable("gtn_tf")
+class Shift(keras.layers.Layer):
+    """Moves images by one pixel up and left: [B, H, W, C] -> same; zeros enter.
+
+    Keras crops by a strided slice, whose gradient takes as long on CPU as the
+    convolutions around it; that of a plain slice pads.
+    """
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        moved = tf.slice(inputs, [0, 1, 1, 0], [-1, -1, -1, -1])
+        return tf.pad(moved, ((0, 0), (0, 1), (0, 1), (0, 0)))
 
 
 @keras.saving.register_keras_serializable("gtn_tf")

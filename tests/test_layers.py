@@ -230,6 +230,7 @@ def test_he_normal_is_untruncated_and_of_variance_2_over_fan_in(size):
         ),
         pytest.param(layers.MaxPool2D(2, 1), IMAGES, id="max_pool"),
         pytest.param(layers.Subsample((2, 1)), IMAGES, id="subsample"),
+        pytest.param(layers.Shift(), IMAGES, id="shift"),
         pytest.param(layers.WidthMask(), IMAGES, id="mask"),
     ],
 )
@@ -338,6 +339,8 @@ LEARNER_LAYERS = {
         lambda: keras.layers.GlobalAveragePooling2D(dtype="float64"),
         IMAGES,
     ),
+    "subsample": (lambda: layers.Subsample((2, 2), dtype="float64"), IMAGES),
+    "shift": (lambda: layers.Shift(dtype="float64"), IMAGES),
     "flatten": (lambda: keras.layers.Flatten(dtype="float64"), IMAGES),
     # What learners._WRONG_AT_SECOND_ORDER lets pass or recommends.
     "keras_max_pool_strides_2": (
@@ -440,6 +443,22 @@ def test_keras_bilinear_upsampling_is_wrong_at_second_order():
     # ResizeBilinearGrad is registered as not differentiable.
     layer = keras.layers.UpSampling2D(interpolation="bilinear", dtype="float64")
     assert second_order_error(layer, (1, 2, 3, 2), seed=6) > CLEARLY_WRONG
+
+
+def test_subsample_keeps_every_second_pixel():
+    images = normal(15, *IMAGES)
+    np.testing.assert_array_equal(
+        layers.Subsample((2, 1), dtype="float64")(images), images[:, ::2]
+    )
+
+
+def test_shift_moves_up_and_left():
+    images = normal(16, *IMAGES)
+    expected = np.zeros(IMAGES)
+    expected[:, :-1, :-1] = images[:, 1:, 1:]
+    np.testing.assert_array_equal(
+        layers.Shift(dtype="float64")(images), expected
+    )
 
 
 @pytest.mark.parametrize("size", [7, 8])

@@ -170,11 +170,7 @@ class KerasAssembler:
 
     def shift(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         """See `Assembler`."""
-        dtype = self.dress.dtype
-        padded = keras.layers.ZeroPadding2D(((0, 1), (0, 1)), dtype=dtype)(
-            inputs
-        )
-        return keras.layers.Cropping2D(((1, 0), (1, 0)), dtype=dtype)(padded)
+        return layers.Shift(dtype=self.dress.dtype)(inputs)
 
     def add(
         self, left: keras.KerasTensor, right: keras.KerasTensor
