@@ -12,10 +12,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.core.protobuf import config_pb2, rewriter_config_pb2
-from tensorflow.python.eager import context
 
 from gtn_tf.cluster import Cluster, has_several_workers, read_cluster
+from gtn_tf.graph_rewriting import keep_loops_repeatable
 from gtn_tf.provenance import commit, cpu_name, num_usable_cores
 from gtn_tf.rendezvous import await_workers
 from gtn_tf.types import InputError, LostWorkerError, one_line
@@ -42,24 +41,7 @@ def configure_runtime(
         tf.config.experimental.set_memory_growth(gpu, True)
     if num_logical_devices is not None:
         _split_cpu(num_logical_devices)
-    _keep_loops_repeatable()
-
-
-def _keep_loops_repeatable() -> None:
-    """Turns Grappler's memory optimisation off.
-
-    At some sizes it rewrites sums in a loop's body with a TemporaryVariable
-    that outlives the loop, and the second meta-step ends with
-    AlreadyExistsError. No public switch turns it off alone.
-    """
-    options = context.context().function_call_options
-    config = config_pb2.ConfigProto.FromString(options.config_proto_serialized)
-    config.graph_options.rewrite_options.memory_optimization = (
-        rewriter_config_pb2.RewriterConfig.NO_MEM_OPT
-    )
-    context.context().function_call_options = context.FunctionCallOptions(
-        config_proto=config
-    )
+    keep_loops_repeatable()
 
 
 def _split_cpu(num_logical_devices: int) -> None:

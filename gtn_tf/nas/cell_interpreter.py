@@ -264,7 +264,9 @@ def _run_cell(
     # In a reduction cell the inputs are larger than the nodes.
     nodes: Tensors = [] if cell.reducers else states
     cell_inputs = tf.stack(states) if cell.reducers else None
-    params, statistics = run.edges()
+    # Gathered and unstacked, for the gradient of an index with brackets takes
+    # as long on CPU as all convolutions.
+    params, statistics = (tf.unstack(flat) for flat in run.edges())
     after = []
     for node in range(inputs.shape[0]):
         stacked = tf.stack(nodes) if nodes else None
@@ -274,11 +276,14 @@ def _run_cell(
             state, op = inputs[node, side], ops[node, side]
             choice = cell.edge.choice(op, state)
             if cell.reducers:
-                read = [cell_inputs[tf.minimum(state, NUM_INPUTS - 1)]]
+                read = [
+                    tf.gather(cell_inputs, tf.minimum(state, NUM_INPUTS - 1))
+                ]
                 if nodes:
-                    read.append(stacked[tf.maximum(state - NUM_INPUTS, 0)])
+                    node_read = tf.maximum(state - NUM_INPUTS, 0)
+                    read.append(tf.gather(stacked, node_read))
             else:
-                read = [stacked[state]]
+                read = [tf.gather(stacked, state)]
             outputs, new = cell.edge.apply(
                 choice,
                 params[position],

@@ -14,6 +14,7 @@ import keras
 import tensorflow as tf
 
 from gtn_tf.graph_memory import TracedGraphs
+from gtn_tf.graph_rewriting import not_rewritten
 from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
 from gtn_tf.learners import Learner, from_keras
 from gtn_tf.nas.cell_interpreter import CellInterpreter
@@ -28,6 +29,11 @@ from gtn_tf.types import LearnerState
 # Networks and their graphs are large: those of one genotype are kept.
 _TRAINERS: dict[tuple[str, str, str], Trainer] = {}
 _GRAPHS: dict[str, TracedGraphs] = {}
+
+
+def graphs_of(task: Task) -> contextlib.AbstractContextManager[None]:
+    """What trains the task's genotype is traced and runs within."""
+    return not_rewritten() if task.is_interpreted else building(task)
 
 
 @contextlib.contextmanager
@@ -47,7 +53,7 @@ def building(task: Task) -> Iterator[None]:
 def trainer_of(task: Task, optimizer: str) -> Trainer:
     """Returns what trains the task's genotype; kept for the next job.
 
-    One that is built for it asks for `building`.
+    Call it, and use what it returns, within `graphs_of`.
     """
     if task.is_interpreted:
         return _interpreting_trainer(task.setting, optimizer)

@@ -31,6 +31,7 @@ from gtn_tf.nas.cell_cost import cell_network_cost
 from gtn_tf.nas.cell_trainers import (
     build_network,
     building,
+    graphs_of,
     initial_state,
     trainer_of,
 )
@@ -73,31 +74,21 @@ def _train(
     task: Task, optimizer: str, batches: Callable[[], Iterator[SyntheticData]]
 ) -> Evaluation:
     """Trains a fresh network on batches and asks for its accuracy."""
-    if task.is_interpreted:
-        return _train_fresh(task, optimizer, batches)
-    with building(task):
-        return _train_fresh(task, optimizer, batches)
-
-
-def _train_fresh(
-    task: Task, optimizer: str, batches: Callable[[], Iterator[SyntheticData]]
-) -> Evaluation:
-    trainer = trainer_of(task, optimizer)
-    first = next(batches())
-    began = time.perf_counter()
-    state = initial_state(task, trainer)
-    build_seconds = time.perf_counter() - began
-    trace_seconds = trainer.trace(
-        state, first, also_validate=task.is_interpreted
-    )
-    began = time.perf_counter()
-    state = trainer.train(state, batches())
-    trained = time.perf_counter()
-    score = trainer.accuracy(state)
-    spent = {
-        "train": trained - began,
-        "validate": time.perf_counter() - trained,
-    }
+    with graphs_of(task):
+        trainer = trainer_of(task, optimizer)
+        first = next(batches())
+        began = time.perf_counter()
+        state = initial_state(task, trainer)
+        build_seconds = time.perf_counter() - began
+        trace_seconds = trainer.trace(
+            state, first, also_validate=task.is_interpreted
+        )
+        began = time.perf_counter()
+        state = trainer.train(state, batches())
+        trained = time.perf_counter()
+        score = trainer.accuracy(state)
+        validated = time.perf_counter()
+    spent = {"train": trained - began, "validate": validated - trained}
     once = trainer.build_seconds
     if task.is_interpreted:
         spent |= {"build": build_seconds, "trace": 0.0}
@@ -258,21 +249,17 @@ def _count(attribute: str, task: Task) -> Evaluation:
 
 def _score_untrained(task: Task) -> Evaluation:
     with building(task):
-        return _score_fresh(task)
-
-
-def _score_fresh(task: Task) -> Evaluation:
-    began = time.perf_counter()
-    model = build_network(task)
-    learner = from_keras(lambda: model, second_order=False)
-    params, statistics = learner.init(task.seed)
-    variables = model.trainable_variables, model.non_trainable_variables
-    for kept, drawn in zip(variables, (params, statistics), strict=True):
-        for variable, value in zip(kept, drawn, strict=True):
-            variable.assign(value)
-    built = time.perf_counter()
-    score = PROXIES[task.name.kind](model, _draw_different(task))
-    return _untrained(score, built - began, built)
+        began = time.perf_counter()
+        model = build_network(task)
+        learner = from_keras(lambda: model, second_order=False)
+        params, statistics = learner.init(task.seed)
+        variables = model.trainable_variables, model.non_trainable_variables
+        for kept, drawn in zip(variables, (params, statistics), strict=True):
+            for variable, value in zip(kept, drawn, strict=True):
+                variable.assign(value)
+        built = time.perf_counter()
+        score = PROXIES[task.name.kind](model, _draw_different(task))
+        return _untrained(score, built - began, built)
 
 
 def _draw_different(task: Task) -> Batch:
