@@ -5,7 +5,7 @@
 CIFAR-10 at 16x16 pixels; 128 cells of 5 nodes and 11 operations; networks of
 N = 1 and F = 8. The GTN's 20 steps are compared with real data at equal steps,
 three and nine times as many, equal seconds, and a subset as large as the
-synthetic set; and with what needs no training. The truth is 1500 steps of 64
+synthetic set; and with what needs no training. The truth is 1000 steps of 64
 real images.
 
 Estimated: 7 hours on 2 cores, and half an hour of one for the GTN (1000
@@ -56,7 +56,7 @@ def get_config() -> config_dict.ConfigDict:
         "naswot",
         "synflow",
     )
-    config.search.truth = "real:steps=1500"
+    config.search.truth = "real:steps=1000"
     config.search.truth_batch_size = 64
     config.search.truth_learning_rate = 0.1
     config.search.real_learning_rate = 0.1
