@@ -19,7 +19,8 @@ from gtn_tf.learner_families import Style
 from gtn_tf.learners import Learner, check_family, from_family, from_keras
 from gtn_tf.nas.cell_interpreter import CellInterpreter
 from gtn_tf.nas.cell_network import Dress, build_cell_network
-from gtn_tf.nas.genotypes import Genotype, published
+from gtn_tf.nas.genotypes import Genotype
+from gtn_tf.nas.published_genotypes import published_genotype
 from gtn_tf.nas.search_space import SearchSpace
 from gtn_tf.real_batches import RealData, sample_batch
 from gtn_tf.seeds import root_seed
@@ -96,9 +97,9 @@ def check_learners(config: config_dict.ConfigDict) -> None:
 
 def _genotype(text: str) -> Genotype:
     """Returns a published genotype by name, or reads the text form."""
-    if text in published():
-        return published()[text].genotype
-    return Genotype.from_text(text)
+    if "@" in text:
+        return Genotype.from_text(text)
+    return published_genotype(text)
 
 
 def build_learners(config: config_dict.ConfigDict) -> tuple[Learner, ...]:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from gtn_tf.nas.cell_cost import cell_network_cost
-from gtn_tf.nas.genotypes import Genotype, published, published_genotype
+from gtn_tf.nas.genotypes import Genotype
+from gtn_tf.nas.published_genotypes import published, published_genotype
 from tests.test_genotypes import PLAIN
 
 #: (name, N, F) -> trained parameters.

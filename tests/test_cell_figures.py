@@ -9,8 +9,9 @@ from PIL import Image
 
 from gtn_tf import cell_figures
 from gtn_tf.cell_layout import _apart, lay_out
-from gtn_tf.nas.genotypes import Cell, Genotype, published
+from gtn_tf.nas.genotypes import Cell, Genotype
 from gtn_tf.nas.operations import OPS
+from gtn_tf.nas.published_genotypes import published
 from gtn_tf.nas.search_space import SearchSpace
 
 #: Node 3 and the input 0 do not reach the output.

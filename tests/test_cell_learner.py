@@ -11,7 +11,7 @@ from gtn_tf.assembly import (
     check_learners,
 )
 from gtn_tf.meta_gradient import meta_gradient
-from gtn_tf.nas.genotypes import published_genotype
+from gtn_tf.nas.published_genotypes import published_genotype
 from gtn_tf.real_batches import RealData
 from gtn_tf.seeds import root_seed
 from gtn_tf.types import InputError

@@ -23,8 +23,9 @@ from gtn_tf.nas.cell_structure import (
     factorized_reduction,
     plan_cells,
 )
-from gtn_tf.nas.genotypes import Genotype, published_genotype
+from gtn_tf.nas.genotypes import Genotype
 from gtn_tf.nas.operations import OPS
+from gtn_tf.nas.published_genotypes import published_genotype
 from gtn_tf.seeds import root_seed
 from gtn_tf.types import Batch, InputError
 from tests.central_differences import (

@@ -4,17 +4,10 @@ import itertools
 
 import pytest
 
-from gtn_tf.nas.genotypes import (
-    Cell,
-    Edge,
-    Genotype,
-    from_nao,
-    loose_ends,
-    published,
-    published_genotype,
-    to_nao,
-)
+from gtn_tf.nas.genotypes import Cell, Edge, Genotype, loose_ends
+from gtn_tf.nas.nao_encoding import from_nao, to_nao
 from gtn_tf.nas.operations import OPS
+from gtn_tf.nas.published_genotypes import published, published_genotype
 from gtn_tf.types import InputError
 
 NAMES = (

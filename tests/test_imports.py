@@ -16,8 +16,9 @@ config_keys.learning config_keys.evaluating config_keys.searching
 config_keys.retraining config_keys.running config_keys.pairs
 cluster rendezvous config config_reference json_files row_log progress workdir
 tensorboard_log checkpoints interrupts intervals teacher
-graph_memory seeds tfds_reader data real_batches
-nas.genotypes nas.search_space nas.cell_structure nas.cell_cost
+graph_memory graph_rewriting seeds tfds_reader data real_batches
+nas.genotypes nas.nao_encoding nas.published_genotypes
+nas.search_space nas.cell_structure nas.cell_cost
 counted_loop pools layers normalization inner_optimizers distribution
 initial_values learner_families generators curricula
 nas.cell_network nas.encoded_genotype nas.interpreted_edge
@@ -104,7 +105,8 @@ _WITHOUT_TENSORFLOW = [
     name
     for name in (
         *("main", "config", "figures", "plots", "report", "teacher"),
-        *("nas.genotypes", "nas.search_space", "nas.cell_cost"),
+        *("nas.nao_encoding", "nas.published_genotypes"),
+        *("nas.search_space", "nas.cell_cost"),
         *(
             "search_figures",
             "experiment_figures",

@@ -1,7 +1,7 @@
 import pytest
 
-from gtn_tf.nas.genotypes import published
 from gtn_tf.nas.paper_tables import PAPER_ROWS, belongs, is_paper_scale
+from gtn_tf.nas.published_genotypes import published
 
 _ROWS = {row.model: row for row in PAPER_ROWS}
 

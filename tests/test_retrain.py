@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tiny
 
-from gtn_tf.nas.genotypes import published_genotype
+from gtn_tf.nas.published_genotypes import published_genotype
 from gtn_tf.row_log import read_rows
 
 _TEXT = "conv1x1@0+identity@1:2/max2x2@0+conv3x3@1:2"

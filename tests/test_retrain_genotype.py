@@ -3,7 +3,7 @@ import json
 import pytest
 import tiny
 
-from gtn_tf.nas.genotypes import published_genotype
+from gtn_tf.nas.published_genotypes import published_genotype
 from gtn_tf.nas.retrain_genotype import find_genotype
 from gtn_tf.types import InputError
 

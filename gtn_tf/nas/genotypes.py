@@ -7,21 +7,16 @@ Imports no TensorFlow.
 """
 
 import dataclasses
-import functools
 import hashlib
 import itertools
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import resources
 from typing import NamedTuple
 
-from gtn_tf.nas.operations import NAO_OPS, OPS
+from gtn_tf.nas.operations import OPS
 from gtn_tf.types import InputError
 
 NUM_INPUTS = 2
 _KEY_LENGTH = 16  # hexadecimal digits: collisions beyond billions of cells
-#: The first id of the official code's own operations; below are older ones.
-_FIRST_GTN_ID = 5
 
 
 class Edge(NamedTuple):
@@ -218,8 +213,7 @@ class Genotype:
             raise InputError(
                 f"genotype '{text[:60]}' cannot be read; expected "
                 "op@input+op@input,...:concat/... such as "
-                "'conv1x1@0+identity@1:2/max2x2@0+conv3x3@1:2'; correct it or "
-                f"name one of {', '.join(published())}"
+                "'conv1x1@0+identity@1:2/max2x2@0+conv3x3@1:2'; correct it"
             ) from error
         return cls(normal, reduction)
 
@@ -269,106 +263,3 @@ class Genotype:
                 "'concat': [...]}, 'reduction': ...}; correct it"
             ) from error
         return cls(*cells)
-
-
-def from_nao(encoding: Sequence[Sequence[int]]) -> Genotype:
-    """Reads NAO's encoding: per cell, `x op y op` of each node.
-
-    Args:
-      encoding: the normal and the reduction cell's integers. The output
-        concatenates the loose ends.
-
-    Raises:
-      InputError: not two lists of four integers per node, or an unknown id.
-    """
-    cells = []
-    for numbers in encoding:
-        ids = numbers[1::2]
-        if len(numbers) % 4 or any(not 0 <= i < len(NAO_OPS) for i in ids):
-            raise InputError(
-                f"cell encoding {list(numbers)}; expected x, op, y, op per "
-                f"node, operation ids 0 to {len(NAO_OPS) - 1}; correct it"
-            )
-        edges = [
-            Edge(i, NAO_OPS[op])
-            for i, op in zip(numbers[::2], ids, strict=True)
-        ]
-        nodes = tuple(zip(edges[::2], edges[1::2], strict=True))
-        cells.append(Cell(nodes, loose_ends(nodes)))
-    if len(cells) != 2:
-        raise InputError(
-            f"{len(cells)} cells; expected the normal and the reduction one; "
-            "give two lists of integers"
-        )
-    return Genotype(*cells)
-
-
-def to_nao(genotype: Genotype) -> list[list[int]]:
-    """Returns NAO's encoding; see `from_nao`.
-
-    Raises:
-      InputError: it has no id for an operation, or for this concat.
-    """
-    return [
-        _cell_to_nao(cell) for cell in (genotype.normal, genotype.reduction)
-    ]
-
-
-def _cell_to_nao(cell: Cell) -> list[int]:
-    if cell.concat != loose_ends(cell.nodes):
-        raise InputError(
-            f"concat {list(cell.concat)}; NAO's encoding means the loose ends "
-            f"{list(loose_ends(cell.nodes))}; keep the genotype as JSON"
-        )
-    numbers = []
-    for edge in cell.edges:
-        ids = [i for i, name in enumerate(NAO_OPS) if name == edge.op]
-        if not ids:
-            raise InputError(
-                f"operation '{edge.op}' has no id in NAO's encoding; expected "
-                f"one of {', '.join(dict.fromkeys(NAO_OPS))}; keep the "
-                "genotype as JSON"
-            )
-        own = [i for i in ids if i >= _FIRST_GTN_ID]
-        numbers += [edge.input, (own or ids)[0]]
-    return numbers
-
-
-class Published(NamedTuple):
-    """A genotype of the literature.
-
-    Attributes:
-      genotype: as its authors' code has it.
-      source: where it stands.
-      note: how sources differ, or empty.
-    """
-
-    genotype: Genotype
-    source: str
-    note: str
-
-
-@functools.cache
-def published() -> Mapping[str, Published]:
-    """Returns the published genotypes by name."""
-    text = resources.files("gtn_tf.nas").joinpath("genotypes.json").read_text()
-    return {
-        name: Published(
-            Genotype.from_json(entry), entry["source"], entry["note"]
-        )
-        for name, entry in json.loads(text).items()
-    }
-
-
-def published_genotype(name: str) -> Genotype:
-    """Returns a published genotype.
-
-    Raises:
-      InputError: unknown name; lists all.
-    """
-    if name not in published():
-        raise InputError(
-            f"genotype '{name}' is unknown; expected one of "
-            f"{', '.join(published())}; correct the name"
-        )
-    return published()[name].genotype

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gtn_tf.json_files import read_json
-from gtn_tf.nas.genotypes import Genotype, published
+from gtn_tf.nas.genotypes import Genotype
+from gtn_tf.nas.published_genotypes import published
 from gtn_tf.types import InputError
 
 _SEARCH = "search:"
