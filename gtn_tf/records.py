@@ -4,56 +4,46 @@
     python -m gtn_tf.records table    # -> README.md and docs/results/README.md
 
 Kept are evaluation.json, config.json and result.json of each experiment, with
-their figures, and of each training to the end; and the exported curriculum in
-half precision if that is under 5 MB. Nothing in a table is typed by hand. No
-TensorFlow here.
+their figures, and of each training to the end; of a search its ranking, its
+figures and all scores; and the exported curriculum in half precision if that is
+under 5 MB. No TensorFlow here.
 """
 
+import csv
 import io
-import json
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from gtn_tf.experiment_tables import TABLES
-from gtn_tf.figures import SOURCES
-from gtn_tf.intervals import shown
 from gtn_tf.json_files import read_json, write_atomically, write_json
+from gtn_tf.record_pages import RETRAIN, SEARCH, experiments_page, with_tables
 from gtn_tf.row_log import read_rows, validation_curve
+from gtn_tf.search_results import SearchResults, read_search
 from gtn_tf.types import InputError, one_line
 
 _MOST_BYTES = 5_000_000
-_BEGIN = "<!-- results: written by `make results` -->"
-_END = "<!-- end of results -->"
-_RETRAIN = "retrain_"  # before the name of a training to the end
 _SIGNIFICANT = 5  # digits of what is kept
-_EXPERIMENTS_HEAD = """\
-# Experiments
-
-The supervised experiments of the paper, as
-`--mode=evaluate --config.evaluation.experiment=NAME` printed them; intervals
-are over GTN seeds, or over fresh learners of one GTN where a table names none.
-Written by `make results` from the JSON files beside it. What was tried to make
-meta-training better: [meta_training.md](meta_training.md)."""
 
 
 def keep(workdir: Path, folder: Path) -> None:
     """Copies what later work needs of a workdir to a folder.
 
     Raises:
-      InputError: the workdir has no evaluation, experiment or training.
+      InputError: the workdir has no evaluation, experiment, training or
+        search that has finished.
     """
     experiments = sorted(workdir.glob("experiments/*/result.json"))
     trained = sorted(workdir.glob("retrain/*/result.json"))
     evaluation = workdir / "evaluation.json"
-    if not (evaluation.exists() or experiments or trained):
+    found = read_search(workdir)
+    if not (evaluation.exists() or experiments or trained or found):
         raise InputError(
-            f"workdir {str(workdir)!r} has no evaluation.json and no "
-            "result.json in experiments/* or retrain/*; expected one of them; "
-            "run --mode=evaluate or --mode=retrain first"
+            f"workdir {str(workdir)!r} has no evaluation.json, no result.json "
+            "in experiments/* or retrain/*, and no search/ranking.json; "
+            "expected one of them; run --mode=evaluate, retrain or search first"
         )
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.iterdir():
@@ -71,8 +61,10 @@ def keep(workdir: Path, folder: Path) -> None:
         write_json(folder / f"{name}.json", _rounded(read_json(path)))
         shutil.copyfile(path.parent / "figure.png", folder / f"{name}.png")
     for path in trained:
-        kept = folder / f"{_RETRAIN}{path.parent.name}.json"
+        kept = folder / f"{RETRAIN}{path.parent.name}.json"
         write_json(kept, _rounded(read_json(path)))
+    if found is not None:
+        _keep_search(workdir / "search", folder, found)
     _keep_curriculum(workdir / "export" / "curriculum.npz", folder)
 
 
@@ -84,6 +76,38 @@ def _keep_training(workdir: Path, folder: Path) -> None:
         "validation_accuracy": validation_curve(rows),
     }
     write_json(folder / "training.json", _rounded(training))
+
+
+def _keep_search(search: Path, folder: Path, found: SearchResults) -> None:
+    write_json(folder / f"{SEARCH}.json", _rounded(found.ranking))
+    for name in ("scatter", "cost", "selected"):
+        picture = search / f"{name}.png"
+        if picture.exists():
+            shutil.copyfile(picture, folder / f"{SEARCH}_{name}.png")
+    if found.scores is not None:
+        rows = _score_rows(found)
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        write_atomically(
+            folder / f"{SEARCH}_scores.csv", text.getvalue().encode()
+        )
+
+
+def _score_rows(found: SearchResults) -> Iterator[list[str]]:
+    """Yields the lines of a table of scores, that of the truth first.
+
+    Its column is `score`, as the evaluator `table:` reads it. Failures are
+    left empty, and architectures out of which the truth failed.
+    """
+    truth, evaluators = found.ranking["truth"], found.ranking["evaluators"]
+    of_truth = found.scores[truth["evaluator"]]
+    yield ["genotype", "score", *evaluators]
+    for key in sorted(k for k, score in of_truth.items() if score is not None):
+        scores = (of_truth, *(found.scores[name] for name in evaluators))
+        yield [
+            found.genotypes[key],
+            *("" if s.get(key) is None else f"{s[key]:.6g}" for s in scores),
+        ]
 
 
 def _keep_curriculum(path: Path, folder: Path) -> None:
@@ -106,139 +130,6 @@ def _rounded(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_rounded(v) for v in value]
     return value
-
-
-def tables(folder: Path) -> str:
-    """Returns Markdown: one table per evaluation that is kept."""
-    paths = sorted(folder.glob("*/evaluation.json"))
-    return "\n\n".join(_table(path.parent) for path in paths)
-
-
-def _table(folder: Path) -> str:
-    evaluation = json.loads((folder / "evaluation.json").read_text())
-    training = json.loads((folder / "training.json").read_text())
-    environment = evaluation["environment"]
-    config = folder / "config.json"
-    if config.exists():  # says what meta-trained
-        environment |= read_json(config).get("environment", {})
-    own, *others = evaluation["sources"]
-    num_learners = evaluation["sources"][own]["num_learners"]
-    lines = [
-        f"`{folder.name}`: **test** accuracy of {num_learners} fresh learners "
-        f"(`{evaluation['learner']}`) after {evaluation['num_inner_steps']} "
-        f"steps of {evaluation['inner_batch_size']} images; "
-        f"{training['meta_steps']} meta-steps in "
-        f"{_duration(training['seconds'])}, one GTN seed; "
-        f"{_hardware(environment)}",
-        "",
-        f"| source | accuracy, 95 % interval | {own} - source, paired | set-up "
-        "| how |",
-        "|---|---|---|---|---|",
-        _row(evaluation, own, None),
-        *(_row(evaluation, name, f"{own} - {name}") for name in others),
-    ]
-    return "\n".join(lines)
-
-
-def _row(evaluation: dict, name: str, difference: str | None) -> str:
-    source = evaluation["sources"][name]
-    found = evaluation["differences"].get(difference)
-    gap = f"{found['mean']:+.3f} {shown(found['ci95'], 3)}" if found else ""
-    return (
-        f"| {SOURCES[name].label} "
-        f"| {source['accuracy']:.3f} {shown(source['ci95'], 3)} | {gap} "
-        f"| {_duration(source['setup_seconds'])} | {source['how']} |"
-    )
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
-
-
-def with_tables(text: str, folder: Path) -> str:
-    """Returns a page with new tables between its two marks.
-
-    Raises:
-      InputError: the page has no marks.
-    """
-    head, begin, rest = text.partition(_BEGIN)
-    _, end, tail = rest.partition(_END)
-    if not (begin and end):
-        raise InputError(
-            f"the page has no lines {_BEGIN!r} and {_END!r}; expected both; "
-            "put them where the tables are to be"
-        )
-    return f"{head}{_BEGIN}\n{tables(folder)}\n{_END}{tail}"
-
-
-def experiments_page(folder: Path) -> str:
-    """Returns docs/results/README.md: every kept experiment as printed."""
-    parts = [_EXPERIMENTS_HEAD]
-    for path in sorted(folder.glob("*/*.json")):
-        result = read_json(path)
-        if isinstance(result, dict) and "experiment" in result:
-            parts.append(_experiment(path, result))
-    for kept in sorted(folder.iterdir()):
-        trainings = sorted(kept.glob(f"{_RETRAIN}*.json"))
-        if trainings:
-            parts.append(_trained(kept.name, list(map(read_json, trainings))))
-    return "\n\n".join(parts) + "\n"
-
-
-def _trained(name: str, results: list[dict]) -> str:
-    first = results[0]
-    lines = [
-        f"## `retrain`, `{name}`",
-        "",
-        f"{first['dataset']}, {first['num_epochs']} epochs of "
-        f"{first['num_training_images']} images; error on "
-        f"{first['num_test_images']} test images, mean and standard deviation "
-        f"over seeds; {_hardware(first['environment'])}",
-        "",
-        "| training | cell | N, F | parameters | Cutout | seeds | test error "
-        "| time of each |",
-        "|---|---|---|---|---|---|---|---|",
-        *map(_trained_row, results),
-    ]
-    return "\n".join(lines)
-
-
-def _trained_row(result: dict) -> str:
-    std, seconds = result["test_error_std"], result["seconds"]
-    spread = "" if std is None else f" +- {100 * std:.2f}"
-    return (
-        f"| `{result['name']}` | {result['genotype_name']} "
-        f"| {result['num_cells']}, {result['channels']} "
-        f"| {result['params'] / 1e3:.1f}k | {result['cutout'] or '-'} "
-        f"| {len(result['seeds'])} "
-        f"| {100 * result['test_error_mean']:.2f}{spread} % "
-        f"| {_duration(sum(seconds) / len(seconds))} |"
-    )
-
-
-def _experiment(path: Path, result: dict) -> str:
-    name, environment = result["experiment"], result["environment"]
-    figure = f"{path.parent.name}/{name}.png"
-    trials = result.get("results", [])
-    seconds = sum(trial["seconds"] for trial in trials)
-    of_trials = (
-        f"{len(trials)} meta-trainings in {_duration(seconds)}; "
-        if trials
-        else ""
-    )
-    return (
-        f"## `{name}`, config `{path.parent.name}`\n\n"
-        f"{of_trials}{_hardware(environment)}\n\n"
-        f"![{name}]({figure})\n\n```\n{TABLES[name](result)}\n```"
-    )
-
-
-def _hardware(environment: dict) -> str:
-    return (
-        f"{environment.get('num_cores', '-')} core(s), "
-        f"{environment.get('cpu', '-')}, TF {environment['tensorflow']}, "
-        f"commit {environment.get('commit') or '-'}."
-    )
 
 
 def _keep(workdir: str, name: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,11 +66,13 @@ class SearchResults(NamedTuple):
       selected: its genotype; None where every evaluation failed.
       scores: by evaluator and architecture, None for failures; None as a whole
         where search/results/ does not hold just the scores of the ranking.
+      genotypes: of all architectures in search/results/, as text by key.
     """
 
     ranking: dict[str, Any]
     selected: Genotype | None
     scores: dict[str, dict[str, float | None]] | None
+    genotypes: dict[str, str]
 
 
 def read_search(workdir: Path) -> SearchResults | None:
@@ -90,19 +92,28 @@ def read_search(workdir: Path) -> SearchResults | None:
         genotype = selected and Genotype.from_text(selected["genotype"])
     except InputError as error:
         raise damaged(path, "its 'selected.genotype' is none") from error
-    return SearchResults(ranking, genotype, _scores(workdir, ranking))
+    results = _results(workdir)
+    texts = {r["genotype_key"]: r["genotype"] for r in results}
+    return SearchResults(ranking, genotype, _scores(results, ranking), texts)
 
 
-def _scores(
-    workdir: Path, ranking: Mapping[str, Any]
-) -> dict[str, dict[str, float | None]] | None:
-    truth = ranking["truth"]["evaluator"]
-    rows = {**ranking["evaluators"], truth: ranking["truth"]}
-    scores: dict[str, dict[str, float | None]] = {name: {} for name in rows}
+def _results(workdir: Path) -> list[dict[str, Any]]:
+    results = []
     for path in sorted(workdir.glob("search/results/*.json")):
         result = read_object(path)
         if problem_of(result, path.stem):
             raise damaged(path, "not the result of the job in its name")
+        results.append(result)
+    return results
+
+
+def _scores(
+    results: Iterable[Mapping[str, Any]], ranking: Mapping[str, Any]
+) -> dict[str, dict[str, float | None]] | None:
+    truth = ranking["truth"]["evaluator"]
+    rows = {**ranking["evaluators"], truth: ranking["truth"]}
+    scores: dict[str, dict[str, float | None]] = {name: {} for name in rows}
+    for result in results:
         row = rows.get(result["evaluator"])
         if row is not None and all(
             row[key] == result[key] for key in _ASKED if key in row

@@ -33,7 +33,7 @@ nas.cell_trainers nas.user_models
 figures plots search_figures experiment_figures experiment_tables
 cell_layout cell_figures
 nas.paper_tables
-records page result_files search_results results
+page result_files search_results results record_pages records
 report_evaluation report_training report_search report_retrain
 report_experiments report_header report
 training_run run_record pretrain
@@ -105,6 +105,7 @@ _WITHOUT_TENSORFLOW = [
     name
     for name in (
         *("main", "config", "figures", "plots", "report", "teacher"),
+        "records",
         *("nas.nao_encoding", "nas.published_genotypes"),
         *("nas.search_space", "nas.cell_cost"),
         *(

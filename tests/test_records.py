@@ -1,3 +1,4 @@
+import csv
 import json
 import shutil
 import subprocess
@@ -7,10 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from experiment_results import RESULTS
+from finished_search import SCORES, TRUTH, write_search
 
-from gtn_tf import records
+from gtn_tf import record_pages, records
 from gtn_tf.experiment_tables import TABLES
+from gtn_tf.nas.genotypes import Genotype
+from gtn_tf.nas.score_table import read_scores
+from gtn_tf.nas.search_summary import evaluator_table
 from gtn_tf.provenance import commit, cpu_name, num_usable_cores
+from gtn_tf.search_results import read_search
 from gtn_tf.types import InputError
 
 _ROOT = Path(__file__).parents[1]
@@ -121,7 +127,7 @@ def test_a_large_curriculum_is_left_out(workdir, tmp_path, monkeypatch):
 
 def test_table_has_the_numbers(workdir, tmp_path):
     records.keep(workdir, tmp_path / "results" / "digits")
-    text = records.tables(tmp_path / "results")
+    text = record_pages.tables(tmp_path / "results")
     assert "`digits`: **test** accuracy of 3 fresh learners (`mlp`)" in text
     assert "2 meta-steps in 99 s" in text
     assert "a CPU, TF 2.21.0, commit abc1234." in text
@@ -132,13 +138,13 @@ def test_table_has_the_numbers(workdir, tmp_path):
 
 def test_readme_is_up_to_date():
     text = (_ROOT / "README.md").read_text()
-    expected = records.with_tables(text, _ROOT / "docs" / "results")
+    expected = record_pages.with_tables(text, _ROOT / "docs" / "results")
     assert text == expected, "run `make results`"
 
 
 def test_the_experiments_page_is_up_to_date():
     folder = _ROOT / "docs" / "results"
-    expected = records.experiments_page(folder)
+    expected = record_pages.experiments_page(folder)
     assert (folder / "README.md").read_text() == expected, "run `make results`"
 
 
@@ -154,7 +160,7 @@ def test_the_experiments_page_has_tables_and_figures(tmp_path):
     (tmp_path / "digits" / "evaluation.json").write_text(
         json.dumps(_EVALUATION)
     )
-    page = records.experiments_page(tmp_path)
+    page = record_pages.experiments_page(tmp_path)
     for name, result in RESULTS.items():
         assert TABLES[name](result) in page
         assert f"(digits/{name}.png)" in page
@@ -165,10 +171,59 @@ def test_the_experiments_page_has_tables_and_figures(tmp_path):
 
 def test_the_experiments_page_has_trainings_to_the_end(workdir, tmp_path):
     records.keep(workdir, tmp_path / "results" / "tried")
-    page = records.experiments_page(tmp_path / "results")
+    page = record_pages.experiments_page(tmp_path / "results")
     assert "## `retrain`, `tried`\n\ndigits, 2 epochs of 1397 images; " in page
     row = "| `small` | ENAS | 1, 4 | 12.3k | - | 2 | 12.50 +- 1.41 % | 61 s |"
     assert row in page
+
+
+def test_the_experiments_page_has_searches(tmp_path):
+    ranked = write_search(tmp_path / "run")
+    folder = tmp_path / "run" / "search"
+    ranked["environment"] = {"tensorflow": "2.21.0", "commit": "abc1234"}
+    for row in (ranked["truth"], *ranked["evaluators"].values()):
+        row |= {"setup_seconds": 0.5, "device_days": 0.25} | row
+        row.setdefault("seconds_per_architecture", None)
+    (folder / "ranking.json").write_text(json.dumps(ranked))
+    for name in ("scatter", "cost"):
+        (folder / f"{name}.png").write_bytes(name.encode())
+    records.keep(tmp_path / "run", tmp_path / "results" / "tried")
+    page = record_pages.experiments_page(tmp_path / "results")
+    assert "## `search`, config `tried`\n\nAll scores: " in page
+    assert "TF 2.21.0, commit abc1234." in page
+    assert f"```\n{evaluator_table(ranked)}\n```" in page
+    for name in ("tried/search_scatter.png", "tried/search_cost.png"):
+        assert f"({name})" in page
+        picture = (tmp_path / "results" / name).read_bytes()
+        assert picture.decode() in name
+
+
+def test_kept_scores_are_a_table_for_other_searches(tmp_path):
+    write_search(tmp_path / "run")
+    for name in ("scatter", "cost"):
+        (tmp_path / "run" / "search" / f"{name}.png").touch()
+    records.keep(tmp_path / "run", tmp_path / "kept")
+    path = tmp_path / "kept" / "search_scores.csv"
+    texts = read_search(tmp_path / "run").genotypes
+    found = read_scores(path)
+    expected = {
+        Genotype.from_text(texts[key]).key(): score
+        for key, score in SCORES[TRUTH].items()
+        if score is not None
+    }
+    assert found == pytest.approx(expected, rel=1e-5)
+    with path.open(newline="") as file:
+        rows = {row["genotype"]: row for row in csv.DictReader(file)}
+    for name in SCORES.keys() - {TRUTH}:
+        for key, text in texts.items():
+            if SCORES[TRUTH].get(key) is None:
+                assert text not in rows
+            elif SCORES[name].get(key) is None:
+                assert rows[text][name] == ""
+            else:
+                assert float(rows[text][name]) == pytest.approx(
+                    SCORES[name][key], rel=1e-5
+                )
 
 
 def test_keeping_again_leaves_nothing_old(workdir, tmp_path):
@@ -182,14 +237,14 @@ def test_keeping_again_leaves_nothing_old(workdir, tmp_path):
 
 def test_text_around_the_tables_stays(workdir, tmp_path):
     records.keep(workdir, tmp_path / "results" / "digits")
-    page = f"before\n{records._BEGIN}\nold\n{records._END}\nafter\n"
-    found = records.with_tables(page, tmp_path / "results")
+    page = f"before\n{record_pages._BEGIN}\nold\n{record_pages._END}\nafter\n"
+    found = record_pages.with_tables(page, tmp_path / "results")
     assert found.startswith("before\n")
     assert found.endswith("\nafter\n")
     assert "old" not in found
-    assert records.with_tables(found, tmp_path / "results") == found
+    assert record_pages.with_tables(found, tmp_path / "results") == found
     with pytest.raises(InputError, match="no lines"):
-        records.with_tables("a page", tmp_path)
+        record_pages.with_tables("a page", tmp_path)
 
 
 @pytest.mark.parametrize("arguments", [[], ["keep"], ["keep", "/nowhere", "x"]])

@@ -23,7 +23,7 @@ from gtn_tf.baselines import meta_train
 from gtn_tf.cell_figures import save_cells
 from gtn_tf.cluster import refuse_several_workers
 from gtn_tf.config import flatten
-from gtn_tf.distribution import configure_runtime
+from gtn_tf.distribution import configure_runtime, environment
 from gtn_tf.export import export
 from gtn_tf.interrupts import Stopped, catch_signals, exit_code
 from gtn_tf.json_files import to_json, write_json
@@ -223,6 +223,7 @@ def _finish(
         config.search.truth,
         setup_seconds,
     )
+    ranked["environment"] = environment()
     write_json(folder / "ranking.json", ranked)
     if ranked["selected"] is not None:
         _write_selected(folder, ranked["selected"])
