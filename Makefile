@@ -16,15 +16,15 @@ quickstart: $(VENV)/installed-cpu
 CHAIN := $(BIN)/python -m gtn_tf.main --config=configs/digits_nas.py \
     --workdir=runs/chain
 CHAIN_RETRAIN := $(CHAIN) --mode=retrain \
-    --config.retrain.genotype=search:runs/chain \
     --config.retrain.num_seeds=2 --config.retrain.num_epochs=20 \
     --config.retrain.batch_size=64 --config.retrain.num_cells=1 \
     --config.retrain.channels=8 --config.retrain.cutout=3
 chain: $(VENV)/installed-cpu
 	$(CHAIN) --mode=search --config.search.evaluators="('gtn', 'real')"
-	$(CHAIN_RETRAIN) --config.retrain.name=gtn
-	$(CHAIN) --mode=search --config.search.evaluators="('real', 'gtn')"
-	$(CHAIN_RETRAIN) --config.retrain.name=real
+	$(CHAIN_RETRAIN) --config.retrain.genotype=search:runs/chain:gtn \
+	  --config.retrain.name=gtn
+	$(CHAIN_RETRAIN) --config.retrain.genotype=search:runs/chain:real \
+	  --config.retrain.name=real
 	$(CHAIN) --mode=report
 
 # More processes than cores, as some wait; a file stays in one process, for

@@ -8,9 +8,10 @@ what one does, up to the order of a sum.
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from gtn_tf.cluster import Cluster, has_several_workers, read_cluster
@@ -106,6 +107,25 @@ class Devices:
         """Returns the mean over replicas of nested tensors, on each replica."""
         replica = tf.distribute.get_replica_context()
         return replica.all_reduce(tf.distribute.ReduceOp.MEAN, values)
+
+    def assign(self, variables: Sequence, values: Sequence[tf.Tensor]) -> None:
+        """Sets variables to values that all replicas agree on.
+
+        Call it on each replica, as `mean`: there an update stays on the
+        device, where one around `run` would bring all values to the host.
+        """
+        variables = [
+            v.value if isinstance(v, keras.Variable) else v for v in variables
+        ]
+
+        def update(strategy: tf.distribute.Strategy, *values: Any) -> None:
+            for variable, value in zip(variables, values, strict=True):
+                strategy.extended.update(
+                    variable, lambda v, new: v.assign(new), args=(value,)
+                )
+
+        replica = tf.distribute.get_replica_context()
+        replica.merge_call(update, args=tuple(values))
 
     def gather(self, number: int) -> list[int]:
         """Returns every process' number, once all of them have called this.

@@ -77,15 +77,19 @@ def check_workdir(config: config_dict.ConfigDict, workdir: Path) -> None:
 
 
 def check_same_config(
-    saved: dict, config: dict, may_change: Collection[str]
+    saved: dict,
+    config: dict,
+    may_change: Collection[str],
+    remedy: str = "give another --workdir",
 ) -> None:
-    """Compares a config with the one that the workdir was begun with.
+    """Compares a config with the one that a workdir, or training, began with.
 
     Args:
       saved: Nested dicts, as read from config.json.
       config: Nested dicts; tuples equal lists.
       may_change: Dotted keys, or prefixes of them ('evaluation' stands for
         'evaluation.num_learners' too), that may differ.
+      remedy: What to do but to set the values back.
 
     Raises:
       InputError: Any other key differs or is in one of them only.
@@ -99,8 +103,8 @@ def check_same_config(
     ]
     if different:
         raise InputError(
-            f"config has {', '.join(different)}; expected the values that the "
-            "workdir was begun with; set them back or give another --workdir"
+            f"config has {', '.join(different)}; expected the values that it "
+            f"was begun with; set them back or {remedy}"
         )
 
 

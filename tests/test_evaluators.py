@@ -13,6 +13,7 @@ from gtn_tf.evaluation import accuracy
 from gtn_tf.initial_values import draw_initial_values, find_initializers
 from gtn_tf.inner_loop import inner_step
 from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
+from gtn_tf.layers import WeightNormLayer
 from gtn_tf.learners import Learner
 from gtn_tf.nas import cell_trainers, evaluators
 from gtn_tf.nas.cell_cost import cell_network_cost
@@ -346,6 +347,19 @@ def test_params_and_flops():
     assert params["seconds"].keys() == {"build", "trace", "train"}
 
 
+def test_real_scores_do_not_see_the_batches_of_the_truth(monkeypatch):
+    same = {"real_batch_size": 10, "truth_batch_size": 10}
+    batches = [
+        _batches(monkeypatch, _job("real:steps=2", is_truth=is_truth, **same))
+        for is_truth in (False, False, True)
+    ]
+    first, again, truth = (
+        np.stack([data.images for data in seen]) for seen in batches
+    )
+    np.testing.assert_array_equal(first, again)
+    assert (first != truth).any(axis=(2, 3, 4)).mean() > 0.9
+
+
 @pytest.mark.parametrize("name", ["synflow", "grad_norm"])
 def test_untrained_scores(name):
     scores = [
@@ -360,6 +374,8 @@ def test_untrained_scores_see_different_images(monkeypatch):
     batches = []
 
     def score(model, real):
+        # A direction's gradient is not that of the weights it stands for.
+        assert not any(isinstance(x, WeightNormLayer) for x in model.layers)
         batches.append(real)
         return 1.0
 

@@ -11,10 +11,11 @@ from gtn_tf.config_keys.fields import (
 FIELDS = {
     "retrain.genotype": Field(
         None,
-        "None, a published name, a genotype file or search:WORKDIR",
+        "None, a published name, a genotype file or search:WORKDIR[:EVALUATOR]",
         lambda v: v is None or (isinstance(v, str) and bool(v)),
         "what is trained: a name of docs/architectures.md; a file with a "
-        "genotype as JSON or text; or what a search selected",
+        "genotype as JSON or text; or what a search selected, or its best by "
+        "another of its evaluators",
     ),
     "retrain.name": Field(
         None,

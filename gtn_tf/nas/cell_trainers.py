@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import functools
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -27,8 +28,8 @@ from gtn_tf.seeds import root_seed
 from gtn_tf.types import LearnerState
 
 # Networks and their graphs are large: those of one genotype are kept.
-_TRAINERS: dict[tuple[str, str, str], Trainer] = {}
-_GRAPHS: dict[str, TracedGraphs] = {}
+_TRAINERS: dict[tuple[Setting, str, str, str], Trainer] = {}
+_GRAPHS: dict[tuple[Setting, str], TracedGraphs] = {}
 
 
 def graphs_of(task: Task) -> contextlib.AbstractContextManager[None]:
@@ -39,14 +40,14 @@ def graphs_of(task: Task) -> contextlib.AbstractContextManager[None]:
 @contextlib.contextmanager
 def building(task: Task) -> Iterator[None]:
     """What is built within goes when another genotype's turn has come."""
-    text = task.genotype.to_text()
-    if text not in _GRAPHS:
+    key = task.setting, task.genotype.to_text()
+    if key not in _GRAPHS:
         _TRAINERS.clear()
         for graphs in _GRAPHS.values():
             graphs.release()
         _GRAPHS.clear()
-        _GRAPHS[text] = TracedGraphs()
-    with _GRAPHS[text].collected():
+        _GRAPHS[key] = TracedGraphs()
+    with _GRAPHS[key].collected():
         yield
 
 
@@ -57,7 +58,7 @@ def trainer_of(task: Task, optimizer: str) -> Trainer:
     """
     if task.is_interpreted:
         return _interpreting_trainer(task.setting, optimizer)
-    key = (task.genotype.to_text(), task.dress, optimizer)
+    key = (task.setting, task.genotype.to_text(), task.dress, optimizer)
     if key not in _TRAINERS:
         _TRAINERS[key] = Trainer(
             lambda: from_keras(
@@ -104,10 +105,15 @@ def _space(setting: Setting) -> SearchSpace:
     return SearchSpace(search.num_nodes, tuple(search.ops))
 
 
-def build_network(task: Task) -> keras.Model:
-    """Builds the network of the task's genotype, in its dress."""
+def build_network(task: Task, **changes: Any) -> keras.Model:
+    """Builds the network of the task's genotype, in its dress.
+
+    `changes` are attributes of the `Dress`.
+    """
     config, dataset = task.setting.config, task.setting.dataset
-    dress = dataclasses.replace(DRESSES[task.dress], dtype=config.precision)
+    dress = dataclasses.replace(
+        DRESSES[task.dress], dtype=config.precision, **changes
+    )
     return build_cell_network(
         task.genotype,
         config.search.num_cells,

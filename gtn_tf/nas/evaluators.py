@@ -134,11 +134,13 @@ def _train_on_real(task: Task) -> Evaluation:
     training = training_of(task.setting.config, task.is_truth)
     draw = _draw_real(task.setting, training["batch_size"])
     num_images = len(task.setting.dataset.train.images)
+    # Batches that are the truth's first ones would make a score look like it.
+    seed = task.seed if task.is_truth else fold(task.seed, Purpose.SEARCH)
     return _train(
         task,
         "sgd",
         lambda: _batches(
-            task, lambda step: draw(task.seed, step), training, num_images
+            task, lambda step: draw(seed, step), training, num_images
         ),
     )
 
@@ -250,7 +252,9 @@ def _count(attribute: str, task: Task) -> Evaluation:
 def _score_untrained(task: Task) -> Evaluation:
     with building(task):
         began = time.perf_counter()
-        model = build_network(task)
+        # Published for plain weights; those of a direction have a gradient
+        # across it only.
+        model = build_network(task, weight_norm=False)
         learner = from_keras(lambda: model, second_order=False)
         params, statistics = learner.init(task.seed)
         variables = model.trainable_variables, model.non_trainable_variables

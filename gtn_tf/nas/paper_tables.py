@@ -28,8 +28,8 @@ class PaperRow(NamedTuple):
       genotype: name of a published genotype that a run may have, or None.
       evaluator: of a search whose pick a run may have, or None.
       has_cutout: whether trained with Cutout.
-      channels: F of the runs that belong here.
-      source: where the numbers stand.
+      num_cells: N of the runs that belong here.
+      channels: F of them.
     """
 
     model: str
@@ -41,17 +41,20 @@ class PaperRow(NamedTuple):
     genotype: str | None = None
     evaluator: str | None = None
     has_cutout: bool = False
+    num_cells: int = 6
     channels: int = 36
-    source: str = SOURCE
 
 
 _CUTOUT: dict[str, Any] = {"has_cutout": True}
+_ENAS: dict[str, Any] = {"genotype": "ENAS", "num_cells": 5}
 _REAL: dict[str, Any] = {"is_random": True, "evaluator": "real"}
 _GTN: dict[str, Any] = {"is_random": True, "evaluator": "gtn"}
 
 #: In the order of the appendix' table.
 PAPER_ROWS = (
-    PaperRow("NASNet-A", 3.41, None, "3.3M", 2000, genotype="NASNet-A"),
+    PaperRow(
+        "NASNet-A", 3.41, None, "3.3M", 2000, genotype="NASNet-A", channels=32
+    ),
     PaperRow(
         "AmoebaNet-B + Cutout",
         2.13,
@@ -84,10 +87,8 @@ PAPER_ROWS = (
         genotype="NAONet-B",
         **_CUTOUT,
     ),
-    PaperRow("ENAS", 3.54, None, "4.6M", 0.45, genotype="ENAS"),
-    PaperRow(
-        "ENAS + Cutout", 2.89, None, "4.6M", 0.45, genotype="ENAS", **_CUTOUT
-    ),
+    PaperRow("ENAS", 3.54, None, "4.6M", 0.45, **_ENAS),
+    PaperRow("ENAS + Cutout", 2.89, None, "4.6M", 0.45, **_ENAS, **_CUTOUT),
     PaperRow("GHN Top-Best + Cutout", 2.84, 0.07, "5.7M", 0.84, **_CUTOUT),
     PaperRow("GHN Top", 4.3, 0.1, "5.1M", 0.42, is_random=True),
     PaperRow(
@@ -170,16 +171,41 @@ def _origin(row: PaperRow) -> tuple[str | None, str | None, bool]:
     return row.genotype, row.evaluator, row.has_cutout
 
 
-#: The protocol of the rows, by key of result.json.
+#: The protocol of all rows, by key of result.json.
 PROTOCOL = {
     "dataset": "cifar10",
+    "use_validation": True,
     "num_epochs": 600,
-    "num_cells": 6,
     "batch_size": 128,
+    "learning_rate": 0.025,
+    "momentum": 0.9,
+    "global_clipnorm": 5.0,
+    "auxiliary_weight": 0.4,
+    "dropout_keep": 0.6,
+    "precision": "float32",
 }
+_CUTOUT_PIXELS = 16
+_WIDE = {"weight_decay": 5e-4, "drop_path_keep": 0.7}
+_NARROW = {"weight_decay": 3e-4, "drop_path_keep": 0.8}
+
+
+def paper_protocol(row: PaperRow) -> dict[str, Any]:
+    """Returns the protocol of a row, by key of result.json.
+
+    It is the paper's, of its own cells; other methods had protocols of their
+    own, which differ little (`docs/architectures.md` has their N and F).
+    """
+    return {
+        **PROTOCOL,
+        **(_WIDE if row.channels == 128 else _NARROW),
+        "num_cells": row.num_cells,
+        "channels": row.channels,
+        "cutout": _CUTOUT_PIXELS if row.has_cutout else 0,
+    }
 
 
 def is_paper_scale(row: PaperRow, result: Mapping[str, Any]) -> bool:
-    """Whether a training has the row's data, epochs, N and F."""
-    same = all(result[key] == value for key, value in PROTOCOL.items())
-    return same and result["channels"] == row.channels
+    """Whether a training has the row's protocol, N and F."""
+    return all(
+        result[key] == value for key, value in paper_protocol(row).items()
+    )

@@ -32,6 +32,7 @@ from gtn_tf.nas.retrain_network import without_auxiliary_head
 from gtn_tf.nas.retrain_result import write_result
 from gtn_tf.progress import say
 from gtn_tf.seeds import Purpose, fold, root_seed
+from gtn_tf.types import InputError
 from gtn_tf.workdir import check_same_config, check_workdir, claim_workdir
 
 #: Keys that a resumed training may have with another value.
@@ -64,7 +65,8 @@ def retrain(config: config_dict.ConfigDict, workdir: Path) -> int:
         _check_config(config, origin, folder)
         configure_runtime(config.num_logical_devices, config.tensor_float_32)
         training = build_training(config, origin.genotype)
-        _write_configs(config, origin, workdir, folder)
+        _check_replicas(training.num_replicas, folder)
+        _write_configs(config, origin, training.num_replicas, workdir, folder)
         seeds = range(config.seed, config.seed + config.retrain.num_seeds)
         for seed in seeds:
             seed_folder = folder / f"seed_{seed}"
@@ -106,22 +108,45 @@ def _check_config(
 ) -> None:
     path = folder / "config.json"
     if path.exists():
+        saved = read_json(path)
+        saved.pop("num_replicas", None)
         check_same_config(
-            read_json(path), _identity(config, origin), _MAY_CHANGE
+            saved,
+            _identity(config, origin),
+            _MAY_CHANGE,
+            remedy="give another --config.retrain.name",
+        )
+
+
+def _check_replicas(num_replicas: int, folder: Path) -> None:
+    """Refuses to go on with another number, which would be another training."""
+    path = folder / "config.json"
+    saved = read_json(path).get("num_replicas") if path.exists() else None
+    if saved not in (None, num_replicas):
+        raise InputError(
+            f"{num_replicas} replicas; expected {saved}, as this training was "
+            "begun with, for batch normalisation sees the images of one "
+            "replica; use as many devices or give another "
+            "--config.retrain.name"
         )
 
 
 def _write_configs(
     config: config_dict.ConfigDict,
     origin: Origin,
+    num_replicas: int,
     workdir: Path,
     folder: Path,
 ) -> None:
+    if not (Path(workdir) / "config.json").exists():
+        write_json(
+            Path(workdir) / "config.json",
+            {**config.to_dict(), "environment": environment()},
+        )
     write_json(
-        Path(workdir) / "config.json",
-        {**config.to_dict(), "environment": environment()},
+        folder / "config.json",
+        {**_identity(config, origin), "num_replicas": num_replicas},
     )
-    write_json(folder / "config.json", _identity(config, origin))
 
 
 def _train(

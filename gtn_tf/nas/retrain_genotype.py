@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gtn_tf.json_files import read_json
 from gtn_tf.nas.genotypes import Genotype
 from gtn_tf.nas.published_genotypes import published
+from gtn_tf.nas.ranking import best_keys
+from gtn_tf.search_results import SearchResults, read_search
 from gtn_tf.types import InputError
 
 _SEARCH = "search:"
+_FORM = "search:WORKDIR[:EVALUATOR]"
 
 
 class Origin(NamedTuple):
@@ -18,7 +20,7 @@ class Origin(NamedTuple):
     Attributes:
       genotype: the cells.
       name: of the literature, of the file, or `search-` and the key.
-      search: None, or facts of the search that selected it: `evaluator`,
+      search: None, or facts of the search whose pick it is: `evaluator`,
         `num_architectures` and, where the search has them, `seconds` (setup
         and all evaluations by that evaluator).
     """
@@ -39,17 +41,17 @@ def find_genotype(value: str | None) -> Origin:
     if value is None:
         raise InputError(
             "retrain.genotype is None; expected a published name, a genotype "
-            f"file or search:WORKDIR; {remedy}"
+            f"file or {_FORM}; {remedy}"
         )
     if value in published():
         return Origin(published()[value].genotype, value)
     if value.startswith(_SEARCH):
-        return _selected(Path(value.removeprefix(_SEARCH)))
+        return _pick(value.removeprefix(_SEARCH))
     path = Path(value)
     if not path.is_file():
         raise InputError(
             f"retrain.genotype is '{value}'; expected a published name, a "
-            f"genotype file that exists or search:WORKDIR; {remedy}"
+            f"genotype file that exists or {_FORM}; {remedy}"
         )
     return Origin(_read(path), path.stem)
 
@@ -73,42 +75,51 @@ def _read(path: Path) -> Genotype:
         ) from error
 
 
-def _selected(workdir: Path) -> Origin:
-    path = workdir / "search" / "ranking.json"
-    if not path.exists():
+def _pick(value: str) -> Origin:
+    """Returns the best by an evaluator of a search, or what it selected."""
+    place, _, evaluator = value.partition(":")
+    workdir = Path(place)
+    found = read_search(workdir)
+    if found is None:
         raise InputError(
             f"workdir '{workdir}' has no search/ranking.json; expected one "
             "that --mode=search has finished; run that first or give another "
             "--config.retrain.genotype"
         )
-    ranking = read_json(path)
-    selected = ranking.get("selected") if isinstance(ranking, dict) else None
-    found = selected.get("genotype") if isinstance(selected, dict) else None
-    if isinstance(found, str):
-        genotype = Genotype.from_text(found)
-    elif isinstance(found, dict):
-        genotype = Genotype.from_json(found)
+    if not evaluator and found.ranking["selected"]:
+        evaluator = found.ranking["selected"].get("evaluator") or ""
+        genotype = found.selected
+    elif evaluator:
+        genotype = _best(found, evaluator, workdir)
     else:
         raise InputError(
-            f"'{path}' has no selected.genotype; expected a search of which "
-            "an evaluation succeeded; run --mode=search again or name a "
+            f"the search in '{workdir}' selected nothing; expected one of "
+            "which an evaluation succeeded; run --mode=search again or name a "
             "genotype"
         )
     name = f"search-{genotype.key()[:8]}"
-    return Origin(genotype, name, _facts(ranking, selected))
-
-
-def _facts(ranking: dict, selected: dict) -> dict[str, Any]:
-    evaluator = selected.get("evaluator")
-    evaluators = ranking.get("evaluators")
-    cost = evaluators.get(evaluator, {}) if isinstance(evaluators, dict) else {}
-    number = ranking.get("num_architectures")
-    seconds = cost.get("total_seconds")
-    each = cost.get("seconds_per_architecture")
-    if seconds is None and None not in (number, each):
-        seconds = number * each + (cost.get("setup_seconds") or 0.0)
-    return {
-        "evaluator": evaluator,
-        "num_architectures": number,
-        "seconds": seconds,
+    cost = found.ranking["evaluators"].get(evaluator, {})
+    facts = {
+        "evaluator": evaluator or None,
+        "num_architectures": found.ranking["num_architectures"],
+        "seconds": cost.get("total_seconds"),
     }
+    return Origin(genotype, name, facts)
+
+
+def _best(found: SearchResults, evaluator: str, workdir: Path) -> Genotype:
+    names = list(found.ranking["evaluators"])
+    if evaluator not in names:
+        raise InputError(
+            f"the search in '{workdir}' has no evaluator '{evaluator}'; "
+            f"expected one of {', '.join(names)}; correct "
+            "--config.retrain.genotype"
+        )
+    scores = (found.scores or {}).get(evaluator, {})
+    if all(score is None for score in scores.values()):
+        raise InputError(
+            f"the search in '{workdir}' has no scores of '{evaluator}' in "
+            "search/results/; expected those that its ranking is of; run "
+            "--mode=search again"
+        )
+    return Genotype.from_text(found.genotypes[best_keys(scores, 1)[0]])

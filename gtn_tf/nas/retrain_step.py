@@ -151,35 +151,24 @@ def make_train_step(
         images: tf.Tensor,
         label_ids: tf.Tensor,
         step: tf.Tensor,
+        learning_rate: tf.Tensor,
         seed: tf.Tensor,
-    ) -> tuple:
+    ) -> None:
         index = devices.replica_index()
         first = index * num_local
         shape = [num_local, *dataset.image_shape]
         seed = fold(seed, step, index)
         ramp = tf.cast(step + 1, tf.float32) / num_steps
         given = dropout_values(model, fold(seed, 1), ramp)
+        params = _read(model.trainable_variables)
         found = pure(
-            _read(model.trainable_variables),
+            params,
             [given.get(id(v), _read([v])[0]) for v in others],
             tf.ensure_shape(images[first : first + num_local], shape),
             tf.ensure_shape(label_ids[first : first + num_local], shape[:1]),
             seed,
         )
-        return devices.mean(found)
-
-    def train_step(
-        images: tf.Tensor,
-        label_ids: tf.Tensor,
-        step: tf.Tensor,
-        learning_rate: tf.Tensor,
-        seed: tf.Tensor,
-    ) -> None:
-        # All replicas have the mean: the first one's will do.
-        gradients, statistics, shown = devices.run(
-            on_replica, images, label_ids, step, seed
-        )
-        params = _read(model.trainable_variables)
+        gradients, statistics, shown = devices.mean(found)
         params, velocities = update(
             decayed_gradients(
                 gradients,
@@ -191,10 +180,20 @@ def make_train_step(
             _read(state.velocities),
             {"learning_rate": learning_rate, "momentum": protocol.momentum},
         )
-        _assign(model.trainable_variables, params)
-        _assign(state.velocities, velocities)
-        _assign(statistics_variables, statistics)
-        state.totals.assign_add(tf.stack(shown) * float(protocol.batch_size))
+        totals = state.totals + tf.stack(shown) * float(protocol.batch_size)
+        devices.assign(model.trainable_variables, params)
+        devices.assign(state.velocities, velocities)
+        devices.assign(statistics_variables, statistics)
+        devices.assign([state.totals], [totals])
+
+    def train_step(
+        images: tf.Tensor,
+        label_ids: tf.Tensor,
+        step: tf.Tensor,
+        learning_rate: tf.Tensor,
+        seed: tf.Tensor,
+    ) -> None:
+        devices.run(on_replica, images, label_ids, step, learning_rate, seed)
 
     return tf.function(
         train_step,
@@ -213,8 +212,3 @@ def make_train_step(
 
 def _read(variables: Sequence) -> list[tf.Tensor]:
     return [tf.convert_to_tensor(v) for v in variables]
-
-
-def _assign(variables: Sequence, values: Sequence[tf.Tensor]) -> None:
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)

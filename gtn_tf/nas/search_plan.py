@@ -14,6 +14,7 @@ from gtn_tf.nas.genotypes import Genotype
 from gtn_tf.nas.score_table import read_scores
 from gtn_tf.nas.search_space import SearchSpace
 from gtn_tf.nas.store import job_key
+from gtn_tf.nas.zero_cost import PROXIES
 from gtn_tf.teacher import Teacher
 from gtn_tf.types import InputError
 
@@ -119,10 +120,17 @@ def budget_of(
         unit = name.unit or "steps"
         number = config.inner.num_steps if name.unit is None else name.number
         budget |= {unit: number, **training_of(config, is_truth)}
+    if name.kind == "real" and not is_truth:
+        budget["batches"] = "not the truth's"
+    if name.kind in PROXIES:
+        budget["weight_norm"] = False
     if name.kind == "real_subset":
         budget["num_images"] = config.inner.num_steps * config.inner.batch_size
     if name.kind == "table":
-        return {"scores": read_scores(Path(name.path))}
+        scores = sorted(read_scores(Path(name.path)).items())
+        return {
+            "scores_sha256": hashlib.sha256(repr(scores).encode()).hexdigest()
+        }
     if name.kind in ("gtn", "distillation", "real", "real_subset"):
         # The same function, but other initial weights.
         budget["interpreted"] = config.search.interpret and not is_truth
