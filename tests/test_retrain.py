@@ -10,6 +10,7 @@ import tiny
 
 from gtn_tf.nas.published_genotypes import published_genotype
 from gtn_tf.row_log import read_rows
+from gtn_tf.types import InputError
 
 _TEXT = "conv1x1@0+identity@1:2/max2x2@0+conv3x3@1:2"
 _SIZES = {
@@ -219,13 +220,18 @@ def test_what_may_change_in_a_finished_training(finished, genotype, tmp_path):
     other = tiny.run_main(
         tmp_path, *_flags(genotype, **{"retrain.channels": 3})
     )
-    tiny.assert_one_line(other, 2, "retrain.channels=3 (saved: 2)")
+    tiny.assert_one_line(
+        other, 2, "retrain.channels=3 (saved: 2)", "another --config.retrain"
+    )
     other = tiny.run_main(tmp_path, *_flags("GTN-fixed"))
     tiny.assert_one_line(other, 2, "genotype=", f"(saved: '{_TEXT}')")
+    config = (tmp_path / "config.json").read_bytes()
     fewer = tiny.run_main(
         tmp_path, *_flags(genotype, **{"retrain.num_seeds": 1})
     )
     assert fewer.code == 0, fewer
+    # It tells how the workdir was begun.
+    assert (tmp_path / "config.json").read_bytes() == config
     result = _result(tmp_path)
     assert result["seeds"] == [0]
     assert result["test_error_std"] is None
@@ -302,6 +308,19 @@ def test_a_training_in_use_is_refused(tmp_path, genotype):
     with tiny.held_by_another_process(tmp_path / "retrain" / "tried"):
         done = tiny.run_main(tmp_path, *_flags(genotype))
     tiny.assert_one_line(done, 2, "in use by another run")
+
+
+def test_another_number_of_replicas_is_refused(tmp_path):
+    from gtn_tf.nas.retrain import _check_replicas
+
+    _check_replicas(4, tmp_path)  # not begun yet
+    (tmp_path / "config.json").write_text("{}")
+    _check_replicas(4, tmp_path)  # begun before the number was kept
+    (tmp_path / "config.json").write_text('{"num_replicas": 4}')
+    _check_replicas(4, tmp_path)
+    with pytest.raises(InputError, match="2 replicas; expected 4") as caught:
+        _check_replicas(2, tmp_path)
+    assert caught.match(tiny.ONE_LINE)
 
 
 def test_names_tell_trainings_apart():

@@ -2,7 +2,9 @@ import json
 
 import pytest
 import tiny
+from finished_search import SCORES, write_search
 
+from gtn_tf.nas.genotypes import Genotype
 from gtn_tf.nas.published_genotypes import published_genotype
 from gtn_tf.nas.retrain_genotype import find_genotype
 from gtn_tf.types import InputError
@@ -24,58 +26,69 @@ def test_a_file_as_text_or_json(tmp_path, text):
     assert find_genotype(str(path)) == (_GENOTYPE, "mine.v2", None)
 
 
-def _write_ranking(workdir, **values):
-    ranking = {
-        "num_architectures": 8,
-        "evaluators": {
-            "gtn": {"seconds_per_architecture": 3.0, "setup_seconds": 40.0},
-            "params": {},
-        },
-        "selected": {
-            "key": _GENOTYPE.key(),
-            "genotype": _GENOTYPE.to_json(),
-            "evaluator": "gtn",
-        },
-        **values,
-    }
-    (workdir / "search").mkdir()
-    (workdir / "search" / "ranking.json").write_text(json.dumps(ranking))
-    return f"search:{workdir}"
-
-
-@pytest.mark.parametrize("form", [_GENOTYPE.to_json(), _GENOTYPE.to_text()])
-def test_what_a_search_selected(tmp_path, form):
-    selected = {"genotype": form, "evaluator": "gtn"}
-    origin = find_genotype(_write_ranking(tmp_path, selected=selected))
-    assert origin.genotype == _GENOTYPE
-    assert origin.name == f"search-{_GENOTYPE.key()[:8]}"
-    assert origin.search == {
+def test_what_a_search_selected(tmp_path):
+    ranked = write_search(tmp_path)
+    genotype = Genotype.from_text(ranked["selected"]["genotype"])
+    expected = {
         "evaluator": "gtn",
-        "num_architectures": 8,
-        "seconds": 8 * 3.0 + 40.0,
+        "num_architectures": 12,
+        "seconds": ranked["evaluators"]["gtn"].get("total_seconds"),
     }
+    name = f"search-{genotype.key()[:8]}"
+    for value in (f"search:{tmp_path}", f"search:{tmp_path}:gtn"):
+        assert find_genotype(value) == (genotype, name, expected)
 
 
-def test_the_searchs_own_sum_of_seconds_is_taken(tmp_path):
-    """More architectures may have been scored than have a truth."""
-    costs = {"seconds_per_architecture": 3.0, "total_seconds": 500.0}
-    value = _write_ranking(tmp_path, evaluators={"gtn": costs})
-    assert find_genotype(value).search["seconds"] == 500.0
+def test_the_pick_of_another_evaluator(tmp_path):
+    write_search(tmp_path)
+    origin = find_genotype(f"search:{tmp_path}:params")
+    best = max(SCORES["params"], key=SCORES["params"].get)
+    assert origin.genotype.key() == best
+    assert origin.search["evaluator"] == "params"
+    assert best != find_genotype(f"search:{tmp_path}").genotype.key()
 
 
-@pytest.mark.parametrize("evaluator", ["params", None])
-def test_a_search_of_unknown_cost(tmp_path, evaluator):
-    selected = {"genotype": _GENOTYPE.to_text(), "evaluator": evaluator}
-    origin = find_genotype(_write_ranking(tmp_path, selected=selected))
-    assert origin.search["seconds"] is None
+def _change_ranking(workdir, change):
+    path = workdir / "search" / "ranking.json"
+    ranking = json.loads(path.read_text())
+    change(ranking)
+    path.write_text(json.dumps(ranking))
 
 
-@pytest.mark.parametrize("selected", [None, {}, {"genotype": None}, 3])
-def test_a_search_that_selected_nothing(tmp_path, selected):
-    value = _write_ranking(tmp_path, selected=selected)
-    with pytest.raises(InputError, match=r"no selected\.genotype") as caught:
-        find_genotype(value)
+def test_seconds_are_those_of_the_search(tmp_path):
+    write_search(tmp_path)
+    _change_ranking(
+        tmp_path, lambda r: r["evaluators"]["gtn"].update(total_seconds=500.0)
+    )
+    assert find_genotype(f"search:{tmp_path}").search["seconds"] == 500.0
+
+
+def test_a_search_that_selected_nothing(tmp_path):
+    write_search(tmp_path)
+    _change_ranking(tmp_path, lambda r: r.update(selected=None))
+    with pytest.raises(InputError, match="selected nothing") as caught:
+        find_genotype(f"search:{tmp_path}")
     assert caught.match(tiny.ONE_LINE)
+    # An evaluator's pick is known all the same.
+    assert find_genotype(f"search:{tmp_path}:params").genotype
+
+
+def test_an_evaluator_that_the_search_has_not(tmp_path):
+    write_search(tmp_path)
+    with pytest.raises(InputError, match="gtn, params, flat") as caught:
+        find_genotype(f"search:{tmp_path}:real:steps=2")
+    assert caught.match(tiny.ONE_LINE)
+    assert "'real:steps=2'" in str(caught.value)
+
+
+def test_a_search_whose_scores_are_gone(tmp_path):
+    write_search(tmp_path)
+    for path in (tmp_path / "search" / "results").iterdir():
+        path.unlink()
+    with pytest.raises(InputError, match="no scores of 'params'") as caught:
+        find_genotype(f"search:{tmp_path}:params")
+    assert caught.match(tiny.ONE_LINE)
+    assert find_genotype(f"search:{tmp_path}").genotype  # is in the ranking
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,10 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny
 
 from gtn_tf.data import Dataset
-from gtn_tf.distribution import STRATEGIES
+from gtn_tf.distribution import STRATEGIES, configure_runtime
 from gtn_tf.nas.cell_structure import NetworkSize
 from gtn_tf.nas.genotypes import Genotype
 from gtn_tf.nas.retrain_data import prepare_images
@@ -57,8 +58,8 @@ def test_the_auxiliary_loss_is_weighted_and_not_shown():
     assert float(descended) == float(shown)
 
 
-def _setup(protocol, regularization):
-    devices = STRATEGIES["one_device"]()
+def _setup(protocol, regularization, num_steps=4, strategy="one_device"):
+    devices = STRATEGIES[strategy]()
     dataset = Dataset(
         name="made",
         num_classes=3,
@@ -78,7 +79,7 @@ def _setup(protocol, regularization):
             [tf.Variable(tf.zeros(v.shape)) for v in model.trainable_variables],
             tf.Variable(tf.zeros([2])),
         )
-    step = make_train_step(state, protocol, dataset, devices, num_steps=4)
+    step = make_train_step(state, protocol, dataset, devices, num_steps)
     rng = np.random.default_rng(1)
     images = rng.integers(0, 256, (protocol.batch_size, 8, 8, 1), np.uint8)
     label_ids = np.arange(protocol.batch_size, dtype=np.int32) % 3
@@ -109,6 +110,7 @@ def test_two_steps_equal_pytorchs_sgd_written_out():
     model = state.model
     seed = tf.constant([1, 2])
     velocities = [0.0 for _ in model.trainable_variables]
+    totals = np.zeros(2)  # of losses and right answers, image by image
     for number, rate in enumerate((0.1, 0.05)):
         params = _values(model.trainable_variables)
         before = _values(model.non_trainable_variables)
@@ -126,6 +128,8 @@ def test_two_steps_equal_pytorchs_sgd_written_out():
                 for x in map(tf.nn.log_softmax, (logits, auxiliary))
             ]
             loss = losses[0] + 0.4 * losses[1]
+        right = np.argmax(logits, -1) == label_ids.numpy()
+        totals += [6 * float(losses[0]), right.sum()]
         gradients = tape.gradient(
             loss, [v.value for v in model.trainable_variables]
         )
@@ -152,13 +156,42 @@ def test_two_steps_equal_pytorchs_sgd_written_out():
         ):
             np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
             assert (found != old).any()
-    right = tf.reduce_mean(
-        tf.cast(tf.argmax(logits, -1, tf.int32) == label_ids, tf.float32)
+    np.testing.assert_allclose(state.totals, totals, rtol=1e-5)
+
+
+def _train_on_twins():
+    """Two replicas with the same images each do what one does with them."""
+    configure_runtime(num_logical_devices=2)
+    regularization = Regularization(1.0, 1.0, True)
+    one, step, _, images, label_ids = _setup(_PROTOCOL, regularization)
+    two, twin_step, *_ = _setup(
+        _PROTOCOL._replace(batch_size=12), regularization, strategy="mirrored"
     )
-    assert 0 <= float(right) <= 1
-    total_loss, total_right = state.totals.numpy()
-    assert total_loss > 6 * float(losses[0])  # both steps' images
-    assert total_right == round(float(total_right))
+    for variable, value in zip(
+        two.model.variables, _values(one.model.variables), strict=True
+    ):
+        variable.assign(value)
+    twins = [tf.concat([x, x], 0) for x in (images, label_ids)]
+    for number in range(2):
+        more = tf.constant(number), tf.constant(0.1), [1, 2]
+        step(images, label_ids, *more)
+        twin_step(*twins, *more)
+    raw = [variable.value for variable in two.model.variables]
+    for variable in (*raw, *two.velocities, two.totals):
+        for copy in variable.values[1:]:  # of the other replica
+            np.testing.assert_array_equal(copy, variable.values[0])
+    for found, wanted in zip(
+        _values([*two.model.variables, *two.velocities]),
+        _values([*one.model.variables, *one.velocities]),
+        strict=True,
+    ):
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(two.totals, 2 * one.totals, rtol=1e-5)
+
+
+def test_two_replicas_of_the_same_images_equal_one():
+    done = tiny.run_forked(_train_on_twins)
+    assert done.code == 0, done.errors
 
 
 def test_weight_decay_shrinks_biases_and_normalization_too():
@@ -206,6 +239,26 @@ def test_what_is_dropped_follows_from_seed_and_step(dropping):
     np.testing.assert_array_equal(first, after_one_step(3, [1, 2]))
     assert (first != after_one_step(2, [1, 2])).any()
     assert (first != after_one_step(3, [1, 3])).any()
+
+
+def test_drop_path_grows_with_the_steps():
+    """Step s of S drops (s + 1) / S as often as the last one."""
+    num_steps = 10**9
+
+    def after_one_step(drop_path_keep, step):
+        state, train_step, _, images, label_ids = _setup(
+            _PROTOCOL, Regularization(1.0, drop_path_keep, False), num_steps
+        )
+        for variable in state.model.trainable_variables:
+            variable.assign(tf.ones_like(variable) * 0.5)
+        rate = tf.constant(0.1)
+        train_step(images, label_ids, tf.constant(step), rate, [1, 2])
+        variables = state.model.trainable_variables
+        return np.concatenate([v.flatten() for v in _values(variables)])
+
+    never = after_one_step(1.0, 0)
+    np.testing.assert_array_equal(after_one_step(0.3, 0), never)
+    assert (after_one_step(0.3, num_steps - 1) != never).any()
 
 
 def test_dropouts_own_variables_stay(dropping):
