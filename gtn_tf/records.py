@@ -21,7 +21,7 @@ import numpy as np
 from gtn_tf.json_files import read_json, write_atomically, write_json
 from gtn_tf.record_pages import RETRAIN, SEARCH, experiments_page, with_tables
 from gtn_tf.row_log import read_rows, validation_curve
-from gtn_tf.search_results import SearchResults, read_search
+from gtn_tf.search_results import PICTURES, SearchResults, read_search
 from gtn_tf.types import InputError, one_line
 
 _MOST_BYTES = 5_000_000
@@ -80,7 +80,7 @@ def _keep_training(workdir: Path, folder: Path) -> None:
 
 def _keep_search(search: Path, folder: Path, found: SearchResults) -> None:
     write_json(folder / f"{SEARCH}.json", _rounded(found.ranking))
-    for name in ("scatter", "cost", "selected"):
+    for name in PICTURES:
         picture = search / f"{name}.png"
         if picture.exists():
             shutil.copyfile(picture, folder / f"{SEARCH}_{name}.png")

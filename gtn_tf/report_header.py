@@ -7,6 +7,7 @@ from gtn_tf.report_evaluation import evaluation_cards
 from gtn_tf.report_search import search_cards
 from gtn_tf.report_training import training_cards
 from gtn_tf.results import Results, config_value, has_run
+from gtn_tf.search_results import num_scored
 
 
 def title(results: Results) -> str:
@@ -87,7 +88,7 @@ def _beside(results: Results) -> list[tuple[str, str, str]]:
         found.append(
             (
                 "architecture search",
-                f"a search over {count(ranking['num_architectures'])} "
+                f"a search over {count(num_scored(ranking))} "
                 f"architectures by {_some(ranking['evaluators'], 'evaluator')}",
                 "Architectures were drawn at random and scored by evaluators "
                 "that take seconds. What counts is how well the scores rank "

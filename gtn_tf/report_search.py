@@ -25,7 +25,7 @@ from gtn_tf.page import (
     wide,
 )
 from gtn_tf.results import Results
-from gtn_tf.search_results import SearchResults
+from gtn_tf.search_results import SearchResults, num_scored
 
 
 def search_section(results: Results) -> Html | None:
@@ -93,10 +93,12 @@ def _share(share: float) -> str:
 
 def _introduction(ranking: dict[str, Any]) -> Html:
     truth = ranking["truth"]
+    num_all, num_true = num_scored(ranking), ranking["num_architectures"]
+    some = "" if num_all == num_true else f"{count(num_true)} of them "
     text = (
-        f"{count(ranking['num_architectures'])} architectures, drawn at "
-        "random, were scored by each evaluator and by "
-        f"{truth['evaluator']}, whose score counts as the truth"
+        f"{count(num_all)} architectures, drawn at random, were scored by "
+        f"each evaluator and {some}by {truth['evaluator']}, whose score counts "
+        "as the truth"
     )
     seconds = truth.get("seconds_per_architecture")
     if seconds:

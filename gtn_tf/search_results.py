@@ -33,6 +33,7 @@ _EVALUATOR = {
         is_number_or_none,
     ),
     "spearman_ci95": lambda v: v is None or (is_interval(v) and None not in v),
+    "num_scored?": is_number,
     **_COSTS,
 }
 _SELECTED = {
@@ -54,6 +55,8 @@ _RANKING = {
     "differences": {"*": {"spearman": is_number_or_none, "ci95": is_interval}},
     "selected": lambda v: v is None or not misfit(v, _SELECTED, "selected"),
 }
+#: Figures in search/, as far as there was something to draw.
+PICTURES = ("scatter", "cost", "selected")
 #: What tells jobs of one evaluator apart that were asked at different times.
 _ASKED = ("budget", "gtn_digest")
 
@@ -73,6 +76,13 @@ class SearchResults(NamedTuple):
     selected: Genotype | None
     scores: dict[str, dict[str, float | None]] | None
     genotypes: dict[str, str]
+
+
+def num_scored(ranking: Mapping[str, Any]) -> int:
+    """Returns how many architectures were scored, truth or not."""
+    number = ranking["num_architectures"]
+    rows = ranking["evaluators"].values()
+    return max(row.get("num_scored", number) for row in rows)
 
 
 def read_search(workdir: Path) -> SearchResults | None:

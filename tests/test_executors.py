@@ -127,7 +127,7 @@ def test_executors_by_name():
 def test_ray_that_is_not_installed(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match=r"pip install 'gtn_tf\[ray\]'"):
-        next(executors.run_ray(_score, _jobs(1)))
+        executors.executor("ray")
 
 
 def _in_process(home, *arguments):
@@ -147,7 +147,6 @@ def _in_process(home, *arguments):
     return json.loads(file.read_text())
 
 
-@pytest.mark.slow
 @_NEEDS_RAY
 def test_ray_that_loses_workers_equals_inline(tmp_path):
     import ray_jobs

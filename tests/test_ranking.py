@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from gtn_tf.nas import correlation, ranking
+from gtn_tf.nas import correlation, picks, ranking
 from gtn_tf.types import InputError
 
 
@@ -67,10 +67,11 @@ def test_intervals_hold_their_coefficient(found):
     for name in ("gtn", "params"):
         row = found["evaluators"][name]
         intervals = [key for key in row if key.endswith("_ci95")]
-        assert len(intervals) == 6
+        assert len(intervals) == 9
         for key in intervals:
             low, high = row[key]
-            assert -1 <= low < row[key.removesuffix("_ci95")] <= high <= 1
+            assert -1 <= low <= row[key.removesuffix("_ci95")] <= high <= 1
+            assert low < high
 
 
 def test_subsets_by_score_and_by_truth(found, scores):
@@ -91,6 +92,9 @@ def test_subsets_by_score_and_by_truth(found, scores):
 def test_constant_scores_give_null(found):
     row = found["evaluators"]["flat"]
     assert row["spearman"] is row["spearman_ci95"] is row["kendall"] is None
+    # The best of equals would be a draw of lots.
+    for name in ("precision_at_10", "best_of_top_5", "regret"):
+        assert row[name] is row[f"{name}_ci95"] is None
     assert found["differences"]["gtn - flat"] == {
         "spearman": None,
         "spearman_top_half": None,
@@ -131,27 +135,52 @@ def test_picks_by_hand():
     # Order by score: 2, 5, then 1 and 3 tie (by key), 0; 4 failed.
     scores = _by_key([0.1, 0.2, 0.9, 0.2, None, 0.8])
     expected = [f"key00{i}" for i in (2, 5, 1, 3, 0, 4)]
-    assert ranking.best_keys(scores, 6) == expected
-    assert ranking.best_keys(dict(reversed(scores.items())), 6) == expected
-    assert ranking.precision_at(scores, truth, 3) == pytest.approx(2 / 3)
-    assert ranking.precision_at(scores, truth, 7) is None
-    assert ranking.best_of_top(scores, truth, 2) == 0.7
-    assert ranking.best_of_top(scores, truth, 3) == 0.8
-    assert ranking.best_of_top(scores, truth, 7) is None
+    assert picks.best_keys(scores, 6) == expected
+    assert picks.best_keys(dict(reversed(scores.items())), 6) == expected
     row = ranking.ranking(
         {"gtn": scores, "real": truth}, "real", num_resamples=9
     )
-    picks = row["evaluators"]["gtn"]
-    assert picks["regret"] == pytest.approx(0.9 - 0.7)
-    assert picks["best_of_top_5"] == 0.9
-    assert picks["precision_at_10"] is None
+    found = row["evaluators"]["gtn"]
+    assert found["regret"] == pytest.approx(0.9 - 0.7)
+    assert found["best_of_top_5"] == 0.9
+    assert found["precision_at_10"] is None
+    assert found["precision_at_10_ci95"] is None
+
+
+def test_picks_of_resamples_are_those_of_their_lists():
+    """Weights stand for architectures drawn several times."""
+    rng = np.random.default_rng(0)
+    n = 30
+    x, y = rng.permutation(n) / 10.0, rng.permutation(n) / 7.0
+    x[3], y[4] = -np.inf, -np.inf
+    weights = np.stack(
+        [np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(20)],
+        axis=1,
+    ).astype(float)
+    found = picks.pick_statistics(x, y, weights)
+    for column in range(20):
+        drawn = np.repeat(np.arange(n), weights[:, column].astype(int))
+        by_score = sorted(drawn, key=lambda i: -x[i])
+        by_truth = sorted(drawn, key=lambda i: -y[i])
+        left = list(by_truth[:10])
+        shared = 0
+        for i in by_score[:10]:
+            if i in left:
+                left.remove(i)
+                shared += 1
+        best = max(y[i] for i in by_score[:5])
+        expected = {
+            "precision_at_10": shared / 10,
+            "best_of_top_5": best,
+            "regret": y[by_truth[0]] - y[by_score[0]],
+        }
+        for name, value in expected.items():
+            assert found[name][column] == pytest.approx(value)
 
 
 def test_failed_truth_ranks_last_and_is_never_the_best():
     truth = _by_key([None, 0.8, 0.7, float("nan")])
     scores = _by_key([0.9, 0.1, 0.2, 0.8])
-    assert ranking.best_of_top(scores, truth, 2) is None
-    assert ranking.best_of_top(scores, truth, 3) == 0.7
     found = ranking.ranking(
         {"gtn": scores, "real": truth}, "real", num_resamples=9
     )
@@ -176,8 +205,11 @@ def test_selects_among_more_than_the_truth_knows(scores):
         "truth": None,
     }
     assert found["num_architectures"] == 40
+    assert found["evaluators"]["gtn"]["num_scored"] == 41
+    assert found["evaluators"]["params"]["num_scored"] == 40
+    order = ("params", "gtn", "flat", "real")
     by_params = ranking.ranking(
-        scores, "real", select_by="params", num_resamples=9
+        {name: scores[name] for name in order}, "real", num_resamples=9
     )
     best = max(scores["params"], key=scores["params"].get)
     assert by_params["selected"]["key"] == best
@@ -207,14 +239,16 @@ def test_all_failed_selects_nothing():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"truth": "reel"}, "'reel' has no scores; expected one of gtn"),
-        ({"truth": "real", "select_by": "naswot"}, "'naswot' selects"),
-        ({"truth": "real", "select_by": "real"}, "'real' selects"),
+        ({"truth": "reel"}, "'reel' and scores of gtn"),
+        (
+            {"truth": "real", "scores": {"real": {"key000": 0.5}}},
+            "expected scores of the truth and of another evaluator",
+        ),
     ],
 )
 def test_bad_input(scores, arguments, message):
     with pytest.raises(InputError, match=message):
-        ranking.ranking(scores, **arguments)
+        ranking.ranking(**{"scores": scores, **arguments})
 
 
 def test_a_missing_score_is_not_a_failure(scores):

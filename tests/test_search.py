@@ -12,7 +12,7 @@ from gtn_tf import data
 from gtn_tf.nas.cell_cost import cell_network_cost
 from gtn_tf.nas.genotypes import Genotype
 from gtn_tf.nas.search_plan import sample_architectures
-from gtn_tf.nas.search_summary import scores_by_evaluator
+from gtn_tf.nas.search_summary import scores_by_evaluator, summarize
 from gtn_tf.nas.store import Store
 from gtn_tf.search_results import read_search
 
@@ -232,8 +232,13 @@ def test_the_truth_of_a_part(tmp_path, truth):
     assert found.code == 0, found
     ranked = _json(tmp_path, "ranking.json")
     assert ranked["num_architectures"] == 3
+    assert ranked["evaluators"]["params"]["num_scored"] == _N
+    assert ranked["config"]["search"]["truth_num_architectures"] == 3
+    assert (tmp_path / "search" / "scatter.png").exists()
     found = _search(tmp_path, truth=truth[0], truth_num_architectures=0)
     assert found.code == 0, found
+    # Nothing is left of the search before.
+    assert not (tmp_path / "search" / "scatter.png").exists()
     ranked = _json(tmp_path, "ranking.json")
     assert ranked["num_architectures"] == 0
     assert ranked["evaluators"]["params"]["spearman"] is None
@@ -314,6 +319,41 @@ def test_errors_are_one_line(tmp_path, truth, search, parts):
     found = _search(tmp_path, **{"truth": truth[0], **search})
     tiny.assert_one_line(found, 2, *parts)
     assert not (tmp_path / "search").exists()
+
+
+def test_real_steps_without_a_number_are_the_gtns(tmp_path, truth):
+    exports.write_export(tmp_path / "export", num_steps=5)
+    evaluators = {"evaluators": "('gtn','real')", "gtn": tmp_path / "export"}
+    found = _search(tmp_path / "w", truth=truth[0], **evaluators)
+    tiny.assert_one_line(found, 2, "5 steps of 10 images", "inner.num_steps")
+
+
+def test_what_is_no_gtn_is_not_meta_trained_as_one(tmp_path, truth):
+    arguments = ("--config.source=real",)
+    found = _search(tmp_path, *arguments, truth=truth[0], evaluators="('gtn',)")
+    tiny.assert_one_line(found, 2, "source is 'real'", "--config.search.gtn")
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_every_process_pays_for_its_set_up():
+    def result(key, setup):
+        return {
+            "genotype_key": key,
+            "evaluator": "gtn",
+            "budget": {},
+            "gtn_digest": "12ab",
+            "genotype": "",
+            "score": 0.5,
+            "seconds": {"train": 2.0, "setup": setup},
+        }
+
+    truth = [{**result(key, 0.0), "evaluator": "real"} for key in "abc"]
+    gtn = [result("a", 30.25), result("b", 31.5), result("c", 30.25)]
+    _, ranked = summarize([*gtn, *truth], ["gtn"], "real", {"gtn": 100.0})
+    row = ranked["evaluators"]["gtn"]
+    assert row["setup_seconds"] == 100.0 + 30.25 + 31.5
+    assert row["seconds_per_architecture"] == 2.0
+    assert row["total_seconds"] == row["setup_seconds"] + 3 * 2.0
 
 
 def test_a_gtn_of_other_data_is_refused(tmp_path, truth):

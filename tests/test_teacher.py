@@ -61,6 +61,7 @@ def test_metadata(workdir):
     assert metadata == {
         "format_version": 1,
         "dataset": "digits",
+        "split_seed": 0,
         "num_classes": 10,
         "image_shape": [8, 8, 1],
         "num_inner_steps": 2,

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import importlib.util
 import math
 import os
 import signal
@@ -178,13 +179,8 @@ def _outcome(ray: Any, reference: Any, tried: _Try) -> dict[str, Any] | None:
 @contextlib.contextmanager
 def _connected() -> Iterator[Any]:
     """Yields the module `ray`, connected; ends what it began."""
-    try:
-        import ray
-    except ImportError as error:
-        raise InputError(
-            "search.executor is 'ray', which is not installed; expected the "
-            "extra 'ray'; pip install 'gtn_tf[ray]' or set it to 'inline'"
-        ) from error
+    import ray  # an extra
+
     if ray.is_initialized():
         yield ray
         return
@@ -212,11 +208,16 @@ def executor(name: str) -> Executor:
     """Returns an executor by name.
 
     Raises:
-      InputError: There is none of this name.
+      InputError: There is none of this name, or it is not installed.
     """
     if name not in EXECUTORS:
         raise InputError(
             f"search.executor is {name!r}; expected one of "
             f"{', '.join(EXECUTORS)}; set search.executor"
+        )
+    if name == "ray" and importlib.util.find_spec("ray") is None:
+        raise InputError(
+            "search.executor is 'ray', which is not installed; expected the "
+            "extra 'ray'; pip install 'gtn_tf[ray]' or set it to 'inline'"
         )
     return EXECUTORS[name]

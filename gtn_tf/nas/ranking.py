@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from gtn_tf.nas import correlation
+from gtn_tf.nas.picks import best_keys, pick_statistics
 from gtn_tf.types import InputError
 
 Scores = Mapping[str, float | None]
@@ -38,7 +39,6 @@ def ranking(
     truth: str,
     costs: Mapping[str, Mapping[str, Any]] | None = None,
     genotypes: Mapping[str, Any] | None = None,
-    select_by: str | None = None,
     num_resamples: int = 2000,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -47,26 +47,27 @@ def ranking(
     Args:
       scores: By evaluator and architecture key; None and NaN are failures,
         which rank last. Every evaluator needs all keys of the truth; more of
-        them count for the selection alone.
+        them count for the selection alone. The first one that is not the
+        truth selects, and the others are compared with it.
       truth: The evaluator whose scores are the true accuracies.
       costs: By evaluator, what is passed on to its row: `budget`,
         `seconds_per_architecture`, `setup_seconds`.
       genotypes: By architecture key, what is passed on for the selected one.
-      select_by: The evaluator that selects, and with which the others are
-        compared; None: the first that is not the truth.
       num_resamples: R, of the bootstrap.
       seed: Of the bootstrap.
 
     Returns:
-      `num_architectures`, `truth`, `evaluators`, `differences`, `selected`;
-      JSON values. A coefficient of fewer than 3 architectures, or of constant
-      scores, is None, as is its interval.
+      `num_architectures` (that have a truth), `truth`, `evaluators` (with
+      `num_scored`, truth or not), `differences`, `selected`; JSON values. A
+      coefficient of fewer than 3 architectures, or of constant scores, is
+      None, as is its interval.
 
     Raises:
       InputError: An evaluator or a score is missing.
     """
     names = [name for name in scores if name != truth]
-    select_by = _check(scores, truth, names, select_by)
+    _check(scores, truth, names)
+    first, *others = names
     costs = costs or {}
     keys = sorted(scores[truth])
     y = _array(scores[truth], keys)
@@ -79,7 +80,8 @@ def ranking(
     evaluators = {
         name: {
             **_with_intervals(points[name], resampled.get(name, {})),
-            **_picks(scores[name], scores[truth]),
+            "num_scored": len(scores[name]),
+            "num_failed": _num_failed(scores[name], keys),
             **costs.get(name, {}),
         }
         for name in names
@@ -94,33 +96,23 @@ def ranking(
         },
         "evaluators": evaluators,
         "differences": {
-            f"{select_by} - {other}": _difference(
-                [points[select_by], points[other]],
-                [resampled.get(select_by, {}), resampled.get(other, {})],
+            f"{first} - {other}": _difference(
+                [points[first], points[other]],
+                [resampled.get(first, {}), resampled.get(other, {})],
             )
-            for other in names
-            if other != select_by
+            for other in others
         },
-        "selected": _selected(select_by, scores, truth, genotypes or {}),
+        "selected": _selected(first, scores, truth, genotypes or {}),
     }
 
 
-def _check(
-    scores: Mapping[str, Scores],
-    truth: str,
-    names: list[str],
-    select_by: str | None,
-) -> str:
-    if truth not in scores:
+def _check(scores: Mapping[str, Scores], truth: str, names: list[str]) -> None:
+    if truth not in scores or not names:
         raise InputError(
-            f"the truth {truth!r} has no scores; expected one of "
-            f"{', '.join(scores) or 'no evaluators'}; set search.truth"
-        )
-    select_by = select_by or next(iter(names), "")
-    if select_by not in names:
-        raise InputError(
-            f"{select_by!r} selects; expected an evaluator other than the "
-            f"truth: {', '.join(names)}; set search.evaluators"
+            f"the truth {truth!r} and scores of "
+            f"{', '.join(scores) or 'no evaluators'}; expected scores of the "
+            "truth and of another evaluator; set search.truth or "
+            "search.evaluators"
         )
     for name in names:
         missing = scores[truth].keys() - scores[name].keys()
@@ -130,13 +122,12 @@ def _check(
                 f"as {min(missing)!r}); expected all that the truth "
                 f"{truth!r} has; finish the search"
             )
-    return select_by
 
 
 def coefficients(
     scores: np.ndarray, truth: np.ndarray
 ) -> dict[str, float | None]:
-    """Computes the rank correlations of one evaluator.
+    """Computes the rank correlations of one evaluator, and its picks' worth.
 
     Args:
       scores: [n], of `correlation.with_failures_last`.
@@ -144,7 +135,8 @@ def coefficients(
 
     Returns:
       `spearman`, `kendall` (tau-b), and Spearman's in the subsets named by
-      `_top_half`, `_top_tenth` (by score) and `..._by_truth`.
+      `_top_half`, `_top_tenth` (by score) and `..._by_truth`; and
+      `picks.pick_statistics`.
     """
     found = {
         "spearman": correlation.spearman(scores, truth),
@@ -153,6 +145,9 @@ def coefficients(
     for name, (share, by_truth) in _SUBSETS.items():
         best = correlation.top(truth if by_truth else scores, share)
         found[name] = correlation.spearman(scores[best], truth[best])
+    once = np.ones((len(scores), 1))
+    for name, (value,) in pick_statistics(scores, truth, once).items():
+        found[name] = None if np.isnan(value) else float(value)
     return found
 
 
@@ -170,6 +165,7 @@ def _resample(
             chunk[name] = correlation.weighted_spearman(
                 x, y, weights, share, selected_by=y if by_truth else x
             )
+        chunk |= pick_statistics(x, y, weights)
         for name, values in chunk.items():
             found.setdefault(name, []).append(values)
     return {name: np.concatenate(values) for name, values in found.items()}
@@ -181,8 +177,9 @@ def _with_intervals(
     row: dict[str, Any] = {}
     for name, point in points.items():
         row[name] = point
+        known = point is not None and name in resampled
         row[f"{name}_ci95"] = (
-            None if point is None else correlation.interval95(resampled[name])
+            correlation.interval95(resampled[name]) if known else None
         )
     return row
 
@@ -201,50 +198,6 @@ def _difference(
     row = _with_intervals(differences, values)
     row["ci95"] = row.pop("spearman_ci95")
     return row
-
-
-def best_keys(scores: Scores, k: int) -> list[str]:
-    """Returns the keys of the k best; ties go by key, failures are last."""
-    values = dict(
-        zip(
-            scores,
-            correlation.with_failures_last(scores.values()).tolist(),
-            strict=True,
-        )
-    )
-    return sorted(scores, key=lambda key: (-values[key], key))[:k]
-
-
-def precision_at(scores: Scores, truth: Scores, k: int) -> float | None:
-    """Returns which share of the true best k is among the evaluator's best k.
-
-    Chance gives k / n. None with fewer than k architectures.
-    """
-    if len(truth) < k:
-        return None
-    found = set(best_keys(_of(scores, truth), k))
-    return len(found.intersection(best_keys(truth, k))) / k
-
-
-def best_of_top(scores: Scores, truth: Scores, k: int) -> float | None:
-    """Returns the best true accuracy among the evaluator's best k.
-
-    None with fewer than k architectures, or where the truth of all k failed.
-    """
-    if len(truth) < k:
-        return None
-    return _best(truth, best_keys(_of(scores, truth), k))
-
-
-def _picks(scores: Scores, truth: Scores) -> dict[str, Any]:
-    picked, best = best_of_top(scores, truth, 1), _best(truth, truth)
-    return {
-        "precision_at_10": precision_at(scores, truth, 10),
-        "best_of_top_5": best_of_top(scores, truth, 5),
-        # What the first pick falls short of the best of all.
-        "regret": None if picked is None else best - picked,
-        "num_failed": _num_failed(scores, truth),
-    }
 
 
 def _selected(

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gtn_tf.nas.genotypes import Genotype
+from gtn_tf.nas.picks import best_keys
 from gtn_tf.nas.published_genotypes import published
-from gtn_tf.nas.ranking import best_keys
 from gtn_tf.search_results import SearchResults, read_search
 from gtn_tf.types import InputError
 
@@ -101,7 +101,7 @@ def _pick(value: str) -> Origin:
     cost = found.ranking["evaluators"].get(evaluator, {})
     facts = {
         "evaluator": evaluator or None,
-        "num_architectures": found.ranking["num_architectures"],
+        "num_architectures": cost.get("num_scored"),
         "seconds": cost.get("total_seconds"),
     }
     return Origin(genotype, name, facts)

@@ -26,10 +26,10 @@ from gtn_tf.config import flatten
 from gtn_tf.distribution import configure_runtime, environment
 from gtn_tf.export import export
 from gtn_tf.interrupts import Stopped, catch_signals, exit_code
-from gtn_tf.json_files import to_json, write_json
+from gtn_tf.json_files import read_json, to_json, write_json
 from gtn_tf.nas import search_summary
 from gtn_tf.nas.evaluation_task import Setting, setting_of
-from gtn_tf.nas.evaluator_names import parse_evaluator
+from gtn_tf.nas.evaluator_names import EvaluatorName, parse_evaluator
 from gtn_tf.nas.evaluators import evaluate_job
 from gtn_tf.nas.executors import executor
 from gtn_tf.nas.genotypes import Genotype
@@ -38,6 +38,7 @@ from gtn_tf.nas.search_plan import Planned, plan, sample_architectures
 from gtn_tf.nas.store import Store, shard
 from gtn_tf.pretrain import pretrain
 from gtn_tf.progress import Progress, say
+from gtn_tf.search_results import PICTURES
 from gtn_tf.teacher import Teacher, load
 from gtn_tf.training_run import write_config
 from gtn_tf.types import InputError
@@ -67,12 +68,15 @@ def search(config: config_dict.ConfigDict, workdir: Path) -> int:
     for name in names:
         if name.kind == "table":
             read_scores(Path(name.path))
+    _check_source(config, names)
     try:
-        teachers = _teachers(config, workdir, {name.kind for name in names})
+        teachers, setup_seconds = _teachers(
+            config, workdir, {name.kind for name in names}
+        )
     except Stopped as stopped:
         return stopped.code
     settings = to_json(dict(flatten(config.to_dict())))
-    _check_teachers(teachers, setting_of(settings))
+    _check_teachers(teachers, setting_of(settings), names)
     store = Store(workdir / "search" / "results")
     if not (workdir / "config.json").exists():
         write_config(config, workdir)
@@ -82,25 +86,43 @@ def search(config: config_dict.ConfigDict, workdir: Path) -> int:
         if caught:
             say("stopped; the same command goes on")
             return exit_code(caught)
-        return _finish(config, workdir, planned, store, teachers)
+        return _finish(config, workdir, planned, store, setup_seconds)
+
+
+def _check_source(
+    config: config_dict.ConfigDict, names: list[EvaluatorName]
+) -> None:
+    """Refuses to meta-train for the evaluator `gtn` what is no GTN."""
+    kinds = {name.kind for name in names}
+    if "gtn" in kinds and config.search.gtn is None and config.source != "gtn":
+        raise InputError(
+            f"source is {config.source!r}, and evaluator 'gtn' has no "
+            "search.gtn; expected source 'gtn', with which one is meta-trained "
+            "first; set --config.source=gtn or give --config.search.gtn"
+        )
 
 
 def _teachers(
     config: config_dict.ConfigDict, workdir: Path, kinds: set[str]
-) -> dict[str, Teacher]:
-    """Returns what evaluators train on, by their kind."""
+) -> tuple[dict[str, Teacher], dict[str, float]]:
+    """Returns what evaluators train on, and its seconds, by their kind."""
     makers = {"gtn": _make_gtn, "distillation": _make_distillation}
-    teachers = {}
+    teachers, seconds = {}, {}
     for kind, make in makers.items():
-        if kind in kinds:
-            path = config.search[kind]
-            teachers[kind] = load(
-                make(config, workdir) if path is None else Path(path)
-            )
-    return teachers
+        if kind not in kinds:
+            continue
+        path, tried = config.search[kind], 0.0
+        if path is None:
+            path, tried = make(config, workdir)
+        teachers[kind] = load(Path(path))
+        own = teachers[kind].metadata["meta_training_seconds"]
+        seconds[kind] = max(own, tried)
+    return teachers, seconds
 
 
-def _make_gtn(config: config_dict.ConfigDict, workdir: Path) -> Path:
+def _make_gtn(
+    config: config_dict.ConfigDict, workdir: Path
+) -> tuple[Path, float]:
     """Meta-trains the workdir's GTN, unless it is exported already."""
     if not (workdir / "export" / "metadata.json").exists():
         say(f"{workdir} holds no GTN: it is meta-trained first")
@@ -108,25 +130,53 @@ def _make_gtn(config: config_dict.ConfigDict, workdir: Path) -> Path:
         if code:
             raise Stopped(code)
         export(config, workdir)
-    return workdir
+    return workdir, 0.0
 
 
-def _make_distillation(config: config_dict.ConfigDict, workdir: Path) -> Path:
+def _make_distillation(
+    config: config_dict.ConfigDict, workdir: Path
+) -> tuple[Path, float]:
+    """Distils; the seconds are those of all rates that were tried."""
     done = meta_train("distillation", config, workdir)
-    if not (done.folder / "export" / "metadata.json").exists():
+    path = done.folder / "export" / "metadata.json"
+    # A raised meta.num_steps has gone on with the training.
+    if (
+        not path.exists()
+        or read_json(path)["meta_steps"] != config.meta.num_steps
+    ):
         export(done.config, done.folder)
-    return done.folder
+    return done.folder, done.seconds
 
 
-def _check_teachers(teachers: Mapping[str, Teacher], setting: Setting) -> None:
-    """Refuses synthetic data of another data set or split."""
-    dataset = setting.dataset
+def _check_teachers(
+    teachers: Mapping[str, Teacher],
+    setting: Setting,
+    names: list[EvaluatorName],
+) -> None:
+    """Refuses synthetic data of another data set, split or, if asked, size."""
+    dataset, inner = setting.dataset, setting.config.inner
+    expected = inner.num_steps, inner.batch_size
+    follows = any(
+        name.unit is None and name.kind in ("real", "real_subset")
+        for name in names
+    )
     for kind, teacher in teachers.items():
         found = teacher.metadata["dataset"]
         if found != dataset.name:
             raise InputError(
                 f"search.{kind} is of {found!r}; expected {dataset.name!r}, "
                 f"the dataset.name; give another --config.search.{kind}"
+            )
+        size = tuple(
+            teacher.metadata[key]
+            for key in ("num_inner_steps", "inner_batch_size")
+        )
+        if follows and size != expected:
+            raise InputError(
+                f"search.{kind} has {size[0]} steps of {size[1]} images; "
+                f"expected {expected[0]} of {expected[1]}, as inner.num_steps "
+                "and inner.batch_size are what 'real' and 'real_subset' take "
+                f"without a budget; set them to {size[0]} and {size[1]}"
             )
         mean = teacher.metadata["normalisation"]["mean"]
         if not np.allclose(mean, dataset.mean, rtol=1e-9, atol=0):
@@ -201,7 +251,7 @@ def _finish(
     workdir: Path,
     planned: Planned,
     store: Store,
-    teachers: Mapping[str, Teacher],
+    setup_seconds: Mapping[str, float],
 ) -> int:
     """Ranks, draws and prints, once the results of all shards are there."""
     results = {key: store.get(key) for key in planned}
@@ -213,17 +263,17 @@ def _finish(
         )
         return 0
     folder = workdir / "search"
-    setup_seconds = {
-        kind: teacher.metadata["meta_training_seconds"]
-        for kind, teacher in teachers.items()
-    }
     scores, ranked = search_summary.summarize(
         list(results.values()),
         list(config.search.evaluators),
         config.search.truth,
         setup_seconds,
     )
+    ranked["config"] = config.to_dict()
     ranked["environment"] = environment()
+    # What is not written anew would be an earlier search's.
+    for name in ("selected.json", *(f"{n}.png" for n in PICTURES)):
+        (folder / name).unlink(missing_ok=True)
     write_json(folder / "ranking.json", ranked)
     if ranked["selected"] is not None:
         _write_selected(folder, ranked["selected"])

@@ -4,7 +4,8 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gtn_tf.nas.ranking import best_keys, ranking
+from gtn_tf.nas.picks import best_keys
+from gtn_tf.nas.ranking import ranking
 
 _SECONDS_PER_DAY = 86400.0
 
@@ -58,8 +59,8 @@ def _costs(
 ) -> dict[str, Any]:
     """Returns what one evaluator cost; failures cost their seconds too."""
     spent = [dict(result["seconds"]) for result in results]
-    # Once per process; processes work side by side.
-    setup_seconds += max((s.pop("setup", 0.0) for s in spent), default=0.0)
+    # Once per process: no two processes take the same, to the nanosecond.
+    setup_seconds += sum({s.pop("setup", 0.0) for s in spent})
     totals = [sum(seconds.values()) for seconds in spent]
     total = sum(totals) + setup_seconds
     return {
@@ -102,6 +103,7 @@ def evaluator_table(ranked: Mapping[str, Any]) -> str:
             f"{_number(row['seconds_per_architecture']):>8} "
             f"{_number(row['setup_seconds']):>8} "
             f"{_number(row['device_days']):>8}"
+            + (f"  {row['num_failed']} failed" if row["num_failed"] else "")
         )
     return "\n".join(lines)
 

@@ -51,13 +51,13 @@ def rank(
     real = _real_data(teacher, validation)
     steps = teacher_steps(teacher)
     optimizer = INNER_OPTIMIZERS[teacher.metadata["inner_optimizer"]]
-    root = fold(root_seed(seed), Purpose.SEARCH)
+    initial = fold(root_seed(seed), Purpose.SEARCH)
     scores = []
     for position, build in enumerate(builders):
         learner = from_keras(_checked(build, teacher), second_order=False)
         trainer = Trainer(lambda kept=learner: kept, optimizer, real)
         try:
-            state = trainer.initial_state(fold(root, position))
+            state = trainer.initial_state(initial)
             scores.append(trainer.accuracy(trainer.train(state, steps)))
         except DivergenceError as error:
             logging.warning("Model %s (%s): %s.", position, learner.name, error)
@@ -90,7 +90,16 @@ def _real_data(
 ) -> RealData:
     metadata = teacher.metadata
     if validation is None:
-        validation = data.load(metadata["dataset"]).validation
+        # Exports that do not name the split are of the default one, or refused.
+        split_seed = metadata.get("split_seed", 0)
+        dataset = data.load(metadata["dataset"], split_seed=split_seed)
+        if not np.allclose(dataset.mean, metadata["normalisation"]["mean"]):
+            raise InputError(
+                f"the GTN was made with other training images of "
+                f"'{dataset.name}' than those of split_seed {split_seed}; "
+                "expected their validation images; give them as `validation`"
+            )
+        validation = dataset.validation
     images, label_ids = map(np.asarray, validation)
     shape = tuple(metadata["image_shape"])
     if (
