@@ -25,7 +25,8 @@ from configs import mnist_cpu
 def get_config() -> config_dict.ConfigDict:
     config = mnist_cpu.get_config()
     config.dataset.name = "cifar10_16"
-    # The recipe whose data teach other learners best: docs/results/README.md.
+    # So that the data are made for more than one kind of learner. What it is
+    # worth: transfer in docs/results/README.md.
     config.learner.name = "conv2_fc,conv2_pool,conv3_fc,conv3_pool,mlp"
     config.learner.widths = (
         (16, 32, 64),

@@ -20,7 +20,8 @@ from configs import digits
 
 def get_config() -> config_dict.ConfigDict:
     config = digits.get_config()
-    # The recipe whose data teach other learners best: docs/results/README.md.
+    # So that the data are made for more than one kind of learner. What it is
+    # worth: transfer in docs/results/README.md.
     config.learner.name = "conv2_fc,conv2_pool,conv3_fc,conv3_pool,mlp"
     config.learner.widths = (
         (32, 64, 64),

@@ -5,6 +5,7 @@ No TensorFlow here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -149,7 +150,13 @@ def weight_norm(result: dict) -> Figure:
             for r in result["results"]
             if r["arm"] == arm
         ]
-        axes.boxplot([losses], positions=[place], widths=0.5, showfliers=False)
+        quartiles = [
+            above if q is None or math.isinf(q) else q
+            for q in result["arms"][arm]["quartiles"]
+        ]
+        box = dict(zip(("q1", "med", "q3"), quartiles, strict=True))
+        box |= {"whislo": min(losses), "whishi": max(losses)}
+        axes.bxp([box], positions=[place], widths=0.5, showfliers=False)
         axes.plot(
             place + rng.uniform(-0.15, 0.15, len(losses)),
             losses,

@@ -76,6 +76,11 @@ def weight_norm(result: dict) -> str:
             f"weight norm - plain, paired: {gap['mean']:+.3f} "
             f"{shown(gap['ci95'])} over {gap['num_pairs']} draws"
         )
+    for name, found in result["resampled"].items():
+        lines.append(
+            f"weight norm - plain, {name.replace('_', ' ')}: "
+            f"{_number(found['difference'])} {shown(found['ci95'])}"
+        )
     return "\n".join(lines)
 
 
@@ -92,12 +97,32 @@ def transfer(result: dict) -> str:
         + "".join(f"{_spread(arms[arm][name]):>18}" for arm in arms)
         for name in variants
     ]
+    gaps = result["chosen_by_minus_own"]
     lines += [
-        "validation accuracy, mean over all learners but the config's own:",
+        "validation accuracy, mean over the "
+        f"{len(result['held_out'])} learners that no recipe meta-trains on, "
+        "and what it exceeds that of `own` by:",
         " " * 18
         + "".join(f"{_spread(result['chosen_by'][arm]):>18}" for arm in arms),
+        " " * 18 + "".join(f"{_gap(gaps.get(arm)):>18}" for arm in arms),
     ]
+    for name, gaps in result["differences"].items():
+        if "real" in name.split(" - ")[1]:
+            lines += [
+                f"{name}, test accuracy, paired by GTN seed:",
+                *(f"{on:18}{_gap(gap):>18}" for on, gap in gaps.items()),
+            ]
     return "\n".join(lines)
+
+
+def _gap(gap: dict | None) -> str:
+    """Writes a paired difference, +- half its 95 % interval."""
+    if gap is None:
+        return "-"
+    if gap["ci95"] is None:
+        return f"{gap['mean']:+.4f}"
+    low, high = gap["ci95"]
+    return f"{gap['mean']:+.4f} +-{(high - low) / 2:.4f}"
 
 
 def more_data(result: dict) -> str:

@@ -89,6 +89,10 @@ _PARTS = {
             for arm, share in (("weight_norm", 0.0), ("plain", 1 / 3))
         },
         "difference": {"mean": -0.3456, "ci95": (-1, 0.5), "num_pairs": 2},
+        "resampled": {
+            "median": {"difference": -0.4567, "ci95": (None, 0.25)},
+            "share_diverged": {"difference": None, "ci95": (-0.5, 0.5)},
+        },
         "results": [
             *(_trial("weight_norm", i, 0.5 + i) for i in range(3)),
             *(_trial("plain", i, loss) for i, loss in enumerate((1, 2, None))),
@@ -102,7 +106,16 @@ _PARTS = {
             arm: {"mlp": _row(0.8765), "conv2_pool": _row(None)}
             for arm in ("own", "pool")
         },
-        "differences": {},
+        "held_out": ["conv2_pool"],
+        "chosen_by_minus_own": {
+            "pool": {"mean": 0.0321, "ci95": (-0.01, 0.0742), "num_pairs": 2}
+        },
+        "differences": {
+            "own - real": {
+                "mlp": {"mean": 0.0456, "ci95": None, "num_pairs": 1},
+                "conv2_pool": None,
+            }
+        },
         "results": [],
     },
     "more_data": {

@@ -356,6 +356,36 @@ def test_a_draw_that_diverged_is_the_worst():
     assert found["std_of_finite"] == pytest.approx(2.5 / math.sqrt(2))
 
 
+def _draws(arm, losses):
+    return [
+        {
+            "arm": arm,
+            "pair": pair,
+            "status": "diverged" if loss is None else "ok",
+            "final_meta_loss": loss,
+        }
+        for pair, loss in enumerate(losses)
+    ]
+
+
+def test_arms_are_compared_over_all_draws():
+    first, second = [1.0, 2.0, 3.0, 4.0], [2.0, 3.0, 4.0, None]
+    results = [*_draws("weight_norm", first), *_draws("plain", second)]
+    found = weight_norm._resampled(results)
+    assert found["median"]["difference"] == 2.0 - 3.0
+    assert found["interquartile_range"]["difference"] == (3 - 1) - (4 - 2)
+    assert found["share_diverged"]["difference"] == -0.25
+    # Each draw is better by one, the last by everything.
+    low, high = found["median"]["ci95"]
+    assert (low, high) == (None, -1.0)
+    assert found["share_diverged"]["ci95"] == [-0.75, 0.0]
+    same = weight_norm._resampled(
+        [*_draws("weight_norm", second), *_draws("plain", second)]
+    )
+    for row in same.values():
+        assert row == {"difference": 0.0, "ci95": [0.0, 0.0]}
+
+
 def test_ensembles_average_probabilities():
     # Learners are right on the first image by much, on the second by none.
     sure, unsure = [[0.9, 0.1], [0.4, 0.6]], [[0.4, 0.6], [0.4, 0.6]]
@@ -503,8 +533,8 @@ def test_repeated_and_sampled_begin_as_the_curriculum():
 _NUMBERS = {
     "few_step": ("0.7000", "2.8 times as many [2.1, -]"),
     "curricula": ("0.9000", "+0.1234", "0.957"),
-    "weight_norm": ("33%", "0.789", "-0.346"),
-    "transfer": ("0.8765 +-0.1000", "conv2_pool", "0.6543"),
+    "weight_norm": ("33%", "0.789", "-0.346", "-0.457"),
+    "transfer": ("0.8765 +-0.1000", "0.6543", "+0.0321", "+0.0456"),
     "more_data": ("0.7321", "+0.1357", "1: 0.6000 +-0.1000, 2: 0.6500"),
 }
 

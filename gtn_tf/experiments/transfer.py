@@ -36,6 +36,8 @@ from gtn_tf.types import InputError
 
 #: Families that the recipe `pool` meta-trains on; the others are held out.
 POOL = ("conv2_fc", "conv2_pool", "conv3_fc", "conv3_pool", "mlp")
+#: Recipes that differ in the source of the data alone.
+_GTN_AND_REAL = (("own", "real"), ("pool", "real_pool"))
 
 
 class Variant(NamedTuple):
@@ -55,8 +57,8 @@ class Variant(NamedTuple):
 def transfer(config: config_dict.ConfigDict, folder: Path) -> dict:
     """Returns test accuracy by recipe and learner.
 
-    `chosen_by` has each recipe's mean validation accuracy over all learners
-    but the config's own.
+    `chosen_by` has each recipe's mean validation accuracy over the learners
+    that no recipe meta-trains on.
 
     Raises:
       InputError: the config has several families, or draws widths.
@@ -78,22 +80,31 @@ def transfer(config: config_dict.ConfigDict, folder: Path) -> dict:
 
     results = run_trials(make_trials(config, arms), folder, measure)
     test = {name: _mean_on("test", [name]) for name in variants}
-    others = _mean_on("validation", [name for name in variants if name != own])
+    held_out = [name for name in variants if name not in (own, *POOL)]
+    chosen_by = _mean_on("validation", held_out)
     return {
         "own": own,
         "pool": POOL,
-        "chosen_by": {arm: of_arm(results, arm, others) for arm in arms},
+        "held_out": held_out,
+        "chosen_by": {arm: of_arm(results, arm, chosen_by) for arm in arms},
+        "chosen_by_minus_own": {
+            arm: difference(results, arm, "own", chosen_by)
+            for arm in arms
+            if arm != "own"
+        },
         "arms": {
             arm: {name: of_arm(results, arm, on) for name, on in test.items()}
             for arm in arms
         },
         "differences": {
-            f"{arm} - own": {
-                name: difference(results, arm, "own", on)
+            f"{arm} - {other}": {
+                name: difference(results, arm, other, on)
                 for name, on in test.items()
             }
-            for arm in arms
-            if arm != "own"
+            for arm, other in (
+                *((arm, "own") for arm in arms if arm != "own"),
+                *(pair for pair in _GTN_AND_REAL if set(pair) <= arms.keys()),
+            )
         },
         "results": results,
     }

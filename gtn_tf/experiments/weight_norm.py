@@ -28,6 +28,7 @@ RANGES = {
     "inner.momentum": (0.1, 0.95, False),
 }
 ARMS = {"weight_norm": True, "plain": False}
+_NUM_RESAMPLES = 10_000
 
 
 def draw_hyperparameters(seed: int, index: int) -> dict[str, float]:
@@ -73,12 +74,75 @@ def weight_norm(config: config_dict.ConfigDict, folder: Path) -> dict:
         "difference": difference(
             results, "weight_norm", "plain", _final_meta_loss
         ),
+        # Over all draws, one that diverged infinitely bad.
+        "resampled": _resampled(results),
         "results": results,
     }
 
 
 def _final_meta_loss(result: dict) -> float | None:
     return result["final_meta_loss"] if result["status"] == "ok" else None
+
+
+def _losses(results: list[dict], arm: str) -> np.ndarray:
+    """Returns the arm's losses, in the order of the draws; inf: diverged."""
+    found = sorted(
+        (r for r in results if r["arm"] == arm), key=lambda r: r["pair"]
+    )
+    losses = map(_final_meta_loss, found)
+    return np.array([math.inf if x is None else x for x in losses])
+
+
+def _resampled(results: list[dict]) -> dict[str, dict[str, Any]]:
+    """Returns weight norm - plain of what describes a whole arm.
+
+    Intervals are percentiles of a bootstrap of the draws, which the arms
+    share. An end is None where it is infinite.
+    """
+    losses = [_losses(results, arm) for arm in ARMS]
+    num_draws = len(losses[0])
+    drawn = np.random.default_rng(0).integers(
+        num_draws, size=(_NUM_RESAMPLES, num_draws)
+    )
+    found = {}
+    for name, statistic in _STATISTICS.items():
+        point = _minus(*(statistic(x[np.newaxis]) for x in losses))[0]
+        differences = _minus(*(statistic(x[drawn]) for x in losses))
+        ends = np.quantile(differences, (0.025, 0.975), method="inverted_cdf")
+        found[name] = {
+            "difference": _finite(point),
+            "ci95": [_finite(end) for end in ends],
+        }
+    return found
+
+
+def _minus(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        gap = first - second
+    # Both infinite: no difference.
+    return np.where(np.isnan(gap), 0.0, gap)
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _quantile(losses: np.ndarray, share: float) -> np.ndarray:
+    return np.quantile(losses, share, axis=1, method="inverted_cdf")
+
+
+def _interquartile_range(losses: np.ndarray) -> np.ndarray:
+    upper, lower = _quantile(losses, 0.75), _quantile(losses, 0.25)
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isinf(upper), np.inf, upper - lower)
+
+
+#: What describes an arm: losses [R, draws] -> [R].
+_STATISTICS = {
+    "median": lambda losses: _quantile(losses, 0.5),
+    "interquartile_range": _interquartile_range,
+    "share_diverged": lambda losses: np.isinf(losses).mean(1),
+}
 
 
 def _of_arm(results: list[dict], arm: str, chance: float) -> dict[str, Any]:
