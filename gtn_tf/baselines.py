@@ -4,7 +4,8 @@
   as many meta-steps, the same meta-optimizer, inner rates learned per step.
   Each is a run of its own under `baselines/`, resumable like any other.
 * `real_tuned`, `real_subset`, `noise`: constant inner rates from a grid, the
-  best by validation accuracy.
+  best by validation accuracy; of `real_tuned` also the way to draw batches, at
+  random and augmented as `real` does, or of all classes alike as they are.
 
 All learners, batch sizes and numbers of steps are the GTN's. The seconds of
 every meta-training or tuning are counted as the source's own.
@@ -20,6 +21,7 @@ from ml_collections import config_dict
 
 from gtn_tf.constant_rates import (
     constant_rates,
+    draw_balanced,
     draw_noise_images,
     draw_real,
     draw_subset,
@@ -118,9 +120,15 @@ def _baseline_config(
 BASELINES: dict[str, Callable[[Setting], Source]] = {
     "real": functools.partial(_meta_trained, "real"),
     "distillation": functools.partial(_meta_trained, "distillation"),
-    "real_tuned": functools.partial(constant_rates, "real_tuned", draw_real),
-    "real_subset": functools.partial(
-        constant_rates, "real_subset", draw_subset
+    "real_tuned": functools.partial(
+        constant_rates,
+        "real_tuned",
+        {"drawn at random": draw_real, "of all classes alike": draw_balanced},
     ),
-    "noise": functools.partial(constant_rates, "noise", draw_noise_images),
+    "real_subset": functools.partial(
+        constant_rates, "real_subset", {"of one set": draw_subset}
+    ),
+    "noise": functools.partial(
+        constant_rates, "noise", {"of noise": draw_noise_images}
+    ),
 }

@@ -15,7 +15,7 @@ from gtn_tf.interrupts import stoppable
 from gtn_tf.json_files import read_json, to_json, write_json
 from gtn_tf.progress import Progress
 from gtn_tf.real_batches import normalize, sample_batch
-from gtn_tf.seeds import Purpose, fold, root_seed
+from gtn_tf.seeds import ALGORITHM, Purpose, fold, root_seed
 from gtn_tf.sources import Setting, Source
 
 #: A learner's seed [2] -> (images [T, B, H, W, C], labels [T, B, K]).
@@ -32,6 +32,40 @@ def draw_real(setting: Setting) -> DrawBatches:
             setting.train, fold(seed, Purpose.CURRICULUM), num_images
         )
         images, labels = (tf.reshape(v, (*shape, *v.shape[1:])) for v in batch)
+        return images, labels
+
+    return draw
+
+
+def draw_balanced(setting: Setting) -> DrawBatches:
+    """Real images as they are, each learner's own, the classes in turn.
+
+    What a fresh learner of few steps gains from: every batch holds all
+    classes alike, and no image is cropped or flipped.
+    """
+    pixels, of_pixels = setting.dataset.train
+    # The images class by class: where a class begins, and how many it has.
+    pixels = tf.constant(pixels[np.argsort(of_pixels, kind="stable")])
+    sizes = np.bincount(of_pixels, minlength=setting.dataset.num_classes)
+    begins = np.cumsum(sizes) - sizes
+    label_ids = _label_ids(setting)
+    labels = tf.one_hot(label_ids, setting.dataset.num_classes)
+
+    def draw(seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        numbers = tf.random.stateless_uniform(
+            label_ids.shape,
+            fold(seed, Purpose.CURRICULUM),
+            maxval=tf.int32.max,
+            dtype=tf.int32,
+            alg=ALGORITHM,
+        )
+        offsets = numbers % tf.constant(sizes[label_ids], tf.int32)
+        chosen = offsets + tf.constant(begins[label_ids], tf.int32)
+        images = normalize(
+            tf.gather(pixels, chosen),
+            setting.dataset.mean,
+            setting.dataset.std,
+        )
         return images, labels
 
     return draw
@@ -90,10 +124,38 @@ def _label_ids(setting: Setting) -> np.ndarray:
 
 
 def constant_rates(
-    name: str, make_draw: Callable[[Setting], DrawBatches], setting: Setting
+    name: str,
+    ways: dict[str, Callable[[Setting], DrawBatches]],
+    setting: Setting,
 ) -> Source:
-    """Finds one learning rate and one momentum for all steps."""
-    draw = make_draw(setting)
+    """Finds one learning rate and one momentum for all steps.
+
+    Args:
+      name: of the source.
+      ways: to draw batches, by what they are called; the best one is taken.
+      setting: what the source is for.
+    """
+    synthesize = {
+        way: _with_rates(make_draw(setting), setting)
+        for way, make_draw in ways.items()
+    }
+    tuning = _tune(name, synthesize, setting)
+    way, rate, momentum, _ = max(tuning["grid"], key=lambda row: row[3])
+    drawn = f"batches {way}, " if len(ways) > 1 else ""
+    return Source(
+        name,
+        lambda seed: synthesize[way](
+            seed, tf.constant(rate), tf.constant(momentum)
+        ),
+        tuning["seconds"],
+        f"{drawn}constant rate {rate:g}, momentum {momentum:g}: the best of "
+        f"{len(tuning['grid'])} on validation data",
+    )
+
+
+def _with_rates(
+    draw: DrawBatches, setting: Setting
+) -> Callable[..., SyntheticData]:
     shape = _sequence_shape(setting.config)
 
     @tf.function(autograph=False)
@@ -110,23 +172,17 @@ def constant_rates(
             },
         )
 
-    tuning = _tune(name, synthesize, setting)
-    rate, momentum, _ = max(tuning["grid"], key=lambda row: row[2])
-    return Source(
-        name,
-        lambda seed: synthesize(seed, tf.constant(rate), tf.constant(momentum)),
-        tuning["seconds"],
-        f"constant rate {rate:g}, momentum {momentum:g}: the best of "
-        f"{len(tuning['grid'])} on validation data",
-    )
+    return synthesize
 
 
 def _tune(
-    name: str, synthesize: Callable[..., SyntheticData], setting: Setting
+    name: str,
+    synthesize: dict[str, Callable[..., SyntheticData]],
+    setting: Setting,
 ) -> dict:
-    """Returns {"grid": [[rate, momentum, accuracy] ..], "seconds"}.
+    """Returns {"grid": [[way, rate, momentum, accuracy] ..], "seconds"}.
 
-    Kept pair by pair, so that what was stopped goes on.
+    Kept row by row, so that what was stopped goes on.
     """
     config = setting.config
     path = setting.workdir / "baselines" / name / "tuning.json"
@@ -145,8 +201,10 @@ def _tune(
             )
         }
     )
-    pairs = list(
+    asked["ways"] = list(synthesize)
+    candidates = list(
         itertools.product(
+            synthesize,
             config.evaluation.tuning_learning_rates,
             config.evaluation.tuning_momenta,
         )
@@ -155,20 +213,22 @@ def _tune(
     if path.exists() and (kept := read_json(path))["asked"] == asked:
         tuning = kept
     grid = tuning["grid"]
-    if len(grid) == len(pairs):
+    if len(grid) == len(candidates):
         return tuning
     path.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic() - tuning["seconds"]
-    progress = Progress(len(pairs), len(grid), unit=f"{name} pair")
+    progress = Progress(len(candidates), len(grid), unit=f"{name} pair")
     try:
         with stoppable() as check_signals:
-            for rate, momentum in pairs[len(grid) :]:
+            for way, rate, momentum in candidates[len(grid) :]:
                 check_signals()
-                accuracy = _mean_accuracy(synthesize, rate, momentum, setting)
-                grid.append([rate, momentum, accuracy])
+                accuracy = _mean_accuracy(
+                    synthesize[way], rate, momentum, setting
+                )
+                grid.append([way, rate, momentum, accuracy])
                 tuning["seconds"] = time.monotonic() - began
                 write_json(path, tuning)
-                progress.update(len(grid), best=max(row[2] for row in grid))
+                progress.update(len(grid), best=max(row[3] for row in grid))
     finally:
         progress.close()
     return tuning

@@ -47,6 +47,32 @@ def test_real_tuned_draws_what_source_real_draws(setting, digits):
     np.testing.assert_array_equal(labels, expected.labels)
 
 
+def test_balanced_batches_are_real_images_of_all_classes(setting, digits):
+    draw = constant_rates.draw_balanced(setting)
+    images, labels = draw(_SEED)
+    np.testing.assert_array_equal(images, draw(_SEED)[0])
+    assert np.any(images != draw(fold(_SEED, 1))[0])  # each learner's own
+    np.testing.assert_array_equal(np.argmax(labels, -1)[0], np.arange(10))
+    of_training = {
+        image.tobytes(): label
+        for image, label in zip(*digits.train, strict=True)
+    }
+    seen = set()
+    for index in range(40):
+        images, labels = draw(fold(_SEED, index))
+        pixels = np.rint(
+            (images * np.array(digits.std) + np.array(digits.mean)) * 255
+        ).astype(np.uint8)
+        found = [image.tobytes() for image in pixels.reshape(20, 8, 8, 1)]
+        np.testing.assert_array_equal(
+            [of_training[image] for image in found],
+            np.argmax(labels, -1).ravel(),
+        )
+        seen.update(found)
+    # 800 draws of 1000 images reach about 551 different ones.
+    assert 500 < len(seen) < 600
+
+
 def test_real_subset_holds_each_image_once_with_its_label(setting, digits):
     images, labels = constant_rates.draw_subset(setting)(_SEED)
     again, _ = constant_rates.draw_subset(setting)(fold(_SEED, 1))
@@ -91,13 +117,15 @@ def test_rates_are_the_best_of_the_grid(setting):
     source = baselines.BASELINES["real_tuned"](setting)
     path = setting.workdir / "baselines" / "real_tuned" / "tuning.json"
     kept = json.loads(path.read_text())
-    assert [row[:2] for row in kept["grid"]] == [
-        [1e-4, 0.0],
-        [1e-4, 0.5],
-        [0.3, 0.0],
-        [0.3, 0.5],
+    ways = ("drawn at random", "of all classes alike")
+    assert [row[:3] for row in kept["grid"]] == [
+        [way, rate, momentum]
+        for way in ways
+        for rate in (1e-4, 0.3)
+        for momentum in (0.0, 0.5)
     ]
-    rate, momentum, best = max(kept["grid"], key=lambda row: row[2])
+    way, rate, momentum, best = max(kept["grid"], key=lambda row: row[3])
+    assert f"batches {way}, " in source.how
     assert rate == 0.3
     used = source.synthesize(_SEED).hyperparameters
     np.testing.assert_allclose(used["learning_rate"], [rate] * 2)
@@ -205,7 +233,7 @@ def test_a_stopped_tuning_goes_on(setting, monkeypatch):
     source = tune(setting)
     after = json.loads(path.read_text())
     assert after["grid"][:2] == before["grid"]
-    assert calls == [tuple(row[:2]) for row in after["grid"]]
+    assert calls == [tuple(row[1:3]) for row in after["grid"]]
     assert source.setup_seconds == after["seconds"] > before["seconds"]
 
 
