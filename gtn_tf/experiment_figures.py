@@ -65,8 +65,12 @@ def few_step(result: dict) -> Figure:
     needed = result["real_steps_needed"]
     if needed is not None:
         axes.axvline(needed, color=INK, linewidth=0.8, linestyle=":")
+        low, high = result["real_steps_needed_ci95"]
+        right = max(steps) if high is None else high
+        axes.axvspan(low, right, color=INK, alpha=0.08, linewidth=0)
+        at_most = "at most " * (result["speed_up"] <= 1)
         axes.annotate(
-            f"{result['speed_up']:.1f} x the steps",
+            f"{at_most}{result['speed_up']:.1f} x the steps",
             (needed, axes.get_ylim()[0]),
             xytext=(-6, 8),
             textcoords="offset points",

@@ -389,16 +389,17 @@ def test_arms_are_compared_over_all_draws():
 def test_ensembles_average_probabilities():
     # Learners are right on the first image by much, on the second by none.
     sure, unsure = [[0.9, 0.1], [0.4, 0.6]], [[0.4, 0.6], [0.4, 0.6]]
-    probabilities = np.array([sure, unsure, sure, unsure])
+    probabilities = np.array([sure, unsure] * 4)
     label_ids = np.array([0, 0])
     singles = more_data.ensemble_accuracy(probabilities, 1, label_ids)
     assert singles["accuracy"] == pytest.approx(0.25)
-    assert singles["num_ensembles"] == 4
+    assert singles["num_ensembles"] == 8
     pairs = more_data.ensemble_accuracy(probabilities, 2, label_ids)
     assert pairs["accuracy"] == pytest.approx(0.5)
     assert pairs["ci95"] == pytest.approx((0.5, 0.5))
-    whole = more_data.ensemble_accuracy(probabilities, 4, label_ids)
-    assert whole["ci95"] is None
+    few = more_data.ensemble_accuracy(probabilities, 4, label_ids)
+    assert few["num_ensembles"] == 2
+    assert few["ci95"] is None
 
 
 def test_draws_are_in_range_and_repeat():

@@ -5,14 +5,16 @@ Longer and larger batches, and ensembles of learners, for three sources:
 * `repeat`: the curriculum over again, with its learned rates;
 * `sample`: the curriculum first, then batches that the generator has never
   been trained to make (`sample` of the export), with the rates of the last
-  position; likewise what a batch has beyond its B examples;
+  position; likewise what a batch has beyond its B examples. A learned
+  curriculum's noise is all that its generator knows: `sample` draws from these
+  T x B vectors. Data without an end need `curriculum.name=none`;
 * `real`: as many real images, constant rates tuned for just these sizes.
 
 GTN data come with the rates they were meta-trained with, or the last of them;
 only real data are tuned for every size.
 
 An ensemble averages the class probabilities of its learners; ensembles of one
-size share none. Theirs also come from `all_sampled`: no batch is the
+size share none, and fewer than four of them have no interval. Theirs also come from `all_sampled`: no batch is the
 curriculum's, each learner has its own.
 """
 
@@ -42,6 +44,7 @@ from gtn_tf.types import InputError
 #: Times the steps, times the batch.
 SIZES = ((1, 1), (2, 1), (4, 1), (1, 2), (1, 4), (2, 2))
 ENSEMBLES = (1, 2, 4, 8, 16)
+_FEWEST_ENSEMBLES = 4  # of which an interval says something
 
 
 def more_data(config: config_dict.ConfigDict, folder: Path) -> dict:
@@ -222,5 +225,5 @@ def ensemble_accuracy(
         "num_learners": size,
         "num_ensembles": len(grouped),
         "accuracy": interval.mean,
-        "ci95": interval.ci95,
+        "ci95": interval.ci95 if len(grouped) >= _FEWEST_ENSEMBLES else None,
     }
