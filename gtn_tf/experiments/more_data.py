@@ -14,8 +14,8 @@ GTN data come with the rates they were meta-trained with, or the last of them;
 only real data are tuned for every size.
 
 An ensemble averages the class probabilities of its learners; ensembles of one
-size share none, and fewer than four of them have no interval. Theirs also come from `all_sampled`: no batch is the
-curriculum's, each learner has its own.
+size share none, and fewer than four of them have no interval. Theirs also come
+from `all_sampled`: no batch is the curriculum's, each learner has its own.
 """
 
 from collections.abc import Callable
