@@ -144,38 +144,35 @@ def _spearman(row: Mapping[str, Any]) -> str:
 def _scatter(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
     known = np.isfinite(y)
     scored = known & np.isfinite(x)
-    if scored.any():
-        low, high = _limits(x[scored])
-        shown = np.clip(x, low, high)
-        inside = scored & (shown == x)
-        outside = scored & ~inside
-        size = float(np.clip(4000 / len(x), 4, 16))
-        # Few are clearer opaque, many where they can shine through.
-        alpha = float(np.clip(100 / len(x), 0.7, 1))
-        axes.scatter(
-            x[inside],
-            y[inside],
-            size,
+    low, high = _limits(x[scored]) if scored.any() else (0.0, 1.0)
+    shown = np.clip(x, low, high)
+    inside = scored & (shown == x)
+    outside = scored & ~inside
+    size = float(np.clip(4000 / len(x), 4, 16))
+    # Few are clearer opaque, many where they can shine through.
+    alpha = float(np.clip(100 / len(x), 0.7, 1))
+    axes.scatter(
+        x[inside],
+        y[inside],
+        size,
+        color=_SCORED,
+        alpha=alpha,
+        linewidths=0,
+    )
+    axes.scatter(shown[outside], y[outside], 16, _FAILED, marker="d")
+    failed = known & ~scored
+    axes.scatter(np.full(failed.sum(), low), y[failed], 20, _FAILED, marker="x")
+    threshold = x[correlation.top(x, 0.5)].min()
+    margin = 0.04 * (high - low) or 0.5
+    axes.set_xlim(low - margin, high + margin)
+    if np.isfinite(threshold):
+        axes.axvspan(
+            min(max(threshold, low - margin), high),
+            high + margin,
             color=_SCORED,
-            alpha=alpha,
-            linewidths=0,
+            alpha=0.08,
+            linewidth=0,
         )
-        axes.scatter(shown[outside], y[outside], 16, _FAILED, marker="d")
-        failed = known & ~scored
-        axes.scatter(
-            np.full(failed.sum(), low), y[failed], 20, _FAILED, marker="x"
-        )
-        threshold = x[correlation.top(x, 0.5)].min()
-        margin = 0.04 * (high - low) or 0.5
-        axes.set_xlim(low - margin, high + margin)
-        if np.isfinite(threshold):
-            axes.axvspan(
-                min(max(threshold, low - margin), high),
-                high + margin,
-                color=_SCORED,
-                alpha=0.08,
-                linewidth=0,
-            )
 
 
 def _limits(values: np.ndarray) -> tuple[float, float]:

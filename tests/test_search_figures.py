@@ -64,6 +64,14 @@ def test_scatter(scores, found):
     assert len(params.collections[0].get_offsets()) == 19
 
 
+def test_an_evaluator_that_failed_everywhere_has_its_crosses(scores):
+    scores["gtn"] = dict.fromkeys(scores["gtn"])
+    found = ranking(scores, "real", num_resamples=20)
+    axes = search_figures.scatter(scores, found).axes[0]
+    *_, failed = (group.get_offsets().data for group in axes.collections[:3])
+    assert len(failed) == 19  # the truth of one failed too
+
+
 def test_a_truth_that_is_no_share_is_no_accuracy(scores):
     scores["real"] = {key: 30.0 + i for i, key in enumerate(scores["real"])}
     found = ranking(scores, "real", num_resamples=20)
