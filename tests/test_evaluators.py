@@ -13,6 +13,7 @@ from gtn_tf.evaluation import accuracy
 from gtn_tf.initial_values import draw_initial_values, find_initializers
 from gtn_tf.inner_loop import inner_step
 from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
+from gtn_tf.interrupts import Stopped
 from gtn_tf.layers import WeightNormLayer
 from gtn_tf.learners import Learner
 from gtn_tf.nas import cell_trainers, evaluators
@@ -335,6 +336,20 @@ def test_test_data_are_not_read():
 def test_a_divergence_is_no_score():
     with pytest.raises(DivergenceError, match="after 40 steps"):
         evaluators.evaluate_job(_job("real:steps=40", real_learning_rate=1e30))
+
+
+def test_a_long_training_stops_before_its_next_step():
+    asked = []
+
+    def should_stop():
+        asked.append(1)
+        return len(asked) == 3
+
+    with evaluators.stopped_when(should_stop), pytest.raises(Stopped):
+        evaluators.evaluate_job(_job("real:steps=1000"))
+    assert len(asked) == 3
+    # Nothing is left of it.
+    assert "score" in evaluators.evaluate_job(_job("real:steps=2"))
 
 
 def test_params_and_flops():

@@ -10,6 +10,7 @@ import pytest
 import search_runs
 import tiny
 
+from gtn_tf.interrupts import Stopped
 from gtn_tf.nas import executors
 from gtn_tf.nas.store import Store
 from gtn_tf.types import DivergenceError, InputError
@@ -122,6 +123,17 @@ def test_executors_by_name():
     assert executors.executor("ray") is executors.run_ray
     with pytest.raises(InputError, match="'dask'; expected one of inline, ray"):
         executors.executor("dask")
+
+
+def test_a_job_that_was_stopped_has_no_outcome():
+    def stop(job):
+        if job["number"] == 2:
+            raise Stopped(143)
+        return {"score": 1.0, "seconds": {}}
+
+    jobs = {f"job {number}": {"number": number} for number in range(4)}
+    found = [key for key, _ in executors.run_inline(stop, jobs)]
+    assert found == ["job 0", "job 1"]
 
 
 def test_ray_that_is_not_installed(monkeypatch):

@@ -13,6 +13,7 @@ are all with `search.interpret=False`: the seconds of that are counted for each
 evaluator, as each would need them alone (see `nas.cell_trainers`).
 """
 
+import contextlib
 import functools
 import math
 import time
@@ -26,6 +27,7 @@ from ml_collections import config_dict
 
 from gtn_tf.constant_rates import choose_subset
 from gtn_tf.gtn import SyntheticData
+from gtn_tf.interrupts import Stopped
 from gtn_tf.learners import from_keras
 from gtn_tf.nas.cell_cost import cell_network_cost
 from gtn_tf.nas.cell_trainers import (
@@ -52,6 +54,24 @@ Evaluation = dict[str, Any]  # score, seconds by part
 DrawBatch = Callable[[int], Batch]
 
 
+def _never() -> bool:
+    return False
+
+
+_should_stop = _never
+
+
+@contextlib.contextmanager
+def stopped_when(should_stop: Callable[[], bool]) -> Iterator[None]:
+    """Jobs on real data within ask before each step; True raises `Stopped`."""
+    global _should_stop
+    _should_stop = should_stop
+    try:
+        yield
+    finally:
+        _should_stop = _never
+
+
 def evaluate_job(job: Mapping[str, Any]) -> Evaluation:
     """Does one job, in any process.
 
@@ -64,6 +84,7 @@ def evaluate_job(job: Mapping[str, Any]) -> Evaluation:
       jobs of the process, where there is such a thing.
 
     Raises:
+      Stopped: see `stopped_when`.
       Exception: whatever stands in the way of a score.
     """
     task = task_of(job)
@@ -183,6 +204,8 @@ def _batches(
     momentum = tf.constant(training["momentum"])
     dtype = momentum.dtype
     for step, share in _spend(task, training["batch_size"], num_images):
+        if _should_stop():
+            raise Stopped(0)
         rate = training["learning_rate"] * rate_at(share)
         images, labels = draw(step)
         yield SyntheticData(

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 from absl import logging
 
+from gtn_tf.interrupts import Stopped
 from gtn_tf.types import DivergenceError, InputError, one_line
 
 Job = Mapping[str, Any]
@@ -45,6 +46,8 @@ def attempt(function: JobFunction, job: Job) -> dict[str, Any]:
     start = time.perf_counter()
     try:
         result = function(job)
+    except Stopped:
+        raise
     except Exception as error:
         logging.debug("A job failed.", exc_info=True)
         return _failure(error, time.perf_counter() - start)
@@ -83,7 +86,8 @@ def run_inline(
     Args:
       function: Does one job.
       jobs: By key.
-      should_stop: Asked before each job; True ends it.
+      should_stop: Asked before each job; True ends it. So does a job that
+        raises `Stopped`, which has no outcome.
 
     Yields:
       Key and outcome of each job.
@@ -91,7 +95,11 @@ def run_inline(
     for key, job in jobs.items():
         if should_stop():
             return
-        yield key, attempt(function, job)
+        try:
+            outcome = attempt(function, job)
+        except Stopped:
+            return
+        yield key, outcome
 
 
 class _Try(NamedTuple):

@@ -30,7 +30,7 @@ from gtn_tf.json_files import read_json, to_json, write_json
 from gtn_tf.nas import search_summary
 from gtn_tf.nas.evaluation_task import Setting, setting_of
 from gtn_tf.nas.evaluator_names import EvaluatorName, parse_evaluator
-from gtn_tf.nas.evaluators import evaluate_job
+from gtn_tf.nas.evaluators import evaluate_job, stopped_when
 from gtn_tf.nas.executors import executor
 from gtn_tf.nas.genotypes import Genotype
 from gtn_tf.nas.score_table import read_scores
@@ -82,7 +82,8 @@ def search(config: config_dict.ConfigDict, workdir: Path) -> int:
         write_config(config, workdir)
     planned = plan(config, settings, genotypes, names, teachers)
     with catch_signals() as caught:
-        _run(config, run_jobs, planned, store, lambda: bool(caught))
+        with stopped_when(lambda: bool(caught)):
+            _run(config, run_jobs, planned, store, lambda: bool(caught))
         if caught:
             say("stopped; the same command goes on")
             return exit_code(caught)
