@@ -66,7 +66,7 @@ def test_each_learner_draws_its_genotype():
 @pytest.mark.parametrize(
     ("choices", "message"),
     [
-        ({"genotype": "NASNet"}, "'NASNet' cannot be read; expected"),
+        ({"genotype": "NASNet"}, "'NASNet' is unknown; expected"),
         ({"widths": (3, 3)}, "widths \\(3, 3\\) for family 'cell'"),
     ],
 )

@@ -8,6 +8,7 @@ from finished_search import write_search
 from report_workdirs import RETRAINING, write_retraining
 
 from gtn_tf.json_files import to_json
+from gtn_tf.nas.paper_tables import PAPER_ROWS, paper_protocol
 from gtn_tf.report import build_page
 from gtn_tf.report_retrain import retrain_section
 from gtn_tf.results import read_results
@@ -70,9 +71,9 @@ def test_what_has_no_row_has_a_table_of_its_own(tmp_path):
 
 
 def test_the_papers_scale_is_said(tmp_path):
-    paper = {"dataset": "cifar10", "num_epochs": 600, "num_cells": 6}
+    (row,) = (r for r in PAPER_ROWS if r.model == "Random search + GTN")
     found = retrain_section(
-        _results(tmp_path, {**RETRAINING, **paper, "channels": 36})
+        _results(tmp_path, {**RETRAINING, **paper_protocol(row)})
     )
     assert "600 epochs, Cutout off; the paper&#x27;s" in found
 

@@ -205,7 +205,7 @@ def paper_protocol(row: PaperRow) -> dict[str, Any]:
 
 
 def is_paper_scale(row: PaperRow, result: Mapping[str, Any]) -> bool:
-    """Whether a training has the row's protocol, N and F."""
+    """Whether a training has the row's protocol, N and F, and says so."""
     return all(
-        result[key] == value for key, value in paper_protocol(row).items()
+        result.get(key) == value for key, value in paper_protocol(row).items()
     )
