@@ -245,20 +245,22 @@ def test_drop_path_grows_with_the_steps():
     """Step s of S drops (s + 1) / S as often as the last one."""
     num_steps = 10**9
 
-    def after_one_step(drop_path_keep, step):
+    def after_one_step(drop_path_keep, *steps):
         state, train_step, _, images, label_ids = _setup(
             _PROTOCOL, Regularization(1.0, drop_path_keep, False), num_steps
         )
-        for variable in state.model.trainable_variables:
-            variable.assign(tf.ones_like(variable) * 0.5)
-        rate = tf.constant(0.1)
-        train_step(images, label_ids, tf.constant(step), rate, [1, 2])
         variables = state.model.trainable_variables
-        return np.concatenate([v.flatten() for v in _values(variables)])
+        for step in steps:
+            for variable in (*variables, *state.velocities):
+                variable.assign(tf.ones_like(variable) * 0.5)
+            rate = tf.constant(0.1)
+            train_step(images, label_ids, tf.constant(step), rate, [1, 2])
+            yield np.concatenate([v.flatten() for v in _values(variables)])
 
-    never = after_one_step(1.0, 0)
-    np.testing.assert_array_equal(after_one_step(0.3, 0), never)
-    assert (after_one_step(0.3, num_steps - 1) != never).any()
+    (never,) = after_one_step(1.0, 0)
+    first, last = after_one_step(0.3, 0, num_steps - 1)
+    np.testing.assert_array_equal(first, never)
+    assert (last != never).any()
 
 
 def test_dropouts_own_variables_stay(dropping):

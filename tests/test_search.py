@@ -2,6 +2,7 @@ import dataclasses
 import json
 import shutil
 import signal
+from types import SimpleNamespace
 
 import exports
 import pytest
@@ -9,12 +10,16 @@ import search_runs
 import tiny
 
 from gtn_tf import data
+from gtn_tf.nas import search
 from gtn_tf.nas.cell_cost import cell_network_cost
+from gtn_tf.nas.evaluator_names import parse_evaluator
 from gtn_tf.nas.genotypes import Genotype
 from gtn_tf.nas.search_plan import sample_architectures
 from gtn_tf.nas.search_summary import scores_by_evaluator, summarize
 from gtn_tf.nas.store import Store
 from gtn_tf.search_results import read_search
+from gtn_tf.teacher import load
+from gtn_tf.types import InputError
 
 _N = search_runs.NUM_ARCHITECTURES
 
@@ -321,18 +326,29 @@ def test_errors_are_one_line(tmp_path, truth, search, parts):
     assert not (tmp_path / "search").exists()
 
 
-def test_real_steps_without_a_number_are_the_gtns(tmp_path, truth):
-    exports.write_export(tmp_path / "export", num_steps=5)
-    evaluators = {"evaluators": "('gtn','real')", "gtn": tmp_path / "export"}
-    found = _search(tmp_path / "w", truth=truth[0], **evaluators)
-    tiny.assert_one_line(found, 2, "5 steps of 10 images", "inner.num_steps")
+def test_real_steps_without_a_number_are_the_gtns(tmp_path):
+    path = exports.write_export(tmp_path / "export", num_steps=5)
+    config = search_runs.get_config()
+    setting = SimpleNamespace(config=config, dataset=data.load("digits"))
+    teachers = {"gtn": load(path)}
+    budgeted = [parse_evaluator("gtn"), parse_evaluator("real:steps=2")]
+    search._check_teachers(teachers, setting, budgeted)
+    with pytest.raises(InputError, match="5 steps of 10 images") as caught:
+        search._check_teachers(
+            teachers, setting, [*budgeted, parse_evaluator("real_subset")]
+        )
+    assert caught.match(tiny.ONE_LINE)
 
 
-def test_what_is_no_gtn_is_not_meta_trained_as_one(tmp_path, truth):
-    arguments = ("--config.source=real",)
-    found = _search(tmp_path, *arguments, truth=truth[0], evaluators="('gtn',)")
-    tiny.assert_one_line(found, 2, "source is 'real'", "--config.search.gtn")
-    assert not (tmp_path / "checkpoints").exists()
+def test_what_is_no_gtn_is_not_meta_trained_as_one():
+    config = search_runs.get_config()
+    config.source = "real"
+    search._check_source(config, [parse_evaluator("params")])
+    with pytest.raises(InputError, match="source is 'real'") as caught:
+        search._check_source(config, [parse_evaluator("gtn")])
+    assert caught.match(tiny.ONE_LINE)
+    config.search.gtn = "elsewhere"
+    search._check_source(config, [parse_evaluator("gtn")])
 
 
 def test_every_process_pays_for_its_set_up():

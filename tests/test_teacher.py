@@ -12,6 +12,9 @@ import pytest
 import tiny
 
 import gtn_tf
+from gtn_tf import data
+from gtn_tf.config import default_config
+from gtn_tf.real_batches import device_split
 from gtn_tf.teacher import ARRAYS
 from gtn_tf.types import InputError
 
@@ -217,6 +220,31 @@ def test_distillation_has_batches_only(copy):
     ):
         with pytest.raises(InputError, match="'distillation' has no generator"):
             call()
+
+
+def test_readmes_python(workdir, tmp_path, monkeypatch):
+    """As it stands, but for the size of the noise."""
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "digits").symlink_to(workdir)
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(
+        r"```python\n(.*?)```", (_ROOT / "README.md").read_text(), re.DOTALL
+    )
+    assert len(blocks) == 4
+    found = {
+        "config": default_config(),
+        "real_train": device_split(data.load("digits"), "train"),
+        # The user's own, in the last block.
+        "build_model": lambda: found["build"](4),
+    }
+    for block in blocks:
+        exec(block.replace("normal([2, 64])", "normal([2, 4])"), found)
+    assert found["step"]["images"].shape == (10, 8, 8, 1)
+    assert found["more"]["images"].shape == (3, 8, 8, 1)
+    assert found["made"]["images"].shape == (2, 8, 8, 1)
+    assert len(found["scores"]) == 2
+    assert all(0 < score < 1 for score in found["scores"])
+    assert found["problem"].learners == (found["learner"],)
 
 
 def test_pytorch_script(workdir, tmp_path):
