@@ -9,12 +9,14 @@ figures and all scores; and the exported curriculum in half precision if that is
 under 5 MB. No TensorFlow here.
 """
 
+import copy
 import csv
 import io
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -50,8 +52,7 @@ def keep(workdir: Path, folder: Path) -> None:
         old.unlink()
     if (workdir / "config.json").exists():
         config = read_json(workdir / "config.json")
-        config.get("dataset", {})["data_dir"] = None  # of one machine
-        write_json(folder / "config.json", config)
+        write_json(folder / "config.json", _anywhere(config))
     if evaluation.exists():
         write_json(folder / "evaluation.json", _rounded(read_json(evaluation)))
         shutil.copyfile(workdir / "evaluation.png", folder / "evaluation.png")
@@ -68,6 +69,16 @@ def keep(workdir: Path, folder: Path) -> None:
     _keep_curriculum(workdir / "export" / "curriculum.npz", folder)
 
 
+def _anywhere(config: dict[str, Any]) -> dict[str, Any]:
+    """Returns a config without the paths of one machine."""
+    found = copy.deepcopy(config)
+    found.get("dataset", {})["data_dir"] = None
+    for key in ("gtn", "distillation"):
+        if "search" in found:
+            found["search"][key] = None
+    return found
+
+
 def _keep_training(workdir: Path, folder: Path) -> None:
     rows = read_rows(workdir / "metrics.jsonl")
     training = {
@@ -79,7 +90,10 @@ def _keep_training(workdir: Path, folder: Path) -> None:
 
 
 def _keep_search(search: Path, folder: Path, found: SearchResults) -> None:
-    write_json(folder / f"{SEARCH}.json", _rounded(found.ranking))
+    ranking = found.ranking
+    if "config" in ranking:
+        ranking = {**ranking, "config": _anywhere(ranking["config"])}
+    write_json(folder / f"{SEARCH}.json", _rounded(ranking))
     for name in PICTURES:
         picture = search / f"{name}.png"
         if picture.exists():

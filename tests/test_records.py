@@ -181,6 +181,10 @@ def test_the_experiments_page_has_searches(tmp_path):
     ranked = write_search(tmp_path / "run")
     folder = tmp_path / "run" / "search"
     ranked["environment"] = {"tensorflow": "2.21.0", "commit": "abc1234"}
+    ranked["config"] = {
+        "dataset": {"name": "digits", "data_dir": "/here"},
+        "search": {"gtn": "/there", "distillation": None, "num_nodes": 3},
+    }
     for row in (ranked["truth"], *ranked["evaluators"].values()):
         row |= {"setup_seconds": 0.5, "device_days": 0.25} | row
         row.setdefault("seconds_per_architecture", None)
@@ -188,6 +192,11 @@ def test_the_experiments_page_has_searches(tmp_path):
     for name in ("scatter", "cost"):
         (folder / f"{name}.png").write_bytes(name.encode())
     records.keep(tmp_path / "run", tmp_path / "results" / "tried")
+    kept = json.loads((tmp_path / "results/tried/search.json").read_text())
+    assert kept["config"] == {
+        "dataset": {"name": "digits", "data_dir": None},
+        "search": {"gtn": None, "distillation": None, "num_nodes": 3},
+    }
     page = record_pages.experiments_page(tmp_path / "results")
     assert "## `search`, config `tried`\n\nAll scores: " in page
     assert "TF 2.21.0, commit abc1234." in page
