@@ -13,6 +13,7 @@ _FIRST = (
     *("test_experiments", "test_cell_interpreter", "test_retrain"),
     *("test_workers", "test_cell_network", "test_distribution"),
     *("test_evaluators", "test_checkpoints", "test_performance"),
+    *("test_teacher", "test_search", "test_retrain_step"),
 )
 
 
