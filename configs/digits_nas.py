@@ -6,11 +6,11 @@ Shows every part of a search on two CPU cores, the meta-training of its GTN
 included. Twelve architectures are too few to say which evaluator ranks better:
 see the width of the intervals, and configs/cifar10_16_nas.py.
 
-Measured: Spearman with the truth, one GTN seed, 12 architectures: gtn 0.36
-[-0.34, 0.86], real 0.45 [-0.29, 0.88], params 0.22 [-0.49, 0.79], flops 0.19
-[-0.52, 0.77]: no claim. Truth 0.95 to 0.97. One core (AMD EPYC) beside other
-work, float32, TF 2.21, commit be4257b; with a GTN of one learner family, alone
-on 2 cores, the whole took 4 minutes 32 seconds (commit 8f54a61).
+Measured: Spearman with the truth, one GTN seed, 12 architectures: gtn 0.04
+[-0.62, 0.63], real 0.01 [-0.58, 0.66], params -0.14 [-0.59, 0.43]: no claim.
+Truth 0.94 to 0.97. The whole took 6 minutes 40 seconds on 2 cores (AMD EPYC)
+with a little other work beside, float32, TF 2.21, commit 6b537fc; all numbers
+are in docs/results/README.md.
 """
 
 from ml_collections import config_dict
