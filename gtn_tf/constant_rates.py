@@ -43,9 +43,9 @@ def draw_balanced(setting: Setting) -> DrawBatches:
     What a fresh learner of few steps gains from: every batch holds all
     classes alike, and no image is cropped or flipped.
     """
-    pixels, of_pixels = setting.dataset.train
-    # The images class by class: where a class begins, and how many it has.
-    pixels = tf.constant(pixels[np.argsort(of_pixels, kind="stable")])
+    of_pixels = setting.dataset.train.label_ids
+    # Positions class by class: where a class begins, and how many it has.
+    positions = tf.constant(np.argsort(of_pixels, kind="stable"))
     sizes = np.bincount(of_pixels, minlength=setting.dataset.num_classes)
     begins = np.cumsum(sizes) - sizes
     label_ids = _label_ids(setting)
@@ -62,7 +62,7 @@ def draw_balanced(setting: Setting) -> DrawBatches:
         offsets = numbers % tf.constant(sizes[label_ids], tf.int32)
         chosen = offsets + tf.constant(begins[label_ids], tf.int32)
         images = normalize(
-            tf.gather(pixels, chosen),
+            tf.gather(setting.train.images, tf.gather(positions, chosen)),
             setting.dataset.mean,
             setting.dataset.std,
         )

@@ -73,9 +73,7 @@ def _anywhere(config: dict[str, Any]) -> dict[str, Any]:
     """Returns a config without the paths of one machine."""
     found = copy.deepcopy(config)
     found.get("dataset", {})["data_dir"] = None
-    for key in ("gtn", "distillation"):
-        if "search" in found:
-            found["search"][key] = None
+    found.get("search", {}).update(gtn=None, distillation=None)
     return found
 
 

@@ -10,7 +10,7 @@ TensorFlow is imported by `Teacher.generate` and `Teacher.sample` alone.
 import dataclasses
 import functools
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -73,6 +73,14 @@ class Teacher:
             strict=True,
         ):
             yield TeacherBatch(images, labels, float(rate), float(momentum))
+
+    def was_made_with(self, mean: Sequence[float]) -> bool:
+        """Whether these are the channel means of its training images.
+
+        Another split of the same data set has others.
+        """
+        own = self.metadata["normalisation"]["mean"]
+        return np.allclose(own, mean, rtol=1e-9, atol=0)
 
     def generate(self, noise: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Returns images [B, H, W, C] of noise [B, Z] and labels [B, K].

@@ -86,11 +86,8 @@ def _final_meta_loss(result: dict) -> float | None:
 
 def _losses(results: list[dict], arm: str) -> np.ndarray:
     """Returns the arm's losses, in the order of the draws; inf: diverged."""
-    found = sorted(
-        (r for r in results if r["arm"] == arm), key=lambda r: r["pair"]
-    )
-    losses = map(_final_meta_loss, found)
-    return np.array([math.inf if x is None else x for x in losses])
+    found = (_final_meta_loss(r) for r in results if r["arm"] == arm)
+    return np.array([math.inf if loss is None else loss for loss in found])
 
 
 def _resampled(results: list[dict]) -> dict[str, dict[str, Any]]:
@@ -150,8 +147,7 @@ def _of_arm(results: list[dict], arm: str, chance: float) -> dict[str, Any]:
 
     Quartiles are values of draws, none between two, and None where infinite.
     """
-    found = [_final_meta_loss(r) for r in results if r["arm"] == arm]
-    losses = [math.inf if loss is None else loss for loss in found]
+    losses = _losses(results, arm).tolist()
     finite = [loss for loss in losses if math.isfinite(loss)]
     return {
         "num_draws": len(losses),

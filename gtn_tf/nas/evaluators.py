@@ -54,11 +54,7 @@ Evaluation = dict[str, Any]  # score, seconds by part
 DrawBatch = Callable[[int], Batch]
 
 
-def _never() -> bool:
-    return False
-
-
-_should_stop = _never
+_should_stop: Callable[[], bool] | None = None
 
 
 @contextlib.contextmanager
@@ -69,7 +65,7 @@ def stopped_when(should_stop: Callable[[], bool]) -> Iterator[None]:
     try:
         yield
     finally:
-        _should_stop = _never
+        _should_stop = None
 
 
 def evaluate_job(job: Mapping[str, Any]) -> Evaluation:
@@ -204,7 +200,7 @@ def _batches(
     momentum = tf.constant(training["momentum"])
     dtype = momentum.dtype
     for step, share in _spend(task, training["batch_size"], num_images):
-        if _should_stop():
+        if _should_stop is not None and _should_stop():
             raise Stopped(0)
         rate = training["learning_rate"] * rate_at(share)
         images, labels = draw(step)

@@ -172,7 +172,7 @@ def _origin(row: PaperRow) -> tuple[str | None, str | None, bool]:
 
 
 #: The protocol of all rows, by key of result.json.
-PROTOCOL = {
+_PROTOCOL = {
     "dataset": "cifar10",
     "use_validation": True,
     "num_epochs": 600,
@@ -196,7 +196,7 @@ def paper_protocol(row: PaperRow) -> dict[str, Any]:
     own, which differ little (`docs/architectures.md` has their N and F).
     """
     return {
-        **PROTOCOL,
+        **_PROTOCOL,
         **(_WIDE if row.channels == 128 else _NARROW),
         "num_cells": row.num_cells,
         "channels": row.channels,

@@ -219,10 +219,6 @@ def _selected(
     }
 
 
-def _of(scores: Scores, keys: Mapping[str, Any]) -> Scores:
-    return {key: scores[key] for key in keys}
-
-
 def _array(scores: Scores, keys: list[str]) -> np.ndarray:
     return correlation.with_failures_last(scores[key] for key in keys)
 

@@ -186,17 +186,8 @@ def make_train_step(
         devices.assign(statistics_variables, statistics)
         devices.assign([state.totals], [totals])
 
-    def train_step(
-        images: tf.Tensor,
-        label_ids: tf.Tensor,
-        step: tf.Tensor,
-        learning_rate: tf.Tensor,
-        seed: tf.Tensor,
-    ) -> None:
-        devices.run(on_replica, images, label_ids, step, learning_rate, seed)
-
     return tf.function(
-        train_step,
+        lambda *arguments: devices.run(on_replica, *arguments),
         input_signature=[
             tf.TensorSpec(
                 [protocol.batch_size, *dataset.image_shape], tf.uint8

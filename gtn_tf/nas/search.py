@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from absl import logging
 from ml_collections import config_dict
@@ -179,8 +178,7 @@ def _check_teachers(
                 "and inner.batch_size are what 'real' and 'real_subset' take "
                 f"without a budget; set them to {size[0]} and {size[1]}"
             )
-        mean = teacher.metadata["normalisation"]["mean"]
-        if not np.allclose(mean, dataset.mean, rtol=1e-9, atol=0):
+        if not teacher.was_made_with(dataset.mean):
             raise InputError(
                 f"search.{kind} was made with other training images of "
                 f"{found!r}; expected those of dataset.split_seed "

@@ -93,7 +93,7 @@ def _real_data(
         # Exports that do not name the split are of the default one, or refused.
         split_seed = metadata.get("split_seed", 0)
         dataset = data.load(metadata["dataset"], split_seed=split_seed)
-        if not np.allclose(dataset.mean, metadata["normalisation"]["mean"]):
+        if not teacher.was_made_with(dataset.mean):
             raise InputError(
                 f"the GTN was made with other training images of "
                 f"'{dataset.name}' than those of split_seed {split_seed}; "
