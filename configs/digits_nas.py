@@ -22,14 +22,8 @@ def get_config() -> config_dict.ConfigDict:
     config = digits.get_config()
     # So that the data are made for more than one kind of learner. What it is
     # worth: transfer in docs/results/README.md.
-    config.learner.name = "conv2_fc,conv2_pool,conv3_fc,conv3_pool,mlp"
-    config.learner.widths = (
-        (32, 64, 64),
-        (32, 64),
-        (32, 64, 128, 128),
-        (32, 64, 128),
-        (128, 64),
-    )
+    config.learner.name = "conv2_fc,conv2_pool,mlp"
+    config.learner.widths = ((32, 64, 64), (32, 64), (128, 64))
     config.meta.num_steps = 200
 
     config.search.num_architectures = 12
@@ -42,10 +36,9 @@ def get_config() -> config_dict.ConfigDict:
         "params",
         "flops",
         "naswot",
-        "synflow",
     )
-    # Ten epochs.
-    config.search.truth = "real:steps=200"
+    # Six epochs.
+    config.search.truth = "real:steps=120"
     config.search.truth_batch_size = 50
     config.search.truth_learning_rate = 0.1
     config.search.real_learning_rate = 0.1

@@ -34,6 +34,17 @@ def sleep(job):
     return {"score": 0.0, "seconds": {}}
 
 
+def read_data(job):
+    raise InputError("no data; expected some; bring them")
+
+
+def lack_data():
+    try:
+        next(executors.run_ray(read_data, {"job": {}}))
+    except InputError as error:
+        return str(error)
+
+
 def jobs(marker, may_kill):
     return {
         f"job {number}": {

@@ -60,7 +60,6 @@ _GRAPH_ERROR = "ValueError: Graph error: bad, b"
     ("error", "reason"),
     [
         (MemoryError(), "MemoryError"),
-        (InputError("a; b; c"), "InputError: a; b; c"),
         (DivergenceError("step 3\nmore"), "DivergenceError: step 3 more"),
         (ValueError("x" * 1000), "ValueError: " + 300 * "x"),
         (ValueError("Graph error:\n\n{{node a}} bad; b"), _GRAPH_ERROR),
@@ -74,6 +73,14 @@ def test_what_a_job_raises_is_its_failure(error, reason):
     assert (bad["status"], bad["score"]) == ("failed", None)
     assert bad["reason"] == reason
     assert bad["seconds"].keys() == {"until_failure"}
+
+
+def test_what_a_machine_lacks_is_no_failure():
+    jobs = {"good": {"score": 1}, "bad": {"raises": InputError("a; b; c")}}
+    outcomes = executors.run_inline(_score, jobs)
+    assert next(outcomes)[0] == "good"
+    with pytest.raises(InputError, match="a; b; c"):
+        next(outcomes)
 
 
 @pytest.mark.parametrize("score", [float("nan"), float("inf")])
@@ -230,6 +237,8 @@ def test_search_on_ray_equals_inline_though_workers_die(tmp_path):
 
 
 @_NEEDS_RAY
-def test_ray_cluster_that_is_not_there(tmp_path):
+def test_ray_machine_without_data_or_no_cluster_at_all(tmp_path):
+    message = _in_process(tmp_path, "lack_data")
+    assert message == "no data; expected some; bring them"
     message = _in_process(tmp_path, "reach_no_cluster")
     assert message.startswith("no Ray cluster at 'auto'; expected one that")

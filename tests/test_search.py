@@ -14,7 +14,11 @@ from gtn_tf.nas import search
 from gtn_tf.nas.cell_cost import cell_network_cost
 from gtn_tf.nas.evaluator_names import parse_evaluator
 from gtn_tf.nas.genotypes import Genotype
-from gtn_tf.nas.search_plan import sample_architectures
+from gtn_tf.nas.search_plan import (
+    plan,
+    sample_architectures,
+    settings_of,
+)
 from gtn_tf.nas.search_summary import scores_by_evaluator, summarize
 from gtn_tf.nas.store import Store
 from gtn_tf.search_results import read_search
@@ -65,6 +69,32 @@ def test_sampled_architectures_are_different_and_as_many_as_asked():
         assert genotype == genotype.canonical()
     config.search.num_architectures += 1
     assert list(sample_architectures(config))[:_N] == list(found)
+
+
+def test_jobs_can_be_done_in_another_folder(tmp_path, monkeypatch):
+    search_runs.write_truth(tmp_path / "truth.csv")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/of")
+    config = search_runs.get_config()
+    genotypes = sample_architectures(config)
+    for data_dir, expected in (
+        ("data", str(tmp_path / "data")),
+        ("~/data", "/home/of/data"),
+        ("gs://bucket/data", "gs://bucket/data"),
+        (None, None),
+    ):
+        config.dataset.data_dir = data_dir
+        settings = settings_of(config)
+        assert settings["dataset.data_dir"] == expected
+    names = [parse_evaluator("params"), parse_evaluator("table:truth.csv")]
+    planned = plan(config, settings, genotypes, names, {})
+    asked = [
+        (job["evaluator"], job["job"]["evaluator"]) for job in planned.values()
+    ]
+    assert asked[:2] == [
+        ("params", "params"),
+        ("table:truth.csv", f"table:{tmp_path}/truth.csv"),
+    ]
 
 
 def test_ranking_is_as_documented(done, truth):

@@ -1,4 +1,4 @@
-"""How much faster GTN data teach than real data (Figs. 2a, 2b, 3a).
+"""How much faster GTN data teach than real data (Figs. 2b and 3a).
 
 All sources of `evaluate` at equal inner steps; then real data with twice, four
 times, .. as many steps, the constant rates and the way to draw batches tuned

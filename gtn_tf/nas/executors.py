@@ -6,7 +6,8 @@ jobs finish, `(key, outcome)` with the fields `score`, `seconds`, `status` and
 `reason` of a stored result: once for every job, unless it is stopped.
 
 What a job raises makes it a failed one, for one architecture that does not
-build, diverges or does not fit into memory must not end a search.
+build, diverges or does not fit into memory must not end a search. `InputError`
+does: data or a GTN that a machine lacks are no fault of an architecture.
 """
 
 from __future__ import annotations
@@ -37,16 +38,20 @@ _POLL_SECONDS = 1.0
 
 
 def attempt(function: JobFunction, job: Job) -> dict[str, Any]:
-    """Does one job; whatever it raises becomes a failure with a reason.
+    """Does one job; what it raises becomes a failure with a reason.
 
     Returns:
       `score`, `seconds`, `status`, `reason`. A failure's seconds are all
       `until_failure`. A score that is not finite is a divergence.
+
+    Raises:
+      InputError: the job's own.
+      Stopped: the job's own.
     """
     start = time.perf_counter()
     try:
         result = function(job)
-    except Stopped:
+    except (Stopped, InputError):
         raise
     except Exception as error:
         logging.debug("A job failed.", exc_info=True)
@@ -91,6 +96,9 @@ def run_inline(
 
     Yields:
       Key and outcome of each job.
+
+    Raises:
+      InputError: a job's.
     """
     for key, job in jobs.items():
         if should_stop():
@@ -131,7 +139,7 @@ def run_ray(
       Key and outcome of each job, as they finish.
 
     Raises:
-      InputError: Ray is not installed, or the cluster cannot be reached.
+      InputError: the cluster cannot be reached; or a job's.
     """
     with _connected() as ray:
         num_gpus = min(1, ray.cluster_resources().get("GPU", 0))
@@ -182,6 +190,10 @@ def _outcome(ray: Any, reference: Any, tried: _Try) -> dict[str, Any] | None:
             )
             return None
         return _failure(error, time.perf_counter() - tried.start)
+    except errors.RayTaskError as error:
+        if isinstance(error.cause, InputError):
+            raise InputError(str(error.cause)) from error
+        raise
 
 
 @contextlib.contextmanager

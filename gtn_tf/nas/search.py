@@ -21,11 +21,10 @@ from gtn_tf import __version__, search_figures
 from gtn_tf.baselines import meta_train
 from gtn_tf.cell_figures import save_cells
 from gtn_tf.cluster import refuse_several_workers
-from gtn_tf.config import flatten
 from gtn_tf.distribution import configure_runtime, environment
 from gtn_tf.export import export
 from gtn_tf.interrupts import Stopped, catch_signals, exit_code
-from gtn_tf.json_files import read_json, to_json, write_json
+from gtn_tf.json_files import read_json, write_json
 from gtn_tf.nas import search_summary
 from gtn_tf.nas.evaluation_task import Setting, setting_of
 from gtn_tf.nas.evaluator_names import EvaluatorName, parse_evaluator
@@ -33,7 +32,12 @@ from gtn_tf.nas.evaluators import evaluate_job, stopped_when
 from gtn_tf.nas.executors import executor
 from gtn_tf.nas.genotypes import Genotype
 from gtn_tf.nas.score_table import read_scores
-from gtn_tf.nas.search_plan import Planned, plan, sample_architectures
+from gtn_tf.nas.search_plan import (
+    Planned,
+    plan,
+    sample_architectures,
+    settings_of,
+)
 from gtn_tf.nas.store import Store, shard
 from gtn_tf.pretrain import pretrain
 from gtn_tf.progress import Progress, say
@@ -74,7 +78,7 @@ def search(config: config_dict.ConfigDict, workdir: Path) -> int:
         )
     except Stopped as stopped:
         return stopped.code
-    settings = to_json(dict(flatten(config.to_dict())))
+    settings = settings_of(config)
     _check_teachers(teachers, setting_of(settings), names)
     store = Store(workdir / "search" / "results")
     if not (workdir / "config.json").exists():

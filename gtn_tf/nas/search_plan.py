@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from ml_collections import config_dict
 
+from gtn_tf.config import flatten
+from gtn_tf.json_files import to_json
 from gtn_tf.nas.evaluator_names import EvaluatorName
 from gtn_tf.nas.evaluators import training_of
 from gtn_tf.nas.genotypes import Genotype
@@ -47,6 +49,17 @@ def sample_architectures(
     )
 
 
+def settings_of(config: config_dict.ConfigDict) -> dict[str, Any]:
+    """Returns the config, flat JSON, for a process in another folder."""
+    settings = to_json(dict(flatten(config.to_dict())))
+    data_dir = config.dataset.data_dir
+    if data_dir is not None and "://" not in data_dir:  # not gs://
+        settings["dataset.data_dir"] = str(
+            Path(data_dir).expanduser().absolute()
+        )
+    return settings
+
+
 def plan(
     config: config_dict.ConfigDict,
     settings: dict[str, Any],
@@ -58,7 +71,7 @@ def plan(
 
     Args:
       config: of the search.
-      settings: the same, flat JSON.
+      settings: see `settings_of`.
       genotypes: by key.
       names: the evaluators, the last one is the truth.
       teachers: by kind of evaluator.
@@ -86,7 +99,7 @@ def plan(
                 "genotype": genotype.to_text(),
                 "job": {
                     "genotype": genotype.to_text(),
-                    "evaluator": name.text,
+                    "evaluator": _in_any_folder(name),
                     "is_truth": is_truth,
                     "seed": config.seed,
                     "config": settings,
@@ -96,6 +109,10 @@ def plan(
                 },
             }
     return planned
+
+
+def _in_any_folder(name: EvaluatorName) -> str:
+    return f"table:{Path(name.path).absolute()}" if name.path else name.text
 
 
 def teacher_digest(teacher: Teacher) -> str:
