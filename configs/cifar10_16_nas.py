@@ -8,12 +8,11 @@ three and nine times as many, equal seconds, and a subset as large as the
 synthetic set; and with what needs no training. The truth is 1000 steps of 64
 real images.
 
-Estimated: 7 hours on 2 cores, and half an hour of one for the GTN (1000
-meta-steps took 26 minutes beside other work). Measured per step of 64 images of
-a network of 3.3 million multiply-adds: 0.17 CPU seconds built, and by the
-operations about 0.25 interpreted; 16 x 20 steps of the latter, six validations
-of 4 CPU seconds and the truth are 370 CPU seconds per architecture. Killed, the
-same command goes on.
+Estimated: 4 hours on 2 cores, and half an hour of one for the GTN (1000
+meta-steps took 26 minutes beside other work); an architecture takes about 230
+seconds of one core, beside another on the other one. Two processes share it by
+--config.search.num_shards=2 and --config.search.shard=0 or 1. Killed, the same
+command goes on.
 Measured: -
 """
 
