@@ -20,7 +20,13 @@ from matplotlib.path import Path as Curve
 from matplotlib.textpath import TextPath
 
 from gtn_tf.cell_layout import Box, Layout, Wire, lay_out
-from gtn_tf.figures import INK, LINES, POINTS_PER_INCH, in_theme, save_figure
+from gtn_tf.figure_style import (
+    INK,
+    LINES,
+    POINTS_PER_INCH,
+    in_theme,
+    save_figure,
+)
 from gtn_tf.nas.genotypes import NUM_INPUTS, Cell, Genotype
 from gtn_tf.nas.operations import OPS
 

@@ -15,9 +15,10 @@ import tensorflow as tf
 
 from gtn_tf.counted_loop import counted_loop, counted_map
 from gtn_tf.initial_values import draw_initial_values, find_initializers
-from gtn_tf.layers import WeightNormConv2D, WeightNormDense, he_normal
+from gtn_tf.initializers import he_normal
 from gtn_tf.learner_families import leaky_relu
 from gtn_tf.normalization import BatchNormalization
+from gtn_tf.weight_norm import WeightNormConv2D, WeightNormDense
 
 #: Images lie in [-IMAGE_SCALE, IMAGE_SCALE] in normalised units.
 IMAGE_SCALE = 2.0

@@ -11,9 +11,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gtn_tf.layers import WeightNormLayer, WidthMask
+from gtn_tf.layers import WidthMask
 from gtn_tf.seeds import fold
 from gtn_tf.types import InputError
+from gtn_tf.weight_norm import WeightNormLayer
 
 #: By id of the variable.
 Initializers = dict[int, keras.initializers.Initializer]

@@ -16,7 +16,9 @@ import keras
 import tensorflow as tf
 
 from gtn_tf import layers
+from gtn_tf.initializers import INITIALIZERS
 from gtn_tf.normalization import NORMALIZATIONS
+from gtn_tf.weight_norm import WeightNormConv2D, WeightNormDense
 
 #: A convolution block's way of reducing its size: a stride, or a max-pool.
 POOL = "pool"
@@ -75,7 +77,7 @@ class Style:
     Attributes:
       weight_norm: weight-normalised layers, or their plain twins.
       normalization: a name of `NORMALIZATIONS`.
-      initializer: of the kernels, a name of `layers.INITIALIZERS`.
+      initializer: of the kernels, a name of `INITIALIZERS`.
       pool_size: pixels, of the max-pools (stride 2); officially 3.
       masked: insert a `WidthMask` after each block, so that widths up to the
         built ones can be drawn per learner.
@@ -93,25 +95,23 @@ class Style:
 
     def conv(self, filters: int, strides: int) -> keras.layers.Layer:
         """Returns a 3x3 convolution, with a bias if nothing normalises it."""
-        cls = (
-            layers.WeightNormConv2D if self.weight_norm else keras.layers.Conv2D
-        )
+        cls = WeightNormConv2D if self.weight_norm else keras.layers.Conv2D
         return cls(
             filters,
             3,
             strides=strides,
             padding="same",
             use_bias=NORMALIZATIONS[self.normalization] is None,
-            kernel_initializer=layers.INITIALIZERS[self.initializer](),
+            kernel_initializer=INITIALIZERS[self.initializer](),
             dtype=self.dtype,
         )
 
     def dense(self, units: int, dtype: str | None = None) -> keras.layers.Layer:
         """Returns a dense layer with a bias."""
-        cls = layers.WeightNormDense if self.weight_norm else keras.layers.Dense
+        cls = WeightNormDense if self.weight_norm else keras.layers.Dense
         return cls(
             units,
-            kernel_initializer=layers.INITIALIZERS[self.initializer](),
+            kernel_initializer=INITIALIZERS[self.initializer](),
             dtype=dtype or self.dtype,
         )
 

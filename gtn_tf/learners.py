@@ -45,7 +45,7 @@ _WRONG_AT_SECOND_ORDER = {
     "BatchNormalization": "gtn_tf.normalization.BatchNormalization",
     "LayerNormalization": "keras.layers.RMSNormalization",
     "GroupNormalization": "gtn_tf.normalization.BatchNormalization",
-    "SpectralNormalization": "gtn_tf.layers.WeightNormConv2D",
+    "SpectralNormalization": "gtn_tf.weight_norm.WeightNormConv2D",
     "MaxPooling2D": "gtn_tf.layers.MaxPool2D",
     "Resizing": "keras.layers.UpSampling2D(interpolation='nearest')",
     "UpSampling2D": "keras.layers.UpSampling2D(interpolation='nearest')",

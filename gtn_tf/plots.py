@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from gtn_tf.figures import save_figure
+from gtn_tf.figure_style import save_figure
 from gtn_tf.json_files import write_atomically
 
 _SEPARATOR = 2  # pixels

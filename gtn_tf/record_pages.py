@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from gtn_tf.experiment_tables import TABLES
-from gtn_tf.figures import SOURCES
+from gtn_tf.figure_style import SOURCES
 from gtn_tf.intervals import shown
 from gtn_tf.json_files import read_json
 from gtn_tf.nas.search_summary import evaluator_table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gtn_tf import figures
+from gtn_tf import figure_style, figures
 from gtn_tf.page import (
     ABSENT,
     Html,
@@ -25,7 +25,8 @@ _INTERVAL = "95\u00a0% interval"  # on one line
 
 
 def _source_label(name: str) -> str:
-    return figures.SOURCES[name].label if name in figures.SOURCES else name
+    found = figure_style.SOURCES.get(name)
+    return found.label if found else name
 
 
 def evaluation_cards(results: Results) -> list[tuple]:
@@ -55,7 +56,7 @@ def evaluation_section(results: Results) -> Html | None:
     evaluation = results.evaluation
     if evaluation is None:
         return None
-    curves = figures.inline_svg(
+    curves = figure_style.inline_svg(
         figures.accuracy_per_step(evaluation),
         "accuracy-per-step",
         "Line chart: test accuracy after each inner step, by training data",
@@ -103,7 +104,7 @@ def _sources_table(evaluation: dict, num_test_images: str) -> Html:
             )
         )
         classes.append("subject" if name == "gtn" else "source")
-    for name in [n for n in figures.SOURCES if n not in sources]:
+    for name in [n for n in figure_style.SOURCES if n not in sources]:
         rows.append((_source_label(name), *[ABSENT] * 8))
         classes.append("absent")
     return table(

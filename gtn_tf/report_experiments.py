@@ -5,7 +5,7 @@ from __future__ import annotations
 from gtn_tf.config_keys.choices import EXPERIMENTS
 from gtn_tf.experiment_figures import FIGURES
 from gtn_tf.experiment_tables import TABLES
-from gtn_tf.figures import inline_svg
+from gtn_tf.figure_style import inline_svg
 from gtn_tf.page import Html, element, join, section, wide
 from gtn_tf.result_files import damaged
 from gtn_tf.results import Results, experiment_path

@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from gtn_tf import figures, plots
+from gtn_tf import figure_style, figures, plots
 from gtn_tf.page import (
     Html,
     columns,
@@ -58,12 +58,12 @@ def meta_training_section(results: Results) -> Html | None:
 def _curves(rows: list[dict]) -> list[Html]:
     if not rows:
         return []
-    loss = figures.inline_svg(
+    loss = figure_style.inline_svg(
         figures.meta_loss_curve(rows),
         "meta-loss",
         "Line chart: meta-loss over meta-steps",
     )
-    accuracy = figures.inline_svg(
+    accuracy = figure_style.inline_svg(
         figures.accuracy_curve(rows),
         "meta-accuracy",
         "Line chart: train and validation accuracy over meta-steps",
@@ -83,7 +83,7 @@ def _curves(rows: list[dict]) -> list[Html]:
 def _rates(results: Results) -> list[Html]:
     if results.curriculum is None:
         return []
-    drawing = figures.inline_svg(
+    drawing = figure_style.inline_svg(
         figures.learned_rates(
             results.curriculum.inner_learning_rate,
             results.curriculum.inner_momentum,

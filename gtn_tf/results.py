@@ -10,7 +10,7 @@ import numpy as np
 
 from gtn_tf.config import flatten
 from gtn_tf.config_keys.choices import EXPERIMENTS
-from gtn_tf.figures import SOURCES
+from gtn_tf.figure_style import SOURCES
 from gtn_tf.result_files import (
     are_numbers,
     damaged,

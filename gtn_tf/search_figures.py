@@ -19,7 +19,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
-from gtn_tf.figures import (
+from gtn_tf.figure_style import (
     INK,
     LINES,
     POINTS_PER_INCH,

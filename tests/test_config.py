@@ -314,8 +314,8 @@ def test_choices_are_those_of_the_modules():
         curricula,
         data,
         distribution,
+        initializers,
         inner_optimizers,
-        layers,
         learner_families,
         normalization,
         tfds_reader,
@@ -324,7 +324,7 @@ def test_choices_are_those_of_the_modules():
     from gtn_tf.nas import evaluators, executors
 
     assert set(choices.EXPERIMENTS) == set(catalog.EXPERIMENTS)
-    assert set(choices.INITIALIZERS) == set(layers.INITIALIZERS)
+    assert set(choices.INITIALIZERS) == set(initializers.INITIALIZERS)
     assert set(choices.DATASETS) == set(data.DATASETS)
     assert set(choices.CURRICULA) == set(curricula.CURRICULA)
     families = {*learner_families.FAMILIES, "cell"}

@@ -14,7 +14,6 @@ from gtn_tf.initial_values import draw_initial_values, find_initializers
 from gtn_tf.inner_loop import inner_step
 from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
 from gtn_tf.interrupts import Stopped
-from gtn_tf.layers import WeightNormLayer
 from gtn_tf.learners import Learner
 from gtn_tf.nas import cell_trainers, evaluators
 from gtn_tf.nas.cell_cost import cell_network_cost
@@ -33,6 +32,7 @@ from gtn_tf.nas.training import teacher_steps
 from gtn_tf.seeds import Purpose, fold, root_seed
 from gtn_tf.teacher import load
 from gtn_tf.types import DivergenceError, InputError, LearnerState
+from gtn_tf.weight_norm import WeightNormLayer
 
 _SPACE = SearchSpace(1)
 _GENOTYPES = [_SPACE.sample((0, i)).canonical() for i in range(2)]

@@ -26,7 +26,7 @@ from gtn_tf.experiments.seed_statistics import (
     of_arm,
 )
 from gtn_tf.experiments.weight_norm import RANGES, draw_hyperparameters
-from gtn_tf.layers import INITIALIZERS
+from gtn_tf.initializers import INITIALIZERS
 from gtn_tf.types import InputError
 
 _WEIGHT_NORM = (

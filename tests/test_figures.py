@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gtn_tf import figures
+from gtn_tf import figure_style, figures
 
 
 def capture_figures(monkeypatch):
@@ -74,7 +74,7 @@ def test_a_source_without_bands():
 
 
 def test_sources_differ_in_colour_and_in_dashes_or_marker():
-    styles = figures.SOURCES.values()
+    styles = figure_style.SOURCES.values()
     assert len({style.colour for style in styles}) == len(styles)
     assert len({style.marker for style in styles}) == len(styles)
 
@@ -92,8 +92,8 @@ def _luminance(colour):
 @pytest.mark.parametrize("page", ["#ffffff", "#14161a"])
 def test_colours_stand_out_on_light_and_dark_pages(page):
     # 3 : 1 is what WCAG 2 asks of graphics. The ink takes the text's colour.
-    for style in figures.SOURCES.values():
-        if style.colour != figures.INK:
+    for style in figure_style.SOURCES.values():
+        if style.colour != figure_style.INK:
             pair = sorted([_luminance(style.colour), _luminance(page)])
             assert (pair[1] + 0.05) / (pair[0] + 0.05) >= 3, style
 
@@ -115,7 +115,7 @@ def test_learned_rates():
 
 def _svg(prefix="a"):
     figure = figures.accuracy_per_step(evaluation_of(gtn=0.9, noise=0.6))
-    return figures.inline_svg(figure, prefix, 'one <"chart">')
+    return figure_style.inline_svg(figure, prefix, 'one <"chart">')
 
 
 def test_svg_is_one_element_that_the_page_colours():
@@ -126,9 +126,9 @@ def test_svg_is_one_element_that_the_page_colours():
     assert set(root.attrib) >= {"viewBox"}
     assert "width" not in root.attrib  # as wide as the page has room
     assert "currentColor" in svg
-    assert figures.INK not in svg
+    assert figure_style.INK not in svg
     colours = set(re.findall("#[0-9a-f]{6}\\b", svg, re.IGNORECASE))
-    assert colours == {figures.SOURCES["gtn"].colour.lower()}
+    assert colours == {figure_style.SOURCES["gtn"].colour.lower()}
     assert "inner step" in svg  # text stays text
     assert "DejaVu" not in svg
     assert "<style" not in svg  # it would reach the whole page

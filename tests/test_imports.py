@@ -19,7 +19,8 @@ tensorboard_log checkpoints interrupts intervals teacher
 graph_memory graph_rewriting seeds tfds_reader data real_batches
 nas.genotypes nas.nao_encoding nas.published_genotypes
 nas.search_space nas.cell_structure nas.cell_cost
-counted_loop pools layers normalization inner_optimizers distribution
+counted_loop initializers weight_norm pools layers normalization
+inner_optimizers distribution
 initial_values learner_families generators curricula
 nas.cell_network nas.encoded_genotype nas.interpreted_edge
 nas.cell_interpreter learners
@@ -30,7 +31,8 @@ assembly
 nas.correlation nas.picks nas.ranking nas.store nas.executors nas.zero_cost
 nas.score_table nas.search_summary nas.training nas.evaluation_task
 nas.cell_trainers nas.user_models
-figures plots search_figures experiment_figures experiment_tables
+figure_style figures plots search_figures budget_figures
+experiment_figures experiment_tables
 cell_layout cell_figures
 nas.paper_tables
 page result_files search_results results record_pages records
@@ -104,8 +106,8 @@ def test_the_search_finds_imports():
 _WITHOUT_TENSORFLOW = [
     name
     for name in (
-        *("main", "config", "figures", "plots", "report", "teacher"),
-        "records",
+        *("main", "config", "figure_style", "figures", "plots", "report"),
+        *("teacher", "records"),
         *("nas.nao_encoding", "nas.published_genotypes"),
         *("nas.search_space", "nas.cell_cost"),
         *(

@@ -11,8 +11,14 @@ from central_differences import (
 )
 
 from gtn_tf import layers
+from gtn_tf.initializers import he_normal
 from gtn_tf.inner_loop import cross_entropy
 from gtn_tf.learner_families import leaky_relu
+from gtn_tf.weight_norm import (
+    WeightNormConv2D,
+    WeightNormDense,
+    WeightNormDepthwiseConv2D,
+)
 
 #: A wrong second derivative must be off by more than this; a right one is
 #: off by less than `central_differences.RTOL`.
@@ -24,25 +30,25 @@ VECTORS = (4, 5)
 #: name -> (weight-normalised, plain twin, arguments, input shape).
 TWINS = {
     "dense": (
-        layers.WeightNormDense,
+        WeightNormDense,
         keras.layers.Dense,
         {"units": 4},
         VECTORS,
     ),
     "conv": (
-        layers.WeightNormConv2D,
+        WeightNormConv2D,
         keras.layers.Conv2D,
         {"filters": 4, "kernel_size": 3, "padding": "same"},
         IMAGES,
     ),
     "conv_strides_2": (
-        layers.WeightNormConv2D,
+        WeightNormConv2D,
         keras.layers.Conv2D,
         {"filters": 4, "kernel_size": 3, "strides": 2, "padding": "same"},
         IMAGES,
     ),
     "conv_uneven_valid": (
-        layers.WeightNormConv2D,
+        WeightNormConv2D,
         keras.layers.Conv2D,
         {
             "filters": 2,
@@ -53,13 +59,13 @@ TWINS = {
         IMAGES,
     ),
     "depthwise": (
-        layers.WeightNormDepthwiseConv2D,
+        WeightNormDepthwiseConv2D,
         keras.layers.DepthwiseConv2D,
         {"kernel_size": 3, "padding": "same", "depth_multiplier": 2},
         IMAGES,
     ),
     "depthwise_strides_2": (
-        layers.WeightNormDepthwiseConv2D,
+        WeightNormDepthwiseConv2D,
         keras.layers.DepthwiseConv2D,
         {"kernel_size": 3, "strides": 2, "padding": "valid"},
         IMAGES,
@@ -116,10 +122,10 @@ def numpy_convolution(images, kernel, strides, padding):
 
 def numpy_forward(layer, inputs):
     kernel = numpy_kernel(layer)
-    if isinstance(layer, layers.WeightNormDense):
+    if isinstance(layer, WeightNormDense):
         return inputs @ kernel + layer.bias.numpy()
     strides = layer.strides
-    if isinstance(layer, layers.WeightNormDepthwiseConv2D):
+    if isinstance(layer, WeightNormDepthwiseConv2D):
         strides = (strides, strides)
         height, width, channels, multiplier = kernel.shape
         blocks = np.zeros((height, width, channels, channels, multiplier))
@@ -201,7 +207,7 @@ def test_without_bias():
 
 
 def test_kernel_and_gain_stay_in_float32_under_mixed_precision():
-    layer = layers.WeightNormDense(3, dtype="mixed_bfloat16")
+    layer = WeightNormDense(3, dtype="mixed_bfloat16")
     outputs = layer(tf.ones((2, 4)))
     assert outputs.dtype == tf.bfloat16
     assert layer.normalized_kernel().dtype == tf.bfloat16
@@ -213,7 +219,7 @@ def test_kernel_and_gain_stay_in_float32_under_mixed_precision():
 
 @pytest.mark.parametrize("size", [(200, 100), (3, 3, 40, 100)])
 def test_he_normal_is_untruncated_and_of_variance_2_over_fan_in(size):
-    values = layers.he_normal()(size, dtype="float64").numpy()
+    values = he_normal()(size, dtype="float64").numpy()
     std = np.sqrt(2.0 / np.prod(size[:-1]))
     # Of n normal numbers the std's standard error is std / sqrt(2 n).
     assert abs(values.std() / std - 1.0) < 4.0 / np.sqrt(2.0 * values.size)

@@ -22,6 +22,11 @@ from gtn_tf.learners import (
 from gtn_tf.normalization import BatchNormalization
 from gtn_tf.seeds import root_seed
 from gtn_tf.types import InputError
+from gtn_tf.weight_norm import (
+    WeightNormConv2D,
+    WeightNormDense,
+    WeightNormLayer,
+)
 
 NUM_CLASSES = 4
 SMALL = (8, 8, 1)
@@ -104,7 +109,7 @@ def test_layers_come_in_the_official_order(name):
     strides = [
         layer.strides[0]
         for layer in model.layers
-        if isinstance(layer, layers.WeightNormConv2D)
+        if isinstance(layer, WeightNormConv2D)
     ]
     assert strides == [1 if b == POOL else b for b in family.blocks]
 
@@ -129,7 +134,7 @@ def test_plain_twins_equal_fresh_weight_normalised_learners():
         )
         for norm in (True, False)
     ]
-    kinds = (layers.WeightNormLayer, (keras.layers.Conv2D, keras.layers.Dense))
+    kinds = (WeightNormLayer, (keras.layers.Conv2D, keras.layers.Dense))
     for model, kind in zip(models, kinds, strict=True):
         assert sum(isinstance(layer, kind) for layer in model.layers) == 4
     normalised, plain = models
@@ -637,7 +642,7 @@ def test_a_custom_layer_needs_only_the_attribute_or_a_constant(init):
     "wrapped",
     [
         lambda: keras.layers.Dense(20, kernel_initializer="orthogonal"),
-        lambda: layers.WeightNormDense(20, kernel_initializer="orthogonal"),
+        lambda: WeightNormDense(20, kernel_initializer="orthogonal"),
     ],
 )
 def test_a_wrapper_and_what_it_wraps_draw_their_initial_values(init, wrapped):

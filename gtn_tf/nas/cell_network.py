@@ -22,11 +22,17 @@ import keras
 import tensorflow as tf
 
 from gtn_tf import layers
+from gtn_tf.initializers import he_normal
 from gtn_tf.learner_families import leaky_relu
 from gtn_tf.nas.cell_structure import NetworkSize, assemble
 from gtn_tf.nas.genotypes import Genotype
 from gtn_tf.normalization import NORMALIZATIONS
 from gtn_tf.types import InputError
+from gtn_tf.weight_norm import (
+    WeightNormConv2D,
+    WeightNormDense,
+    WeightNormDepthwiseConv2D,
+)
 
 
 def _running_normalization(dtype: str) -> keras.layers.Layer:
@@ -95,7 +101,7 @@ class KerasAssembler:
         strides: tuple[int, int] = (1, 1),
     ) -> keras.KerasTensor:
         """See `Assembler`."""
-        cls = self._choose(layers.WeightNormConv2D, keras.layers.Conv2D)
+        cls = self._choose(WeightNormConv2D, keras.layers.Conv2D)
         if kernel == (1, 1) and strides != (1, 1):
             inputs = layers.Subsample(strides, dtype=self.dress.dtype)(inputs)
             strides = (1, 1)
@@ -105,7 +111,7 @@ class KerasAssembler:
             strides=strides,
             padding="same",
             use_bias=self.dress.normalization == "none",
-            kernel_initializer=layers.he_normal(),
+            kernel_initializer=he_normal(),
             dtype=self.dress.dtype,
         )(inputs)
 
@@ -118,12 +124,12 @@ class KerasAssembler:
     ) -> keras.KerasTensor:
         """See `Assembler`."""
         cls = self._choose(
-            layers.WeightNormDepthwiseConv2D, keras.layers.DepthwiseConv2D
+            WeightNormDepthwiseConv2D, keras.layers.DepthwiseConv2D
         )
         initializer = {
             self._choose(
                 "kernel_initializer", "depthwise_initializer"
-            ): layers.he_normal(inputs.shape[-1])
+            ): he_normal(inputs.shape[-1])
         }
         return cls(
             kernel,
@@ -214,12 +220,12 @@ class KerasAssembler:
         self, inputs: keras.KerasTensor, num_classes: int
     ) -> keras.KerasTensor:
         """Returns logits [B, K] of [B, C]."""
-        cls = self._choose(layers.WeightNormDense, keras.layers.Dense)
+        cls = self._choose(WeightNormDense, keras.layers.Dense)
         # Logits stay in full precision under a mixed policy.
         dtype = keras.DTypePolicy(self.dress.dtype).variable_dtype
-        return cls(
-            num_classes, kernel_initializer=layers.he_normal(), dtype=dtype
-        )(inputs)
+        return cls(num_classes, kernel_initializer=he_normal(), dtype=dtype)(
+            inputs
+        )
 
 
 def build_cell_network(

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import keras
 
-from gtn_tf.layers import he_normal
+from gtn_tf.initializers import he_normal
 from gtn_tf.nas.cell_network import DRESSES, Dress, KerasAssembler
 from gtn_tf.nas.cell_structure import NetworkSize, assemble
 from gtn_tf.nas.drop_path import SeededDropout
