@@ -27,9 +27,8 @@ def few_step(result: dict) -> Figure:
     """Draws test accuracy over inner steps, the GTN's and real data's."""
     figure = new_figure(480, 300)
     axes = figure.subplots()
-    source = result["evaluation"]["sources"][result["source"]]
-    own = source["accuracy_per_step"]
-    _band(axes, range(1, len(own) + 1), own, source["ci95_per_step"])
+    own = result["accuracy_per_step"]
+    _band(axes, range(1, len(own) + 1), own, result["ci95_per_step"])
     axes.plot(
         range(1, len(own) + 1),
         own,
@@ -119,7 +118,7 @@ def more_data(result: dict) -> Figure:
 
 def _by_source(rows: list[dict]) -> Iterable[tuple[str, tuple]]:
     names = dict.fromkeys(row["source"] for row in rows)
-    known = ("repeat", "real_tuned", "sample", "all_sampled")
+    known = ("repeat", "real_tuned", "sample", "all_sampled", "none")
     lines = dict(zip(known, LINES, strict=False))
     return [(name, lines[name]) for name in names]
 

@@ -11,7 +11,7 @@ def few_step(result: dict) -> str:
     """Returns accuracy by number of real steps, and the speed-up."""
     lines = [
         f"{result['dataset']}: {result['source']} after {result['num_steps']} "
-        f"inner steps: test accuracy {_value(result)}",
+        f"inner steps, {_seeds(result)}: test accuracy {_value(result)}",
         f"{'real data, steps':18}{'accuracy':>9}  95 % interval",
         *(
             f"{row['num_steps']:18}{row['accuracy']:9.4f}  {shown(row['ci95'])}"
@@ -129,7 +129,8 @@ def more_data(result: dict) -> str:
     """Returns test accuracy by source and size, and of ensembles."""
     lines = [
         f"{result['dataset']}: test accuracy beyond {result['num_steps']} "
-        f"steps of {result['batch_size']} images",
+        f"steps of {result['batch_size']} images, "
+        f"{_seeds(result['sizes'][0])}",
         f"{'source':12}{'steps':>7}{'batch':>7}{'accuracy':>10}  "
         f"{'95 % interval':18}{'it - real, paired':>17}",
     ]
@@ -156,6 +157,10 @@ TABLES: dict[str, Callable[[dict], str]] = {
     "transfer": transfer,
     "more_data": more_data,
 }
+
+
+def _seeds(row: dict) -> str:
+    return f"{row['num_seeds']} GTN seed{'s' * (row['num_seeds'] > 1)}"
 
 
 def _value(row: dict) -> str:

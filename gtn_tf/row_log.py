@@ -54,14 +54,15 @@ def last_row(workdir: Path, num_steps: int) -> dict:
     Raises:
       InputError: it is not of meta-step `num_steps`.
     """
-    row = read_rows(workdir / "metrics.jsonl")[-1]
-    if row["step"] != num_steps:
+    rows = read_rows(workdir / "metrics.jsonl")
+    done = rows[-1]["step"] if rows else 0
+    if done != num_steps:
         raise InputError(
-            f"{str(workdir)!r} has done {row['step']} meta-steps; expected "
+            f"{str(workdir)!r} has done {done} meta-steps; expected "
             f"{num_steps}, as many as what it is compared with; move it away "
             "to train it anew"
         )
-    return row
+    return rows[-1]
 
 
 def validation_curve(rows: list[dict]) -> list[list]:

@@ -45,6 +45,7 @@ class Run:
 
     Attributes:
       config: validated.
+      workdir: of its files.
       dataset: without test data.
       devices: that share a meta-step.
       gtn: the meta-parameters.
@@ -57,6 +58,7 @@ class Run:
     """
 
     config: config_dict.ConfigDict
+    workdir: Path
     dataset: data.Dataset
     devices: Devices
     gtn: GTN
@@ -114,6 +116,7 @@ def build_run(config: config_dict.ConfigDict, workdir: Path) -> Run:
     saved = {"gtn": gtn, "optimizer": optimizer, "step": step}
     return Run(
         config=config,
+        workdir=workdir,
         dataset=dataset,
         devices=devices,
         gtn=gtn,

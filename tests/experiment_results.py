@@ -26,7 +26,7 @@ def _size(source, steps, batch, accuracy):
         "batch_size": batch,
         "accuracy": accuracy,
         "ci95": (accuracy - 0.02, accuracy + 0.02),
-        "num_learners": 4,
+        "num_seeds": 1,
     }
 
 
@@ -45,24 +45,25 @@ _PARTS = {
     "few_step": {
         "source": "gtn",
         "num_steps": 2,
+        "num_seeds": 3,
         "accuracy": 0.7,
         "ci95": (0.65, 0.75),
+        "accuracy_per_step": [0.5, 0.7],
+        "ci95_per_step": [[0.4, 0.6], [0.65, 0.75]],
         "real": [
-            {"num_steps": n, "accuracy": a, "ci95": (a - 0.1, a + 0.1)}
+            {
+                "num_steps": n,
+                "accuracy": a,
+                "ci95": (a - 0.1, a + 0.1),
+                "num_seeds": 3,
+            }
             for n, a in ((2, 0.4), (4, 0.6), (8, 0.8))
         ],
         "real_steps_needed": 5.6569,
         "real_steps_needed_ci95": [4.2, None],
         "speed_up": 2.8284,
         "speed_up_ci95": [2.1, None],
-        "evaluation": {
-            "sources": {
-                "gtn": {
-                    "accuracy_per_step": [0.5, 0.7],
-                    "ci95_per_step": [[0.4, 0.6], [0.65, 0.75]],
-                }
-            }
-        },
+        "results": [],
     },
     "curricula": {
         "arms": {
@@ -127,6 +128,7 @@ _PARTS = {
             _size("real_tuned", 2, 10, 0.5),
             _size("sample", 4, 10, 0.7),
             _size("sample", 2, 20, 0.7321),
+            _size("none", 2, 20, 0.65),
         ],
         "ensembles": {
             "repeat": [
@@ -134,6 +136,7 @@ _PARTS = {
                 {"num_learners": 2, "accuracy": 0.65, "ci95": None},
             ]
         },
+        "results": [],
     },
 }
 

@@ -17,16 +17,25 @@ from gtn_tf.assembly import build_learner, check_learners
 from gtn_tf.config import validate
 from gtn_tf.config_keys.choices import EXPERIMENTS
 from gtn_tf.config_keys.choices import INITIALIZERS as INITIALIZER_NAMES
-from gtn_tf.experiments import more_data, transfer, trials, weight_norm
+from gtn_tf.experiments import (
+    extended_data,
+    few_step,
+    more_data,
+    transfer,
+    trials,
+    weight_norm,
+)
 from gtn_tf.experiments.catalog import EXPERIMENTS as CATALOG
 from gtn_tf.experiments.few_step import bootstrap_steps, steps_to_reach
 from gtn_tf.experiments.seed_statistics import (
     difference,
     mean_test_accuracy,
     of_arm,
+    over_seeds,
 )
 from gtn_tf.experiments.weight_norm import RANGES, draw_hyperparameters
 from gtn_tf.initializers import INITIALIZERS
+from gtn_tf.training_run import write_config
 from gtn_tf.types import InputError
 
 _WEIGHT_NORM = (
@@ -156,9 +165,6 @@ def test_from_the_command_line(tmp_path, name):
     result = json.loads((folder / "result.json").read_text())
     assert experiment_tables.TABLES[name](result) in done.errors
     assert _is_drawn(folder / "figure.png")
-    if name == "few_step":
-        own = result["evaluation"]["sources"]["gtn"]["accuracies"]
-        assert result["accuracy"] == pytest.approx(np.mean(own))
     done = tiny.run_main(
         tmp_path,
         "--mode=evaluate",
@@ -168,33 +174,77 @@ def test_from_the_command_line(tmp_path, name):
     assert done.code == 0, done
     evaluation = json.loads((tmp_path / "evaluation.json").read_text())
     own = evaluation["sources"]["gtn"]["accuracies"]
+    # The first seed's GTN is the workdir's, its learners those of `evaluate`.
+    first_arm = {"few_step": "gtn", "curricula": "full", "more_data": "own"}
+    of_arm = [r for r in result["results"] if r["arm"] == first_arm[name]]
+    assert not (folder / first_arm[name] / "0" / "run").exists()
+    assert (folder / first_arm[name] / "1" / "run").exists()
+    if name == "few_step":
+        found = [[a[-1] for a in r["accuracies_per_step"]] for r in of_arm]
     if name == "more_data":
-        (repeated,) = (
-            row
-            for row in result["sizes"]
+        found = [
+            row["accuracies"]
+            for r in of_arm
+            for row in r["sizes"]
             if row["source"] == "repeat" and row["num_steps"] == 2
-        )
-        # The same learners on the same curriculum.
-        assert repeated["accuracies"] == pytest.approx(own)
+        ]
     if name == "curricula":
-        full = [r for r in result["results"] if r["arm"] == "full"]
-        values = [np.mean(r["test_accuracies"]) for r in full]
-        assert result["arms"]["full"]["mean"] == pytest.approx(np.mean(values))
-        # Seed 0 of `full` is the workdir's own GTN.
-        expected = tiny.values_of(tmp_path)
-        assert tiny.values_of(folder / "full" / "0" / "run") == expected
-        assert full[0]["test_accuracies"] == pytest.approx(own)
+        found = [r["test_accuracies"] for r in of_arm]
+        mean = result["arms"]["full"]["mean"]
+        assert mean == pytest.approx(np.mean(found))
+    assert len(found) == 2
+    assert found[0] == pytest.approx(own)
+    assert found[1] != pytest.approx(own)
 
 
-def test_needs_a_gtn(tmp_path):
-    for name in ("few_step", "more_data"):
-        done = tiny.run_main(
-            tmp_path,
-            "--mode=evaluate",
-            f"--config.evaluation.experiment={name}",
-        )
-        tiny.assert_one_line(done, 2, "holds no GTN")
-        assert not (tmp_path / "experiments").exists()
+@pytest.mark.parametrize(
+    ("name", "argument", "parts"),
+    [
+        ("few_step", "--config.source=gtn", ("holds no GTN",)),
+        ("more_data", "--config.source=noise", ("source",)),
+        (
+            "more_data",
+            "--config.curriculum.name=none",
+            ("curriculum.name 'none'", "not 'none'"),
+        ),
+    ],
+)
+def test_what_an_experiment_needs(tmp_path, name, argument, parts):
+    done = tiny.run_main(
+        tmp_path,
+        "--mode=evaluate",
+        f"--config.evaluation.experiment={name}",
+        argument,
+    )
+    tiny.assert_one_line(done, 2, *parts)
+    assert not (tmp_path / "experiments").exists()
+
+
+def test_the_workdirs_own_meta_training_is_not_repeated(tmp_path, monkeypatch):
+    """Of another seed, of other steps or unfinished, it is another."""
+    done = []
+
+    def record(config, workdir):
+        done.append(workdir.relative_to(tmp_path).parts[0])
+        return _write_a_row(config, workdir)
+
+    monkeypatch.setattr(trials, "pretrain", record)
+    asked = trials.make_trials(_config(num_seeds=2), {"arm": {}})
+    workdirs = {name: tmp_path / name for name in ("own", "torn", "none")}
+    for name, workdir in workdirs.items():
+        if name != "none":
+            _write_a_row(asked[0].config, workdir)
+            write_config(asked[0].config, workdir)
+    (workdirs["torn"] / "metrics.jsonl").write_text('{"step": 7}\n')
+    for workdir in workdirs.values():
+        trials.run_trials(asked, workdir / "experiments" / "name", None)
+    assert done == ["own", "torn", "torn", "none", "none"]
+    config = _config(num_seeds=1)
+    config.meta.num_steps = 9
+    (longer,) = trials.make_trials(config, {"longer": {}})
+    with pytest.raises(InputError, match="has done 8 meta-steps"):
+        trials.run_trials([longer], workdirs["own"] / "experiments" / "x", None)
+    assert done[-1] == "own"
 
 
 def test_a_trial_of_another_process_is_left_to_it(
@@ -329,7 +379,7 @@ def test_steps_to_reach(accuracy, expected):
 
 def test_bootstrap_of_the_steps_needed():
     real = [
-        {"num_steps": steps, "accuracy": None, "accuracies": [low, high]}
+        {"num_steps": steps, "accuracies": [low, high]}
         for steps, low, high in ((10, 0.4, 0.6), (20, 0.5, 0.7))
     ]
     # Learners (0, 0), (0, 1) or (1, 1): 0.5, 0.6 and 0.65 on the GTN's data.
@@ -339,6 +389,105 @@ def test_bootstrap_of_the_steps_needed():
     low, high = bootstrap_steps([0.3, 0.75], real, seed=0)
     assert low == pytest.approx(10.0)
     assert high is None
+
+
+def _few_step_result(per_step, *real):
+    rows = [{"num_steps": n, "accuracies": a, "how": ""} for n, a in real]
+    return {"accuracies_per_step": per_step, "real": rows}
+
+
+def test_speed_up_over_gtn_seeds():
+    """0.6 and 0.8 in the end: reached at 20 and at 80 of 10 steps."""
+    real = [(10, [0.4, 0.6]), (20, [0.5, 0.7]), (80, [0.7, 0.9])]
+    results = [
+        _few_step_result([[0.2, 0.5], [0.4, 0.7]], *real[:2]),
+        _few_step_result([[0.3, 0.8], [0.5, 0.8]], *real),
+    ]
+    found = few_step.summarize(results, 10 // 5, seed=0)
+    assert found["accuracy_per_step"] == pytest.approx([0.35, 0.7])
+    assert found["accuracy"] == pytest.approx(0.7)
+    assert found["ci95"] == pytest.approx(over_seeds([[0.6], [0.8]]).ci95)
+    assert found["real_steps_needed"] == pytest.approx(40.0)  # sqrt(20 x 80)
+    assert found["speed_up"] == pytest.approx(20.0)
+    low, high = found["speed_up_ci95"]
+    assert low * high == pytest.approx(20.0**2)
+    # t of one degree of freedom: 12.706 standard errors, each log(2).
+    assert math.log(high / 20.0) == pytest.approx(12.7062 * math.log(2), 1e-4)
+    assert [(row["num_steps"], row["num_seeds"]) for row in found["real"]] == [
+        (10, 2),
+        (20, 2),
+        (80, 1),
+    ]
+    assert found["real"][2]["accuracy"] == pytest.approx(0.8)
+    short = [results[0], _few_step_result([[0.3, 0.95]] * 2, *real)]
+    found = few_step.summarize(short, 2, seed=0)
+    assert found["real_steps_needed"] is None
+    assert found["speed_up"] is None
+    assert found["speed_up_ci95"] is None
+    alone = few_step.summarize(results[:1], 2, seed=0)
+    assert alone["real_steps_needed"] == pytest.approx(20.0)
+    assert alone["real_steps_needed_ci95"] == bootstrap_steps(
+        [0.5, 0.7], results[0]["real"], seed=0
+    )
+
+
+def _more_data_result(pair, arm, ensembles, **accuracies):
+    return {
+        "arm": arm,
+        "pair": pair,
+        "sizes": [
+            {
+                "source": source,
+                "num_steps": 4,
+                "batch_size": 10,
+                "accuracies": of_source,
+                "how": "",
+            }
+            for source, of_source in accuracies.items()
+        ],
+        "ensembles": ensembles,
+    }
+
+
+def test_more_data_over_gtn_seeds():
+    ensembles = [
+        {"repeat": [{"num_learners": 8, "accuracies": [a, a + 0.2]}]}
+        for a in (0.5, 0.7)
+    ]
+    results = [
+        _more_data_result(
+            0, "own", ensembles[0], real_tuned=[0.2, 0.4], sample=[0.5, 0.7]
+        ),
+        _more_data_result(0, "none", {}, none=[0.1, 0.1]),
+        _more_data_result(
+            1, "own", ensembles[1], real_tuned=[0.4, 0.4], sample=[0.5, 0.9]
+        ),
+    ]
+    found = more_data.summarize(results, num_steps=2, batch_size=10)
+    real, sample, none = found["sizes"]
+    assert [row["source"] for row in found["sizes"]] == [
+        "real_tuned",
+        "sample",
+        "none",
+    ]
+    assert "minus_real" not in real
+    assert real["accuracy"] == pytest.approx(0.35)
+    assert sample["num_seeds"] == 2
+    assert sample["ci95"] == pytest.approx(over_seeds([[0.6], [0.7]]).ci95)
+    assert sample["minus_real"]["mean"] == pytest.approx(0.3)
+    assert sample["minus_real"]["ci95"] == pytest.approx((0.3, 0.3))
+    # One seed: over its learners, each minus the same learner on real data.
+    assert none["num_seeds"] == 1
+    expected = over_seeds([[-0.1, -0.3]])
+    assert none["minus_real"]["mean"] == pytest.approx(expected.mean)
+    assert none["minus_real"]["ci95"] == pytest.approx(expected.ci95)
+    (row,) = found["ensembles"]["repeat"]
+    assert row["accuracy"] == pytest.approx(0.7)
+    assert row["ci95"] == pytest.approx(over_seeds([[0.6], [0.8]]).ci95)
+    alone = more_data.summarize(results[:1], num_steps=2, batch_size=10)
+    (row,) = alone["ensembles"]["repeat"]
+    assert row["accuracy"] == pytest.approx(0.6)
+    assert row["ci95"] is None  # of two ensembles
 
 
 def test_a_draw_that_diverged_is_the_worst():
@@ -391,15 +540,14 @@ def test_ensembles_average_probabilities():
     sure, unsure = [[0.9, 0.1], [0.4, 0.6]], [[0.4, 0.6], [0.4, 0.6]]
     probabilities = np.array([sure, unsure] * 4)
     label_ids = np.array([0, 0])
-    singles = more_data.ensemble_accuracy(probabilities, 1, label_ids)
-    assert singles["accuracy"] == pytest.approx(0.25)
-    assert singles["num_ensembles"] == 8
-    pairs = more_data.ensemble_accuracy(probabilities, 2, label_ids)
-    assert pairs["accuracy"] == pytest.approx(0.5)
-    assert pairs["ci95"] == pytest.approx((0.5, 0.5))
-    few = more_data.ensemble_accuracy(probabilities, 4, label_ids)
-    assert few["num_ensembles"] == 2
-    assert few["ci95"] is None
+    singles = more_data.ensemble_accuracies(probabilities, 1, label_ids)
+    assert singles == [0.5, 0.0] * 4
+    pairs = more_data.ensemble_accuracies(probabilities, 2, label_ids)
+    assert pairs == [0.5] * 4
+    assert more_data.ensemble_accuracies(probabilities, 4, label_ids) == [
+        0.5,
+        0.5,
+    ]
 
 
 def test_draws_are_in_range_and_repeat():
@@ -501,8 +649,8 @@ def test_repeated_and_sampled_begin_as_the_curriculum():
     gtn = exported(build())
     arrays = [values.numpy() for values in gtn.arrays.values()]
     num_steps, batch_size = arrays[0].shape[:2]
-    repeated = more_data._repeated(gtn, 2 * num_steps)(None)
-    sampled = more_data._sampled(gtn, num_steps + 2, batch_size + 3)
+    repeated = extended_data.repeated(gtn, 2 * num_steps)(None)
+    sampled = extended_data.sampled(gtn, num_steps + 2, batch_size + 3)
     ours, others = sampled(tf.constant([1, 2])), sampled(tf.constant([3, 4]))
     assert ours.images.shape[:2] == (num_steps + 2, batch_size + 3)
     for data in (ours, others):
@@ -525,18 +673,23 @@ def test_repeated_and_sampled_begin_as_the_curriculum():
         np.testing.assert_array_equal(
             repeated.hyperparameters[name], [*known, *known]
         )
-    whole = more_data._sampled(gtn, num_steps, batch_size, num_kept=0)
+    whole = extended_data.sampled(gtn, num_steps, batch_size, num_kept=0)
     images = whole(tf.constant([1, 2])).images
     assert images.shape == arrays[0].shape
     assert np.all(np.any(images.numpy() != arrays[0], axis=(1, 2, 3, 4)))
 
 
 _NUMBERS = {
-    "few_step": ("0.7000", "2.8 times as many [2.1, -]"),
+    "few_step": ("3 GTN seeds", "0.7000", "2.8 times as many [2.1, -]"),
     "curricula": ("0.9000", "+0.1234", "0.957"),
     "weight_norm": ("33%", "0.789", "-0.346", "-0.457"),
     "transfer": ("0.8765 +-0.1000", "0.6543", "+0.0321", "+0.0456"),
-    "more_data": ("0.7321", "+0.1357", "1: 0.6000 +-0.1000, 2: 0.6500"),
+    "more_data": (
+        "1 GTN seed\n",
+        "0.7321",
+        "+0.1357",
+        "1: 0.6000 +-0.1000, 2: 0.6500",
+    ),
 }
 
 

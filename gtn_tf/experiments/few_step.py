@@ -1,9 +1,12 @@
 """How much faster GTN data teach than real data (Figs. 2b and 3a).
 
-All sources of `evaluate` at equal inner steps; then real data with twice, four
-times, .. as many steps, the constant rates and the way to draw batches tuned
-for each number of steps, until fresh learners reach the GTN's accuracy, in
-97.5 % of the draws of learners. Its interval is over these draws.
+`evaluate` first: all its sources per inner step, of the workdir's GTN. Then,
+for each GTN seed, real data with once, twice, four times, .. as many steps,
+the constant rates and the way to draw batches tuned for each number of steps,
+until fresh learners reach the GTN's accuracy in 97.5 % of the draws of
+learners. The workdir's GTN is the one of the first seed.
+
+Intervals are over GTN seeds; of one seed over its fresh learners.
 
 Departure: the paper reads the speed-up off one curve of training accuracy;
 here each number of steps has rates of its own, and test data decide.
@@ -11,20 +14,23 @@ here each number of steps has rates of its own, and test data decide.
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ml_collections import config_dict
 
 from gtn_tf import comparison
-from gtn_tf.assembly import load_dataset
+from gtn_tf.data import Dataset
 from gtn_tf.experiments.real_budgets import tuned_real
-from gtn_tf.fresh_learners import FinalTest
-from gtn_tf.interrupts import Stopped
+from gtn_tf.experiments.seed_statistics import over_seeds
+from gtn_tf.experiments.trials import done_trials, make_trials, run_trials
+from gtn_tf.fresh_learners import FinalTest, FreshLearners
+from gtn_tf.interrupts import Stopped, stoppable
 from gtn_tf.intervals import mean_interval
-from gtn_tf.json_files import read_json
 from gtn_tf.progress import say
 from gtn_tf.real_batches import device_split
-from gtn_tf.sources import build_setting
+from gtn_tf.sources import build_setting, source_of_run
+from gtn_tf.training_run import Run
 
 _MOST_DOUBLINGS = 6
 _NUM_DRAWS = 1000
@@ -35,52 +41,128 @@ def few_step(config: config_dict.ConfigDict, folder: Path) -> dict:
 
     Raises:
       InputError: no GTN in the workdir.
+      DivergenceError: every meta-training diverged.
       Stopped: by a signal.
     """
-    workdir = folder.parent.parent
-    code = comparison.evaluate(config, workdir)
+    code = comparison.evaluate(config, folder.parents[1])
     if code:
         raise Stopped(code)
-    evaluation = read_json(workdir / "evaluation.json")
-    own = evaluation["sources"][config.source]
-    dataset = load_dataset(config, with_test=True)
-    setting = build_setting(config, workdir, dataset)
+    trials = make_trials(config, {config.source: {}})
+    results = run_trials(trials, folder, _measure)
+    return {
+        "source": config.source,
+        "num_steps": config.inner.num_steps,
+        **summarize(done_trials(results), config.inner.num_steps, config.seed),
+        "results": results,
+    }
+
+
+def _measure(run: Run, dataset: Dataset) -> dict[str, Any]:
+    """Tests fresh learners on the GTN's data, then on more and more real."""
+    config = run.config
+    setting = build_setting(config, run.workdir, dataset)
     real_test = device_split(dataset, "test")
+    own = source_of_run(config.source, run, 0.0, "")
+    learners = FreshLearners(config, setting.problem, real_test)
+    number = config.evaluation.num_learners
+    per_step = []
+    with stoppable() as check_signals:
+        for index in range(number):
+            check_signals()
+            per_step.append(learners.train_and_test(own, index).accuracies)
+    final = [accuracies[-1] for accuracies in per_step]
     test = FinalTest(config.seed, setting.problem, [real_test])
-    num_steps = config.inner.num_steps
     real = []
     for doubling in range(_MOST_DOUBLINGS + 1):
-        steps = num_steps * 2**doubling
-        source = tuned_real(setting, steps, config.inner.batch_size)
-        (accuracies,) = test.accuracies(source, config.evaluation.num_learners)
-        interval = mean_interval(accuracies)
-        say(f"real data, {steps} steps: test accuracy {interval.mean:.4f}")
+        num_steps = config.inner.num_steps * 2**doubling
+        source = tuned_real(setting, num_steps, config.inner.batch_size)
+        (accuracies,) = test.accuracies(source, number)
+        say(
+            f"real data, {num_steps} steps: test accuracy "
+            f"{np.mean(accuracies):.4f}; the GTN's: {np.mean(final):.4f}"
+        )
         real.append(
             {
-                "num_steps": steps,
-                "accuracy": interval.mean,
-                "ci95": interval.ci95,
+                "num_steps": num_steps,
                 "accuracies": accuracies,
-                "num_learners": len(accuracies),
                 "how": source.how,
             }
         )
-        steps_ci95 = bootstrap_steps(own["accuracies"], real, config.seed)
-        if steps_ci95[1] is not None:
+        if bootstrap_steps(final, real, config.seed)[1] is not None:
             break
-    steps_needed = steps_to_reach(own["accuracy"], real)
+    return {"accuracies_per_step": per_step, "real": real}
+
+
+def summarize(
+    results: list[dict], num_inner_steps: int, seed: int
+) -> dict[str, Any]:
+    """Returns accuracies, and how many real steps the GTN's are worth.
+
+    The mean over GTN seeds of that number is geometric; None where a seed's
+    accuracy was not reached. Sizes that a seed had no need of are means over
+    the others.
+
+    Args:
+      results: of the trials that did not diverge.
+      num_inner_steps: T, with GTN data.
+      seed: of the draws of learners, where there is one result.
+    """
+    per_step = [np.asarray(r["accuracies_per_step"]) for r in results]
+    of_steps = [
+        over_seeds([accuracies[:, step] for accuracies in per_step])
+        for step in range(num_inner_steps)
+    ]
+    found: dict[int, list] = {}
+    for row in (row for result in results for row in result["real"]):
+        found.setdefault(row["num_steps"], []).append(row["accuracies"])
+    steps, ci95 = _steps_needed(results, seed)
     return {
-        "source": config.source,
-        "num_steps": num_steps,
-        "accuracy": own["accuracy"],
-        "ci95": own["ci95"],
-        "real": real,
-        "real_steps_needed": steps_needed,
-        "real_steps_needed_ci95": steps_ci95,
-        "speed_up": steps_needed and steps_needed / num_steps,
-        "speed_up_ci95": [s and s / num_steps for s in steps_ci95],
-        "evaluation": evaluation,
+        "num_seeds": len(results),
+        "accuracy": of_steps[-1].mean,
+        "ci95": of_steps[-1].ci95,
+        "accuracy_per_step": [interval.mean for interval in of_steps],
+        "ci95_per_step": [interval.ci95 for interval in of_steps],
+        "real": [
+            {
+                "num_steps": number,
+                "accuracy": over_seeds(found[number]).mean,
+                "ci95": over_seeds(found[number]).ci95,
+                "num_seeds": len(found[number]),
+            }
+            for number in sorted(found)
+        ],
+        "real_steps_needed": steps,
+        "real_steps_needed_ci95": ci95,
+        "speed_up": steps and steps / num_inner_steps,
+        "speed_up_ci95": ci95 and [s and s / num_inner_steps for s in ci95],
     }
+
+
+def _steps_needed(
+    results: list[dict], seed: int
+) -> tuple[float | None, list[float | None] | None]:
+    """Returns the real steps that reach the GTN's accuracy, and an interval."""
+    finals = [[a[-1] for a in r["accuracies_per_step"]] for r in results]
+    of_seeds = [
+        steps_to_reach(float(np.mean(final)), _means(result["real"]))
+        for final, result in zip(finals, results, strict=True)
+    ]
+    if len(results) == 1:
+        return of_seeds[0], bootstrap_steps(finals[0], results[0]["real"], seed)
+    if None in of_seeds:
+        return None, None
+    interval = mean_interval(np.log(of_seeds))
+    return math.exp(interval.mean), [math.exp(s) for s in interval.ci95]
+
+
+def _means(real: list[dict]) -> list[dict]:
+    return [
+        {
+            "num_steps": row["num_steps"],
+            "accuracy": float(np.mean(row["accuracies"])),
+        }
+        for row in real
+    ]
 
 
 def steps_to_reach(accuracy: float, real: list[dict]) -> float | None:
@@ -88,6 +170,10 @@ def steps_to_reach(accuracy: float, real: list[dict]) -> float | None:
 
     None where that is the largest. Where all suffice, the first is the answer:
     less was not tried.
+
+    Args:
+      accuracy: the GTN's.
+      real: rows with `num_steps` and `accuracy`.
     """
     short = [row["accuracy"] < accuracy for row in real]
     if not any(short):
@@ -120,13 +206,11 @@ def bootstrap_steps(
     for _ in range(_NUM_DRAWS):
         drawn = rng.integers(len(own), size=len(own))
         rows = [
-            {
-                "num_steps": row["num_steps"],
-                "accuracy": float(np.mean(np.take(row["accuracies"], drawn))),
-            }
+            {**row, "accuracies": np.take(row["accuracies"], drawn)}
             for row in real
         ]
-        steps = steps_to_reach(float(np.mean(np.take(own, drawn))), rows)
+        accuracy = float(np.mean(np.take(own, drawn)))
+        steps = steps_to_reach(accuracy, _means(rows))
         found.append(math.inf if steps is None else steps)
     bounds = np.percentile(found, (2.5, 97.5), method="inverted_cdf")
     return [float(b) if math.isfinite(b) else None for b in bounds]

@@ -1,14 +1,15 @@
 """Means over GTN seeds, and differences paired by seed.
 
 The unit that is resampled is the GTN: a trial enters by its mean over fresh
-learners. A claim about a method needs at least three.
+learners. A claim about a method needs at least three. What has one seed only is
+a claim about that GTN, over its learners.
 """
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from gtn_tf.intervals import mean_interval
+from gtn_tf.intervals import Interval, mean_interval
 
 #: A trial's result -> its one number, None where it has none.
 Value = Callable[[dict], float | None]
@@ -18,6 +19,17 @@ def mean_test_accuracy(result: dict) -> float | None:
     """Returns the mean test accuracy of a trial's fresh learners."""
     values = result.get("test_accuracies")
     return None if values is None else float(np.mean(values))
+
+
+def over_seeds(values: Sequence[Sequence[float]]) -> Interval:
+    """Returns mean and interval over GTN seeds, or of one over its learners.
+
+    Args:
+      values: per seed, of its fresh learners.
+    """
+    if len(values) == 1:
+        return mean_interval(values[0])
+    return mean_interval([float(np.mean(of_seed)) for of_seed in values])
 
 
 def of_arm(results: Sequence[dict], arm: str, value: Value) -> dict:

@@ -4,6 +4,8 @@ A trial has a folder: `run/` is a workdir like any other, `result.json` says
 what came of it. What is done is not done again. A trial that another process
 works on is left to it, so that the same command, started twice, shares out an
 experiment; the process that ends last has all results.
+
+A trial that is the meta-training of the workdir itself, done, uses that one.
 """
 
 import copy
@@ -30,7 +32,7 @@ from gtn_tf.row_log import last_row, read_rows, validation_curve
 from gtn_tf.sources import source_of_run
 from gtn_tf.training_run import Run, restore_run
 from gtn_tf.types import DivergenceError, InputError, InUseError, one_line
-from gtn_tf.workdir import claim_workdir
+from gtn_tf.workdir import check_workdir, claim_workdir
 
 _ALSO_ASKED = ("meta.num_steps", "evaluation.num_learners")
 
@@ -97,7 +99,7 @@ def run_trials(
 
     Args:
       trials: of which `folder / arm / pair` holds what came of each.
-      folder: of the experiment.
+      folder: of the experiment, WORKDIR/experiments/NAME.
       measure: None: the meta-training itself is all that is asked.
 
     Raises:
@@ -122,7 +124,7 @@ def run_trials(
                 # Another process may have ended it since.
                 if not (place / "result.json").exists():
                     with graphs.collected():
-                        _do(trial, place, measure)
+                        _do(trial, place, folder.parents[1], measure)
                     graphs.release()
         except InUseError:
             say("another process has it")
@@ -140,14 +142,15 @@ def run_trials(
     ]
 
 
-def _do(trial: Trial, place: Path, measure: Measure | None) -> None:
-    workdir = place / "run"
+def _do(trial: Trial, place: Path, own: Path, measure: Measure | None) -> None:
+    workdir = own if _has_done(own, trial.config) else place / "run"
     found: dict[str, Any] = {"status": "ok"}
     try:
-        code = pretrain(trial.config, workdir)
-        if code:
-            raise Stopped(code)
-        last_row(workdir, trial.config.meta.num_steps)
+        if workdir != own:
+            code = pretrain(trial.config, workdir)
+            if code:
+                raise Stopped(code)
+            last_row(workdir, trial.config.meta.num_steps)
         if measure is not None:
             run = restore_run(trial.config, workdir)
             dataset = load_dataset(trial.config, with_test=True)
@@ -167,6 +170,34 @@ def _do(trial: Trial, place: Path, measure: Measure | None) -> None:
         "environment": environment(),
     }
     write_json(place / "result.json", result)
+
+
+def _has_done(workdir: Path, config: config_dict.ConfigDict) -> bool:
+    """Whether a workdir holds just this meta-training, to the end."""
+    if not (workdir / "config.json").exists():
+        return False
+    try:
+        check_workdir(config, workdir)
+        last_row(workdir, config.meta.num_steps)
+    except InputError:
+        return False
+    return True
+
+
+def done_trials(results: Sequence[dict]) -> list[dict]:
+    """Returns those that did not diverge.
+
+    Raises:
+      DivergenceError: there is none.
+    """
+    done = [result for result in results if result["status"] == "ok"]
+    if not done:
+        raise DivergenceError(
+            f"all {len(results)} meta-trainings diverged; expected one that "
+            "does not; set a lower --config.meta.learning_rate or "
+            "--config.inner.learning_rate"
+        )
+    return done
 
 
 def _final_meta_loss(rows: list[dict]) -> float | None:

@@ -1,0 +1,68 @@
+"""Synthetic data beyond the steps and batches that were meta-trained with."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from gtn_tf.curricula import balanced_label_ids
+from gtn_tf.exported_gtn import ExportedGTN
+from gtn_tf.gtn import SyntheticData
+from gtn_tf.seeds import Purpose, fold
+
+
+def repeated(
+    gtn: ExportedGTN, num_steps: int
+) -> Callable[[tf.Tensor], SyntheticData]:
+    """Returns the curriculum over again, the same for every learner."""
+    arrays = {name: tf.convert_to_tensor(a) for name, a in gtn.arrays.items()}
+    order = tf.range(num_steps) % arrays["images"].shape[0]
+    data = _synthetic(*(tf.gather(a, order) for a in arrays.values()))
+    return lambda seed: data
+
+
+def sampled(
+    gtn: ExportedGTN,
+    num_steps: int,
+    batch_size: int,
+    num_kept: int | None = None,
+) -> Callable[[tf.Tensor], SyntheticData]:
+    """Returns the curriculum's steps, then samples that are the learner's own.
+
+    Samples fill up larger batches too.
+
+    Args:
+      gtn: that makes them.
+      num_steps: at least the curriculum's.
+      batch_size: at least the curriculum's.
+      num_kept: how many of the curriculum's steps come first; None: all.
+    """
+    arrays = [tf.convert_to_tensor(a) for a in gtn.arrays.values()]
+    images, labels = (values[:num_kept] for values in arrays[:2])
+    known_steps, known_batch = images.shape[:2]
+    label_ids = balanced_label_ids(num_steps, batch_size, labels.shape[-1])
+
+    def synthesize(seed: tf.Tensor) -> SyntheticData:
+        made = gtn.endpoints["sample"](
+            tf.reshape(label_ids, [-1]), fold(seed, Purpose.CURRICULUM)
+        )
+        filled = []
+        for name, known in (("images", images), ("labels", labels)):
+            values = tf.reshape(
+                made[name], (num_steps, batch_size, *known.shape[2:])
+            )
+            beside = tf.concat([known, values[:known_steps, known_batch:]], 1)
+            filled.append(tf.concat([beside, values[known_steps:]], 0))
+        rates = [
+            tf.gather(rate, tf.minimum(tf.range(num_steps), len(rate) - 1))
+            for rate in arrays[2:]
+        ]
+        return _synthetic(*filled, *rates)
+
+    return synthesize
+
+
+def _synthetic(
+    images: tf.Tensor, labels: tf.Tensor, rate: tf.Tensor, momentum: tf.Tensor
+) -> SyntheticData:
+    hyperparameters = {"learning_rate": rate, "momentum": momentum}
+    return SyntheticData(images, labels, hyperparameters)
