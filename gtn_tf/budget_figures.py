@@ -53,9 +53,10 @@ def few_step(result: dict) -> Figure:
     if needed is not None:
         axes.axvline(needed, color=INK, linewidth=0.8, linestyle=":")
         low, high = result["real_steps_needed_ci95"]
-        right = max(steps) if high is None else high
-        axes.axvspan(low, right, color=INK, alpha=0.08, linewidth=0)
-        at_most = "at most " * (result["speed_up"] <= 1)
+        # Few seeds may leave open what no axis could show.
+        right = max(steps) if high is None else min(high, max(steps))
+        axes.axvspan(max(1, low), right, color=INK, alpha=0.08, linewidth=0)
+        at_most = "at most " * result["is_at_most"]
         axes.annotate(
             f"{at_most}{result['speed_up']:.1f} x the steps",
             (needed, axes.get_ylim()[0]),
@@ -118,7 +119,7 @@ def more_data(result: dict) -> Figure:
 
 def _by_source(rows: list[dict]) -> Iterable[tuple[str, tuple]]:
     names = dict.fromkeys(row["source"] for row in rows)
-    known = ("repeat", "real_tuned", "sample", "all_sampled", "none")
+    known = ("repeat", "real_tuned", "sample", "all_sampled", "endless")
     lines = dict(zip(known, LINES, strict=False))
     return [(name, lines[name]) for name in names]
 

@@ -163,5 +163,10 @@ class Checkpoints:
                 (self._directory / name).unlink(missing_ok=True)
 
 
+def has_checkpoint(directory: Path, step: int) -> bool:
+    """Whether a directory of `Checkpoints` holds a whole one of this step."""
+    return (Path(directory) / f"ckpt-{step}.index").exists()
+
+
 def _names(directory: Path) -> list[str]:
     return os.listdir(directory) if directory.is_dir() else []

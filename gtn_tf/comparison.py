@@ -50,24 +50,25 @@ def evaluate(config: config_dict.ConfigDict, workdir: Path) -> int:
     run = restore_run(config, workdir)
     config = copy.deepcopy(config)
     config.meta.num_steps = int(run.step.numpy())
-    with claim_workdir(workdir), stoppable() as check_signals:
-        dataset = load_dataset(config, with_test=True)
-        setting = build_setting(config, workdir, dataset)
-        own = source_of_run(
-            config.source,
-            run,
-            float(run.seconds.numpy()),
-            f"meta-trained for {config.meta.num_steps} meta-steps",
-        )
-        try:
+    try:
+        with claim_workdir(workdir), stoppable() as check_signals:
+            dataset = load_dataset(config, with_test=True)
+            setting = build_setting(config, workdir, dataset)
+            own = source_of_run(
+                config.source,
+                run,
+                float(run.seconds.numpy()),
+                f"meta-trained for {config.meta.num_steps} meta-steps",
+            )
             sources = [own, *_prepare(setting, check_signals)]
             rows = _train_learners(setting, sources, check_signals)
-        except Stopped as stopped:
-            return stopped.code
-        result = _summarize(setting, sources, rows)
-        result["meta_steps"] = config.meta.num_steps
-        write_json(workdir / "evaluation.json", result)
-        figures.save_accuracy_per_step(workdir / "evaluation.png", result)
+            result = _summarize(setting, sources, rows)
+            result["meta_steps"] = config.meta.num_steps
+            write_json(workdir / "evaluation.json", result)
+            picture = workdir / "evaluation.png"
+            figures.save_accuracy_per_step(picture, result)
+    except Stopped as stopped:
+        return stopped.code
     print(table(result))
     say(f"done: evaluation.json and evaluation.png in {workdir}")
     return 0

@@ -11,7 +11,8 @@ def few_step(result: dict) -> str:
     """Returns accuracy by number of real steps, and the speed-up."""
     lines = [
         f"{result['dataset']}: {result['source']} after {result['num_steps']} "
-        f"inner steps, {_seeds(result)}: test accuracy {_value(result)}",
+        f"inner steps, {_seeds(result, result['num_failed'])}: test accuracy "
+        f"{_value(result)}",
         f"{'real data, steps':18}{'accuracy':>9}  95 % interval",
         *(
             f"{row['num_steps']:18}{row['accuracy']:9.4f}  {shown(row['ci95'])}"
@@ -22,7 +23,7 @@ def few_step(result: dict) -> str:
         lines.append("real data did not reach it with the steps tried")
     else:
         # Fewer steps than the GTN's were not tried.
-        at_most = "at most " * (result["speed_up"] <= 1)
+        at_most = "at most " * result["is_at_most"]
         lines.append(
             f"real data need {at_most}{result['real_steps_needed']:.0f} steps "
             f"for it: {result['speed_up']:.1f} times as many "
@@ -130,7 +131,7 @@ def more_data(result: dict) -> str:
     lines = [
         f"{result['dataset']}: test accuracy beyond {result['num_steps']} "
         f"steps of {result['batch_size']} images, "
-        f"{_seeds(result['sizes'][0])}",
+        f"{_seeds(result['sizes'][0], result['num_failed'])}",
         f"{'source':12}{'steps':>7}{'batch':>7}{'accuracy':>10}  "
         f"{'95 % interval':18}{'it - real, paired':>17}",
     ]
@@ -159,8 +160,9 @@ TABLES: dict[str, Callable[[dict], str]] = {
 }
 
 
-def _seeds(row: dict) -> str:
-    return f"{row['num_seeds']} GTN seed{'s' * (row['num_seeds'] > 1)}"
+def _seeds(row: dict, num_failed: int) -> str:
+    failed = f" ({num_failed} diverged)" * (num_failed > 0)
+    return f"{row['num_seeds']} GTN seed{'s' * (row['num_seeds'] > 1)}{failed}"
 
 
 def _value(row: dict) -> str:

@@ -65,14 +65,14 @@ class FreshLearners:
         self._is_warm = False
 
         @tf.function(autograph=False)
-        def test_every_step(data: SyntheticData, seed: tf.Tensor) -> tf.Tensor:
+        def test(data: SyntheticData, seed: tf.Tensor) -> tf.Tensor:
             return fresh_learner_accuracies(problem, data, real, seed)
 
         @tf.function(autograph=False)
         def train(data: SyntheticData, seed: tf.Tensor) -> tf.Tensor:
             return train_fresh_learner(problem, data, seed)
 
-        self._test_every_step, self._train = test_every_step, train
+        self._test, self._train = test, train
 
     def digest(self, source: Source) -> str:
         """Returns a digest of all that this source's results depend on."""
@@ -81,8 +81,13 @@ class FreshLearners:
             digest.update(tensor.numpy().tobytes())
         return digest.hexdigest()[:16]
 
+    def test_every_step(self, source: Source, index: int) -> list[float]:
+        """Returns test accuracies [T] of learner number `index`."""
+        seed = fold(self._root, index)
+        return self._test(source.synthesize(seed), seed).numpy().tolist()
+
     def train_and_test(self, source: Source, index: int) -> Trained:
-        """Trains learner number `index`, which no source's name enters."""
+        """Does that and times a training; no source's name enters the seed."""
         seed = fold(self._root, index)
         if not self._is_warm:  # the first call traces
             self._train(source.synthesize(seed), seed).numpy()
@@ -91,8 +96,7 @@ class FreshLearners:
         data = source.synthesize(seed)
         self._train(data, seed).numpy()
         seconds = time.monotonic() - began
-        accuracies = self._test_every_step(data, seed).numpy().tolist()
-        return Trained(accuracies, seconds)
+        return Trained(self._test(data, seed).numpy().tolist(), seconds)
 
 
 class FinalTest:

@@ -45,7 +45,8 @@ class Stopped(Exception):
 def stoppable() -> Iterator[Callable[[], None]]:
     """Yields what raises `Stopped` once SIGTERM or SIGINT has come.
 
-    To be called between two pieces of work, each of which is kept.
+    To be called between two pieces of work, each of which is kept. Raises it
+    after the last one too.
     """
     with catch_signals() as caught:
 
@@ -54,3 +55,4 @@ def stoppable() -> Iterator[Callable[[], None]]:
                 raise Stopped(exit_code(caught))
 
         yield check
+        check()

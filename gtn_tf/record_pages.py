@@ -22,7 +22,7 @@ _EXPERIMENTS_HEAD = """\
 
 The supervised experiments of the paper, as
 `--mode=evaluate --config.evaluation.experiment=NAME` printed them; intervals
-are over GTN seeds, or over fresh learners of one GTN where a table names none.
+are over GTN seeds, or of one seed over its fresh learners.
 Written by `make results` from the JSON files beside it. What was tried to make
 meta-training better: [meta_training.md](meta_training.md)."""
 

@@ -46,6 +46,7 @@ _PARTS = {
         "source": "gtn",
         "num_steps": 2,
         "num_seeds": 3,
+        "num_failed": 1,
         "accuracy": 0.7,
         "ci95": (0.65, 0.75),
         "accuracy_per_step": [0.5, 0.7],
@@ -59,6 +60,7 @@ _PARTS = {
             }
             for n, a in ((2, 0.4), (4, 0.6), (8, 0.8))
         ],
+        "is_at_most": False,
         "real_steps_needed": 5.6569,
         "real_steps_needed_ci95": [4.2, None],
         "speed_up": 2.8284,
@@ -122,13 +124,14 @@ _PARTS = {
     "more_data": {
         "num_steps": 2,
         "batch_size": 10,
+        "num_failed": 0,
         "sizes": [
             _size("repeat", 2, 10, 0.6),
             _size("sample", 2, 10, 0.6),
             _size("real_tuned", 2, 10, 0.5),
             _size("sample", 4, 10, 0.7),
             _size("sample", 2, 20, 0.7321),
-            _size("none", 2, 20, 0.65),
+            _size("endless", 2, 20, 0.65),
         ],
         "ensembles": {
             "repeat": [

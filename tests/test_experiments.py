@@ -35,6 +35,7 @@ from gtn_tf.experiments.seed_statistics import (
 )
 from gtn_tf.experiments.weight_norm import RANGES, draw_hyperparameters
 from gtn_tf.initializers import INITIALIZERS
+from gtn_tf.seeds import fold
 from gtn_tf.training_run import write_config
 from gtn_tf.types import InputError
 
@@ -200,8 +201,7 @@ def test_from_the_command_line(tmp_path, name):
 @pytest.mark.parametrize(
     ("name", "argument", "parts"),
     [
-        ("few_step", "--config.source=gtn", ("holds no GTN",)),
-        ("more_data", "--config.source=noise", ("source",)),
+        ("more_data", "--config.source=distillation", ("'distillation'",)),
         (
             "more_data",
             "--config.curriculum.name=none",
@@ -235,9 +235,13 @@ def test_the_workdirs_own_meta_training_is_not_repeated(tmp_path, monkeypatch):
         if name != "none":
             _write_a_row(asked[0].config, workdir)
             write_config(asked[0].config, workdir)
-    (workdirs["torn"] / "metrics.jsonl").write_text('{"step": 7}\n')
+    checkpoints = workdirs["own"] / "checkpoints"
+    checkpoints.mkdir()
+    (checkpoints / "ckpt-8.index").touch()
     for workdir in workdirs.values():
+        before = _files(workdir)
         trials.run_trials(asked, workdir / "experiments" / "name", None)
+        assert _files(workdir) == before
     assert done == ["own", "torn", "torn", "none", "none"]
     config = _config(num_seeds=1)
     config.meta.num_steps = 9
@@ -260,6 +264,15 @@ def test_a_trial_of_another_process_is_left_to_it(
     assert "another process has it" in capsys.readouterr().err
     found = trials.run_trials(asked, tmp_path, None)
     assert [r["pair"] for r in found] == [0, 1]
+
+
+def _files(workdir):
+    """What is beside the experiments, and its contents."""
+    return {
+        path: path.read_bytes()
+        for path in workdir.rglob("*")
+        if path.is_file() and "experiments" not in path.parts
+    }
 
 
 def _write_a_row(config, workdir):
@@ -406,7 +419,9 @@ def test_speed_up_over_gtn_seeds():
     found = few_step.summarize(results, 10 // 5, seed=0)
     assert found["accuracy_per_step"] == pytest.approx([0.35, 0.7])
     assert found["accuracy"] == pytest.approx(0.7)
-    assert found["ci95"] == pytest.approx(over_seeds([[0.6], [0.8]]).ci95)
+    over_two = over_seeds([[0.6], [0.8]], 2)
+    assert found["ci95"] == pytest.approx(over_two["ci95"])
+    assert not found["is_at_most"]
     assert found["real_steps_needed"] == pytest.approx(40.0)  # sqrt(20 x 80)
     assert found["speed_up"] == pytest.approx(20.0)
     low, high = found["speed_up_ci95"]
@@ -419,11 +434,19 @@ def test_speed_up_over_gtn_seeds():
         (80, 1),
     ]
     assert found["real"][2]["accuracy"] == pytest.approx(0.8)
+    assert found["real"][1]["ci95"] is not None
+    assert found["real"][2]["ci95"] is None  # one of two seeds
     short = [results[0], _few_step_result([[0.3, 0.95]] * 2, *real)]
     found = few_step.summarize(short, 2, seed=0)
     assert found["real_steps_needed"] is None
     assert found["speed_up"] is None
     assert found["speed_up_ci95"] is None
+    weak = [_few_step_result([[0.3, 0.4]] * 2, (10, [0.5, 0.6]))] * 3
+    found = few_step.summarize(weak, 2, seed=0)
+    assert found["real_steps_needed"] == pytest.approx(10.0)
+    assert not found["is_at_most"]
+    weak = [_few_step_result([[0.3, 0.4]] * 2, (2, [0.5, 0.6]))] * 3
+    assert few_step.summarize(weak, 2, seed=0)["is_at_most"]
     alone = few_step.summarize(results[:1], 2, seed=0)
     assert alone["real_steps_needed"] == pytest.approx(20.0)
     assert alone["real_steps_needed_ci95"] == bootstrap_steps(
@@ -458,33 +481,38 @@ def test_more_data_over_gtn_seeds():
         _more_data_result(
             0, "own", ensembles[0], real_tuned=[0.2, 0.4], sample=[0.5, 0.7]
         ),
-        _more_data_result(0, "none", {}, none=[0.1, 0.1]),
+        _more_data_result(0, "endless", {}, endless=[0.1, 0.1]),
         _more_data_result(
             1, "own", ensembles[1], real_tuned=[0.4, 0.4], sample=[0.5, 0.9]
         ),
     ]
     found = more_data.summarize(results, num_steps=2, batch_size=10)
-    real, sample, none = found["sizes"]
+    real, sample, endless = found["sizes"]
     assert [row["source"] for row in found["sizes"]] == [
         "real_tuned",
         "sample",
-        "none",
+        "endless",
     ]
     assert "minus_real" not in real
     assert real["accuracy"] == pytest.approx(0.35)
     assert sample["num_seeds"] == 2
-    assert sample["ci95"] == pytest.approx(over_seeds([[0.6], [0.7]]).ci95)
+    over_two = over_seeds([[0.6], [0.7]], 2)
+    assert sample["ci95"] == pytest.approx(over_two["ci95"])
     assert sample["minus_real"]["mean"] == pytest.approx(0.3)
     assert sample["minus_real"]["ci95"] == pytest.approx((0.3, 0.3))
-    # One seed: over its learners, each minus the same learner on real data.
-    assert none["num_seeds"] == 1
-    expected = over_seeds([[-0.1, -0.3]])
-    assert none["minus_real"]["mean"] == pytest.approx(expected.mean)
-    assert none["minus_real"]["ci95"] == pytest.approx(expected.ci95)
+    assert endless["num_seeds"] == 1  # of two: no interval
+    assert endless["ci95"] is None
+    assert endless["minus_real"]["mean"] == pytest.approx(-0.2)
+    assert endless["minus_real"]["ci95"] is None
     (row,) = found["ensembles"]["repeat"]
     assert row["accuracy"] == pytest.approx(0.7)
-    assert row["ci95"] == pytest.approx(over_seeds([[0.6], [0.8]]).ci95)
-    alone = more_data.summarize(results[:1], num_steps=2, batch_size=10)
+    over_two = over_seeds([[0.6], [0.8]], 2)
+    assert row["ci95"] == pytest.approx(over_two["ci95"])
+    alone = more_data.summarize(results[:2], num_steps=2, batch_size=10)
+    # One seed: over its learners, each minus the same learner on real data.
+    gap = alone["sizes"][2]["minus_real"]
+    expected = over_seeds([[-0.1, -0.3]], 1)
+    assert gap["ci95"] == pytest.approx(expected["ci95"])
     (row,) = alone["ensembles"]["repeat"]
     assert row["accuracy"] == pytest.approx(0.6)
     assert row["ci95"] is None  # of two ensembles
@@ -645,6 +673,29 @@ def test_other_initial_kernels():
     np.testing.assert_allclose(flat.T @ flat, np.eye(20), atol=1e-5)
 
 
+def test_endless_data_are_draws_of_the_meta_training():
+    gtn = build(curriculum="none")
+    num_steps, batch_size = gtn.label_ids.shape
+    seed = tf.constant([1, 2])
+    draws = [
+        gtn.synthesize(gtn.read(), fold(seed, number)) for number in range(4)
+    ]
+    made = extended_data.endless(gtn, 2 * num_steps, 2 * batch_size)(seed)
+    for name in ("images", "labels"):
+        found = getattr(made, name).numpy()
+        assert found.shape[:2] == (2 * num_steps, 2 * batch_size)
+        for number, draw in enumerate(draws):
+            row, column = divmod(number, 2)
+            part = found[row * num_steps :, column * batch_size :]
+            np.testing.assert_allclose(
+                part[:num_steps, :batch_size], getattr(draw, name), rtol=1e-6
+            )
+    for name, known in draws[0].hyperparameters.items():
+        np.testing.assert_array_equal(
+            made.hyperparameters[name], [*known, *[known[-1]] * num_steps]
+        )
+
+
 def test_repeated_and_sampled_begin_as_the_curriculum():
     gtn = exported(build())
     arrays = [values.numpy() for values in gtn.arrays.values()]
@@ -680,7 +731,11 @@ def test_repeated_and_sampled_begin_as_the_curriculum():
 
 
 _NUMBERS = {
-    "few_step": ("3 GTN seeds", "0.7000", "2.8 times as many [2.1, -]"),
+    "few_step": (
+        "3 GTN seeds (1 diverged)",
+        "0.7000",
+        "2.8 times as many [2.1, -]",
+    ),
     "curricula": ("0.9000", "+0.1234", "0.957"),
     "weight_norm": ("33%", "0.789", "-0.346", "-0.457"),
     "transfer": ("0.8765 +-0.1000", "0.6543", "+0.0321", "+0.0456"),

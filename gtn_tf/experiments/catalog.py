@@ -46,6 +46,7 @@ def run_experiment(config: config_dict.ConfigDict, workdir: Path) -> int:
     Raises:
       InputError: bad config or data, the workdir is of another config, or the
         experiment does not fit this one.
+      DivergenceError: there is nothing to compare: all of it diverged.
     """
     validate(config)
     check_learners(config)

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from gtn_tf.curricula import balanced_label_ids
 from gtn_tf.exported_gtn import ExportedGTN
-from gtn_tf.gtn import SyntheticData
+from gtn_tf.gtn import GTN, SyntheticData
 from gtn_tf.seeds import Purpose, fold
 
 
@@ -59,6 +59,55 @@ def sampled(
         return _synthetic(*filled, *rates)
 
     return synthesize
+
+
+def endless(
+    gtn: GTN, num_steps: int, batch_size: int
+) -> Callable[[tf.Tensor], SyntheticData]:
+    """Returns the learner's own batches, one draw of the GTN after the other.
+
+    Each batch of B is made, and normalised, as in meta-training; larger ones
+    join several. The last step's rates stay.
+
+    Args:
+      gtn: of a curriculum that draws.
+      num_steps: a multiple of the GTN's.
+      batch_size: a multiple of the GTN's.
+    """
+    known_steps, known_batch = gtn.label_ids.shape
+    times_batch = batch_size // known_batch
+    num_draws = num_steps // known_steps * times_batch
+
+    @tf.function(autograph=False)
+    def synthesize(seed: tf.Tensor) -> SyntheticData:
+        meta_params = gtn.read()
+        draws = [
+            gtn.synthesize(meta_params, fold(seed, number))
+            for number in range(num_draws)
+        ]
+        images, labels = (
+            tf.concat(
+                [
+                    tf.concat([getattr(d, name) for d in row], 1)
+                    for row in _in_rows(draws, times_batch)
+                ],
+                0,
+            )
+            for name in ("images", "labels")
+        )
+        last = tf.minimum(tf.range(num_steps), known_steps - 1)
+        rates = draws[0].hyperparameters
+        return SyntheticData(
+            images,
+            labels,
+            {name: tf.gather(rate, last) for name, rate in rates.items()},
+        )
+
+    return synthesize
+
+
+def _in_rows(values: list, length: int) -> list[list]:
+    return [values[i : i + length] for i in range(0, len(values), length)]
 
 
 def _synthetic(

@@ -1,10 +1,9 @@
 """How much faster GTN data teach than real data (Figs. 2b and 3a).
 
-`evaluate` first: all its sources per inner step, of the workdir's GTN. Then,
-for each GTN seed, real data with once, twice, four times, .. as many steps,
+For each GTN seed, real data with once, twice, four times, .. as many steps,
 the constant rates and the way to draw batches tuned for each number of steps,
 until fresh learners reach the GTN's accuracy in 97.5 % of the draws of
-learners. The workdir's GTN is the one of the first seed.
+learners. All other sources at equal steps are `evaluate`'s.
 
 Intervals are over GTN seeds; of one seed over its fresh learners.
 
@@ -19,13 +18,17 @@ from typing import Any
 import numpy as np
 from ml_collections import config_dict
 
-from gtn_tf import comparison
 from gtn_tf.data import Dataset
 from gtn_tf.experiments.real_budgets import tuned_real
 from gtn_tf.experiments.seed_statistics import over_seeds
-from gtn_tf.experiments.trials import done_trials, make_trials, run_trials
+from gtn_tf.experiments.trials import (
+    TUNING_KEYS,
+    done_trials,
+    make_trials,
+    run_trials,
+)
 from gtn_tf.fresh_learners import FinalTest, FreshLearners
-from gtn_tf.interrupts import Stopped, stoppable
+from gtn_tf.interrupts import stoppable
 from gtn_tf.intervals import mean_interval
 from gtn_tf.progress import say
 from gtn_tf.real_batches import device_split
@@ -40,19 +43,16 @@ def few_step(config: config_dict.ConfigDict, folder: Path) -> dict:
     """Returns the GTN's accuracy, and real data's by number of steps.
 
     Raises:
-      InputError: no GTN in the workdir.
       DivergenceError: every meta-training diverged.
-      Stopped: by a signal.
     """
-    code = comparison.evaluate(config, folder.parents[1])
-    if code:
-        raise Stopped(code)
     trials = make_trials(config, {config.source: {}})
-    results = run_trials(trials, folder, _measure)
+    results = run_trials(trials, folder, _measure, TUNING_KEYS)
+    done, num_steps = done_trials(results), config.inner.num_steps
     return {
         "source": config.source,
-        "num_steps": config.inner.num_steps,
-        **summarize(done_trials(results), config.inner.num_steps, config.seed),
+        "num_steps": num_steps,
+        "num_failed": len(results) - len(done),
+        **summarize(done, num_steps, config.seed),
         "results": results,
     }
 
@@ -69,7 +69,7 @@ def _measure(run: Run, dataset: Dataset) -> dict[str, Any]:
     with stoppable() as check_signals:
         for index in range(number):
             check_signals()
-            per_step.append(learners.train_and_test(own, index).accuracies)
+            per_step.append(learners.test_every_step(own, index))
     final = [accuracies[-1] for accuracies in per_step]
     test = FinalTest(config.seed, setting.problem, [real_test])
     real = []
@@ -99,8 +99,8 @@ def summarize(
     """Returns accuracies, and how many real steps the GTN's are worth.
 
     The mean over GTN seeds of that number is geometric; None where a seed's
-    accuracy was not reached. Sizes that a seed had no need of are means over
-    the others.
+    accuracy was not reached; at most that many where a seed needed no more than
+    T. Sizes that a seed had no need of are means over the others.
 
     Args:
       results: of the trials that did not diverge.
@@ -108,29 +108,31 @@ def summarize(
       seed: of the draws of learners, where there is one result.
     """
     per_step = [np.asarray(r["accuracies_per_step"]) for r in results]
+    num_seeds = len(results)
     of_steps = [
-        over_seeds([accuracies[:, step] for accuracies in per_step])
+        over_seeds([accuracies[:, step] for accuracies in per_step], num_seeds)
         for step in range(num_inner_steps)
     ]
     found: dict[int, list] = {}
     for row in (row for result in results for row in result["real"]):
         found.setdefault(row["num_steps"], []).append(row["accuracies"])
-    steps, ci95 = _steps_needed(results, seed)
+    of_seeds = [
+        steps_to_reach(_final_accuracy(result), _means(result["real"]))
+        for result in results
+    ]
+    steps, ci95 = _over_seeds_in_log(of_seeds)
+    if num_seeds == 1:
+        final = per_step[0][:, -1].tolist()
+        ci95 = bootstrap_steps(final, results[0]["real"], seed)
     return {
-        "num_seeds": len(results),
-        "accuracy": of_steps[-1].mean,
-        "ci95": of_steps[-1].ci95,
-        "accuracy_per_step": [interval.mean for interval in of_steps],
-        "ci95_per_step": [interval.ci95 for interval in of_steps],
+        **of_steps[-1],
+        "accuracy_per_step": [step["accuracy"] for step in of_steps],
+        "ci95_per_step": [step["ci95"] for step in of_steps],
         "real": [
-            {
-                "num_steps": number,
-                "accuracy": over_seeds(found[number]).mean,
-                "ci95": over_seeds(found[number]).ci95,
-                "num_seeds": len(found[number]),
-            }
+            {"num_steps": number, **over_seeds(found[number], num_seeds)}
             for number in sorted(found)
         ],
+        "is_at_most": num_inner_steps in of_seeds,
         "real_steps_needed": steps,
         "real_steps_needed_ci95": ci95,
         "speed_up": steps and steps / num_inner_steps,
@@ -138,21 +140,18 @@ def summarize(
     }
 
 
-def _steps_needed(
-    results: list[dict], seed: int
-) -> tuple[float | None, list[float | None] | None]:
-    """Returns the real steps that reach the GTN's accuracy, and an interval."""
-    finals = [[a[-1] for a in r["accuracies_per_step"]] for r in results]
-    of_seeds = [
-        steps_to_reach(float(np.mean(final)), _means(result["real"]))
-        for final, result in zip(finals, results, strict=True)
-    ]
-    if len(results) == 1:
-        return of_seeds[0], bootstrap_steps(finals[0], results[0]["real"], seed)
+def _final_accuracy(result: dict) -> float:
+    return float(np.mean([a[-1] for a in result["accuracies_per_step"]]))
+
+
+def _over_seeds_in_log(
+    of_seeds: list[float | None],
+) -> tuple[float | None, list[float] | None]:
+    """Returns the geometric mean and its interval."""
     if None in of_seeds:
         return None, None
-    interval = mean_interval(np.log(of_seeds))
-    return math.exp(interval.mean), [math.exp(s) for s in interval.ci95]
+    mean, _, ci95 = mean_interval(np.log(of_seeds))
+    return math.exp(mean), ci95 and [math.exp(bound) for bound in ci95]
 
 
 def _means(real: list[dict]) -> list[dict]:

@@ -8,8 +8,9 @@ Longer and larger batches, and ensembles of learners, for four sources:
   position; likewise what a batch has beyond its B examples. A learned
   curriculum's noise is all that its generator knows: `sample` draws from these
   T x B vectors;
-* `none`: another GTN, meta-trained on curriculum `none`, whose generator turns
-  any noise into data: each learner has its own, without an end;
+* `endless`: another GTN, meta-trained on curriculum `none`, whose generator
+  turns any noise into data: each learner has its own batches, made as in
+  meta-training, and after T steps more of them, with the last rates;
 * `real_tuned`: as many real images, constant rates tuned for just these sizes.
 
 GTN data come with the rates they were meta-trained with, or the last of them;
@@ -20,7 +21,8 @@ size share none. Theirs also come from `all_sampled`: no batch is the
 curriculum's, each learner has its own.
 
 Intervals are over GTN seeds; of one seed over its fresh learners, or over its
-ensembles where there are four or more.
+ensembles where there are four or more. A row that only one of several seeds has
+is without.
 """
 
 from collections.abc import Callable
@@ -33,10 +35,15 @@ from ml_collections import config_dict
 
 from gtn_tf.data import Dataset
 from gtn_tf.evaluation import fresh_learner_logits
-from gtn_tf.experiments.extended_data import repeated, sampled
+from gtn_tf.experiments.extended_data import endless, repeated, sampled
 from gtn_tf.experiments.real_budgets import tuned_real
 from gtn_tf.experiments.seed_statistics import over_seeds
-from gtn_tf.experiments.trials import done_trials, make_trials, run_trials
+from gtn_tf.experiments.trials import (
+    TUNING_KEYS,
+    done_trials,
+    make_trials,
+    run_trials,
+)
 from gtn_tf.exported_gtn import ExportedGTN
 from gtn_tf.fresh_learners import FinalTest
 from gtn_tf.gtn import SyntheticData
@@ -53,7 +60,7 @@ SIZES = ((1, 1), (2, 1), (4, 1), (1, 2), (1, 4), (2, 2))
 ENSEMBLES = (1, 2, 4, 8, 16)
 _FEWEST_ENSEMBLES = 4  # of which an interval says something
 _REAL = "real_tuned"
-_ENDLESS = "none"
+_ENDLESS = "endless"
 _SOURCES = (_REAL, "repeat", "sample", _ENDLESS)
 
 
@@ -64,22 +71,28 @@ def more_data(config: config_dict.ConfigDict, folder: Path) -> dict:
       InputError: the config's source makes no data, or has no curriculum.
       DivergenceError: every meta-training diverged.
     """
-    if config.source != "gtn" or config.curriculum.name == _ENDLESS:
+    if config.source != "gtn" or config.curriculum.name == "none":
         raise InputError(
             f"experiment 'more_data' with source {config.source!r} and "
             f"curriculum.name {config.curriculum.name!r}; expected 'gtn', as "
-            f"only a generator makes more data, and not {_ENDLESS!r}, which is "
-            "tried beside it; set --config.source and --config.curriculum.name"
+            "only a generator makes more data, and not 'none', which is tried "
+            "beside it; set --config.source and --config.curriculum.name"
         )
-    arms = {"own": {}, _ENDLESS: {"curriculum.name": _ENDLESS}}
-    results = run_trials(make_trials(config, arms), folder, _measure)
-    shape = (config.inner.num_steps, config.inner.batch_size)
+    arms = {"own": {}, _ENDLESS: {"curriculum.name": "none"}}
+    trials = make_trials(config, arms)
+    results = run_trials(trials, folder, _measure, TUNING_KEYS)
+    shape, done = _shape(config), done_trials(results)
     return {
         "num_steps": shape[0],
         "batch_size": shape[1],
-        **summarize(done_trials(results), *shape),
+        "num_failed": len(results) - len(done),
+        **summarize(done, *shape),
         "results": results,
     }
+
+
+def _shape(config: config_dict.ConfigDict) -> tuple[int, int]:
+    return config.inner.num_steps, config.inner.batch_size
 
 
 def _measure(run: Run, dataset: Dataset) -> dict[str, Any]:
@@ -89,13 +102,13 @@ def _measure(run: Run, dataset: Dataset) -> dict[str, Any]:
     real_test = device_split(dataset, "test")
     root = fold(root_seed(config.seed), Purpose.EVALUATION)
     gtn = ExportedGTN(run.gtn, run.gtn.read(), fold(root, 0))
-    shape = (config.inner.num_steps, config.inner.batch_size)
-    is_endless = config.curriculum.name == _ENDLESS
+    shape = _shape(config)
+    is_endless = config.curriculum.name == "none"
 
     def sources_of(num_steps: int, batch_size: int) -> list[Source]:
         if is_endless:
-            endless = sampled(gtn, num_steps, batch_size, num_kept=0)
-            return [Source(_ENDLESS, endless, 0.0, "")]
+            made = endless(run.gtn, num_steps, batch_size)
+            return [Source(_ENDLESS, made, 0.0, "")]
         longer = sampled(gtn, num_steps, batch_size)
         found = [
             tuned_real(setting, num_steps, batch_size),
@@ -130,10 +143,11 @@ def _measure(run: Run, dataset: Dataset) -> dict[str, Any]:
     def logits_of(data: SyntheticData, seed: tf.Tensor) -> tf.Tensor:
         return fresh_learner_logits(setting.problem, data, real_test, seed)
 
-    of_ensembles = sources_of(*shape)
-    if not is_endless:  # at this size `sample` is `repeat`
+    # At this size `sample` is `repeat`.
+    of_ensembles = [s for s in sources_of(*shape) if s.name != "sample"]
+    if not is_endless:
         all_sampled = sampled(gtn, *shape, num_kept=0)
-        of_ensembles[1] = Source("all_sampled", all_sampled, 0.0, "")
+        of_ensembles.append(Source("all_sampled", all_sampled, 0.0, ""))
     label_ids = dataset.test.label_ids
     return {
         "sizes": sizes,
@@ -165,17 +179,18 @@ def summarize(
             for row in rows:
                 of_size = of_source.setdefault(row["num_learners"], [])
                 of_size.append(row["accuracies"])
+    num_seeds = len({result["pair"] for result in results})
     all_sizes = [(num_steps * s, batch_size * b) for s, b in SIZES]
     return {
         "sizes": [
-            _row(source, *sizes, found)
+            _row(found, source, *sizes, num_seeds)
             for sizes in all_sizes
             for source in _SOURCES
             if (source, *sizes) in found
         ],
         "ensembles": {
             source: [
-                {"num_learners": size, **_of_ensembles(of_seeds)}
+                {"num_learners": size, **_of_ensembles(of_seeds, num_seeds)}
                 for size, of_seeds in of_source.items()
             ]
             for source, of_source in ensembles.items()
@@ -184,33 +199,33 @@ def summarize(
 
 
 def _row(
-    source: str, num_steps: int, batch_size: int, found: dict[tuple, dict]
+    found: dict[tuple, dict],
+    source: str,
+    num_steps: int,
+    batch_size: int,
+    num_seeds: int,
 ) -> dict[str, Any]:
     of_seeds = found[source, num_steps, batch_size]
-    interval = over_seeds(list(of_seeds.values()))
     row = {
         "source": source,
         "num_steps": num_steps,
         "batch_size": batch_size,
-        "accuracy": interval.mean,
-        "ci95": interval.ci95,
-        "num_seeds": len(of_seeds),
+        **over_seeds(list(of_seeds.values()), num_seeds),
     }
     real = found.get((_REAL, num_steps, batch_size), {})
     pairs = sorted(of_seeds.keys() & real.keys())
     if pairs and source != _REAL:
-        gap = over_seeds([np.subtract(of_seeds[p], real[p]) for p in pairs])
-        row["minus_real"] = {"mean": gap.mean, "ci95": gap.ci95}
+        gaps = [np.subtract(of_seeds[p], real[p]) for p in pairs]
+        gap = over_seeds(gaps, num_seeds)
+        row["minus_real"] = {"mean": gap["accuracy"], "ci95": gap["ci95"]}
     return row
 
 
-def _of_ensembles(of_seeds: list[list[float]]) -> dict[str, Any]:
-    interval = over_seeds(of_seeds)
-    is_told = len(of_seeds) > 1 or len(of_seeds[0]) >= _FEWEST_ENSEMBLES
-    return {
-        "accuracy": interval.mean,
-        "ci95": interval.ci95 if is_told else None,
-    }
+def _of_ensembles(of_seeds: list[list[float]], num_seeds: int) -> dict:
+    row = over_seeds(of_seeds, num_seeds)
+    if num_seeds == 1 and len(of_seeds[0]) < _FEWEST_ENSEMBLES:
+        row["ci95"] = None
+    return row
 
 
 def _ensembles(

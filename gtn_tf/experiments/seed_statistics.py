@@ -6,10 +6,11 @@ a claim about that GTN, over its learners.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from gtn_tf.intervals import Interval, mean_interval
+from gtn_tf.intervals import mean_interval
 
 #: A trial's result -> its one number, None where it has none.
 Value = Callable[[dict], float | None]
@@ -21,15 +22,27 @@ def mean_test_accuracy(result: dict) -> float | None:
     return None if values is None else float(np.mean(values))
 
 
-def over_seeds(values: Sequence[Sequence[float]]) -> Interval:
-    """Returns mean and interval over GTN seeds, or of one over its learners.
+def over_seeds(
+    values: Sequence[Sequence[float]], num_seeds: int
+) -> dict[str, Any]:
+    """Returns `accuracy`, `ci95` and `num_seeds`.
+
+    The interval is over GTN seeds; where the experiment has one, over its fresh
+    learners; where it has more, and one value is of a single seed, None.
 
     Args:
       values: per seed, of its fresh learners.
+      num_seeds: of the experiment.
     """
-    if len(values) == 1:
-        return mean_interval(values[0])
-    return mean_interval([float(np.mean(of_seed)) for of_seed in values])
+    if num_seeds == 1:
+        interval = mean_interval(values[0])
+    else:
+        interval = mean_interval([np.mean(of_seed) for of_seed in values])
+    return {
+        "accuracy": interval.mean,
+        "ci95": interval.ci95,
+        "num_seeds": len(values),
+    }
 
 
 def of_arm(results: Sequence[dict], arm: str, value: Value) -> dict:

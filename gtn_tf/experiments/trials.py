@@ -17,6 +17,7 @@ import numpy as np
 from ml_collections import config_dict
 
 from gtn_tf.assembly import build_problem, check_learners, load_dataset
+from gtn_tf.checkpoints import has_checkpoint
 from gtn_tf.config import FIELDS, flatten, validate
 from gtn_tf.data import Dataset
 from gtn_tf.distribution import environment
@@ -34,7 +35,14 @@ from gtn_tf.training_run import Run, restore_run
 from gtn_tf.types import DivergenceError, InputError, InUseError, one_line
 from gtn_tf.workdir import check_workdir, claim_workdir
 
+#: Keys that a workdir may change, and a trial's result depends on.
 _ALSO_ASKED = ("meta.num_steps", "evaluation.num_learners")
+#: Those of a trial that tunes rates, too.
+TUNING_KEYS = (
+    "evaluation.tuning_learning_rates",
+    "evaluation.tuning_momenta",
+    "evaluation.tuning_num_learners",
+)
 
 
 class Trial(NamedTuple):
@@ -90,7 +98,10 @@ def changed(
 
 
 def run_trials(
-    trials: Sequence[Trial], folder: Path, measure: Measure | None
+    trials: Sequence[Trial],
+    folder: Path,
+    measure: Measure | None,
+    also_asked: Sequence[str] = (),
 ) -> list[dict]:
     """Does what is missing; returns result.json of every trial, in order.
 
@@ -101,10 +112,11 @@ def run_trials(
       trials: of which `folder / arm / pair` holds what came of each.
       folder: of the experiment, WORKDIR/experiments/NAME.
       measure: None: the meta-training itself is all that is asked.
+      also_asked: keys that workdirs may change, and `measure` depends on.
 
     Raises:
-      InputError: a trial's config is refused, which is said before the first
-        begins, or a folder holds a trial of another config.
+      InputError: a trial's config is refused, or a folder holds a trial of
+        another config; both are said before the first begins.
       LeftToOthersError: the rest is being done by other processes.
       Stopped: by a signal.
     """
@@ -112,6 +124,10 @@ def run_trials(
         validate(trial.config)
         check_learners(trial.config)
     places = [folder / trial.arm / str(trial.pair) for trial in trials]
+    keys = (*_ALSO_ASKED, *also_asked)
+    for trial, place in zip(trials, places, strict=True):
+        if (place / "result.json").exists():
+            _read(trial, place / "result.json", keys)
     is_held, graphs = False, TracedGraphs()
     for number, (trial, place) in enumerate(
         zip(trials, places, strict=True), start=1
@@ -124,7 +140,10 @@ def run_trials(
                 # Another process may have ended it since.
                 if not (place / "result.json").exists():
                     with graphs.collected():
-                        _do(trial, place, folder.parents[1], measure)
+                        own = folder.parents[1]
+                        result = _do(trial, place / "run", own, measure)
+                        result["asked"] = _asked(trial.config, keys)
+                        write_json(place / "result.json", result)
                     graphs.release()
         except InUseError:
             say("another process has it")
@@ -137,16 +156,20 @@ def run_trials(
                 f"processes, {left[0]} first"
             )
     return [
-        _read(trial, place / "result.json")
+        _read(trial, place / "result.json", keys)
         for trial, place in zip(trials, places, strict=True)
     ]
 
 
-def _do(trial: Trial, place: Path, own: Path, measure: Measure | None) -> None:
-    workdir = own if _has_done(own, trial.config) else place / "run"
+def _do(
+    trial: Trial, workdir: Path, own: Path, measure: Measure | None
+) -> dict[str, Any]:
+    """Meta-trains in `workdir`, unless `own` holds just that; measures."""
     found: dict[str, Any] = {"status": "ok"}
     try:
-        if workdir != own:
+        if _has_done(own, trial.config):
+            workdir = own
+        else:
             code = pretrain(trial.config, workdir)
             if code:
                 raise Stopped(code)
@@ -158,7 +181,7 @@ def _do(trial: Trial, place: Path, own: Path, measure: Measure | None) -> None:
     except DivergenceError as error:
         found = {"status": "diverged", "reason": one_line(error)}
     rows = read_rows(workdir / "metrics.jsonl")
-    result = {
+    return {
         "arm": trial.arm,
         "pair": trial.pair,
         **found,
@@ -166,15 +189,16 @@ def _do(trial: Trial, place: Path, own: Path, measure: Measure | None) -> None:
         "final_meta_loss": _final_meta_loss(rows),
         "seconds": rows[-1]["seconds"] if rows else 0.0,
         "validation_accuracy": validation_curve(rows),
-        "asked": _asked(trial.config),
         "environment": environment(),
     }
-    write_json(place / "result.json", result)
 
 
 def _has_done(workdir: Path, config: config_dict.ConfigDict) -> bool:
-    """Whether a workdir holds just this meta-training, to the end."""
-    if not (workdir / "config.json").exists():
+    """Whether a workdir holds just this meta-training, to the end.
+
+    The last checkpoint comes after the last row of metrics.jsonl.
+    """
+    if not has_checkpoint(workdir / "checkpoints", config.meta.num_steps):
         return False
     try:
         check_workdir(config, workdir)
@@ -195,7 +219,7 @@ def done_trials(results: Sequence[dict]) -> list[dict]:
         raise DivergenceError(
             f"all {len(results)} meta-trainings diverged; expected one that "
             "does not; set a lower --config.meta.learning_rate or "
-            "--config.inner.learning_rate"
+            "--config.inner.learning_rate, in another --workdir"
         )
     return done
 
@@ -208,20 +232,22 @@ def _final_meta_loss(rows: list[dict]) -> float | None:
     )
 
 
-def _asked(config: config_dict.ConfigDict) -> dict[str, Any]:
+def _asked(
+    config: config_dict.ConfigDict, also: Sequence[str]
+) -> dict[str, Any]:
     """Returns the keys that a result depends on."""
     return to_json(
         {
             key: value
             for key, value in flatten(config.to_dict())
-            if not FIELDS[key].may_change or key in _ALSO_ASKED
+            if not FIELDS[key].may_change or key in also
         }
     )
 
 
-def _read(trial: Trial, path: Path) -> dict:
+def _read(trial: Trial, path: Path, also: Sequence[str]) -> dict:
     result = read_json(path)
-    asked = _asked(trial.config)
+    asked = _asked(trial.config, also)
     # A key that came after the trial: its default is what the trial did.
     saved = {key: to_json(FIELDS[key].default) for key in asked}
     saved |= result["asked"]
