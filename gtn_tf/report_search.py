@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gtn_tf import cell_figures, figures, search_figures
+from gtn_tf import cell_figures, figure_style, search_figures
 from gtn_tf.page import (
     ABSENT,
     Html,
@@ -185,7 +185,7 @@ def _scatter(search: SearchResults) -> Html:
             "that, or not just what, the ranking is of. --mode=search with "
             "the config of the ranking writes both anew.",
         )
-    svg = figures.inline_svg(
+    svg = figure_style.inline_svg(
         search_figures.scatter(search.scores, search.ranking),
         "scatter",
         "Scatter charts: true score against score, by evaluator",
@@ -197,7 +197,7 @@ def _scatter(search: SearchResults) -> Html:
 def _cost(ranking: dict[str, Any]) -> Html:
     if not ranking["num_architectures"]:
         return Html()
-    svg = figures.inline_svg(
+    svg = figure_style.inline_svg(
         search_figures.cost_curve(ranking),
         "cost",
         "Chart: Spearman's coefficient against seconds, by evaluator",
@@ -221,7 +221,7 @@ def _selected(search: SearchResults) -> Html:
     }
     drawings = [
         wide(
-            figures.inline_svg(
+            figure_style.inline_svg(
                 figure, f"{kind}-cell", f"Diagram of the {kind} cell"
             ),
             f"{kind} cell",
