@@ -3,7 +3,7 @@
     python -m gtn_tf.main --config=configs/digits_nas.py --mode=search
 
 Shows every part of a search on two CPU cores, the meta-training of its GTN
-included. Twelve architectures are too few to say which evaluator ranks better:
+included. Ten architectures are too few to say which evaluator ranks better:
 see the width of the intervals, and configs/cifar10_16_nas.py.
 
 Measured: Spearman with the truth, one GTN seed, 12 architectures: gtn 0.04
@@ -26,7 +26,7 @@ def get_config() -> config_dict.ConfigDict:
     config.learner.widths = ((32, 64, 64), (32, 64), (128, 64))
     config.meta.num_steps = 200
 
-    config.search.num_architectures = 12
+    config.search.num_architectures = 10
     config.search.num_nodes = 2
     config.search.num_cells = 1
     config.search.channels = 8
