@@ -6,11 +6,10 @@ Shows every part of a search on two CPU cores, the meta-training of its GTN
 included. Ten architectures are too few to say which evaluator ranks better:
 see the width of the intervals, and configs/cifar10_16_nas.py.
 
-Measured: Spearman with the truth, one GTN seed, 12 architectures: gtn 0.04
-[-0.62, 0.63], real 0.01 [-0.58, 0.66], params -0.14 [-0.59, 0.43]: no claim.
-Truth 0.94 to 0.97. The whole took 6 minutes 40 seconds on 2 cores (AMD EPYC)
-with a little other work beside, float32, TF 2.21, commit 6b537fc; all numbers
-are in docs/results/README.md.
+Measured: Spearman with the truth, one GTN seed, 10 architectures: gtn -0.02
+[-0.68, 0.68], real 0.21 [-0.63, 0.81], params 0.39 [-0.42, 0.92]: no claim.
+Truth 0.92 to 0.96. The whole took 4 minutes 31 seconds on 2 cores (AMD EPYC),
+float32, TF 2.21, commit cfc6ccb; all numbers are in docs/results/README.md.
 """
 
 from ml_collections import config_dict
