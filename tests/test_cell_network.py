@@ -369,6 +369,34 @@ def test_train_dress_follows_running_statistics():
         check_second_order(model)
 
 
+def test_running_statistics_at_inference_by_hand():
+    model = build("convolutions", DRESSES["train"])
+    norm = next(
+        layer
+        for layer in model.layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+    )
+    norm.gamma.assign(1.5 * tf.ones_like(norm.gamma))
+    norm.beta.assign(-tf.ones_like(norm.beta))
+
+    def of(*values):
+        batch = tf.reshape(tf.constant(values), (-1, 1, 1, 1))
+        return tf.tile(batch, (1, 1, 1, norm.gamma.shape[0]))
+
+    # Means 2 and 6, variances 1 and 4; nine tenths of the old, from 0 and 1.
+    trained = norm(of(1.0, 3.0), training=True)
+    np.testing.assert_allclose(trained, of(-2.5, 0.5), rtol=1e-4)
+    norm(of(4.0, 8.0), training=True)
+    np.testing.assert_allclose(norm.moving_mean, 0.18 + 0.6 + 0 * norm.gamma)
+    np.testing.assert_allclose(
+        norm.moving_variance, 0.9 + 0.4 + 0 * norm.gamma, rtol=1e-6
+    )
+    found = norm(of(2.78, 100.0), training=False)
+    expected = [1.5 * (x - 0.78) / 1.30001**0.5 - 1.0 for x in (2.78, 100.0)]
+    np.testing.assert_allclose(found, of(*expected), rtol=1e-5)
+    np.testing.assert_allclose(norm.moving_mean, 0.78 + 0 * norm.gamma)
+
+
 @pytest.mark.parametrize(("num_cells", "channels"), [(-1, 4), (1, 0)])
 def test_impossible_sizes_are_refused(num_cells, channels):
     genotype = published_genotype("GTN-fixed")
