@@ -54,16 +54,19 @@ def keep(workdir: Path, folder: Path) -> None:
         config = read_json(workdir / "config.json")
         write_json(folder / "config.json", _anywhere(config))
     if evaluation.exists():
-        write_json(folder / "evaluation.json", _rounded(read_json(evaluation)))
+        write_json(
+            folder / "evaluation.json", _kept(read_json(evaluation), workdir)
+        )
         shutil.copyfile(workdir / "evaluation.png", folder / "evaluation.png")
         _keep_training(workdir, folder)
     for path in experiments:
         name = path.parent.name
-        write_json(folder / f"{name}.json", _rounded(read_json(path)))
+        result = _kept(read_json(path), workdir)
+        write_json(folder / f"{name}.json", result)
         shutil.copyfile(path.parent / "figure.png", folder / f"{name}.png")
     for path in trained:
         kept = folder / f"{RETRAIN}{path.parent.name}.json"
-        write_json(kept, _rounded(read_json(path)))
+        write_json(kept, _kept(read_json(path), workdir))
     if found is not None:
         _keep_search(workdir / "search", folder, found)
     _keep_curriculum(workdir / "export" / "curriculum.npz", folder)
@@ -74,6 +77,8 @@ def _anywhere(config: dict[str, Any]) -> dict[str, Any]:
     found = copy.deepcopy(config)
     found.get("dataset", {})["data_dir"] = None
     found.get("search", {}).update(gtn=None, distillation=None)
+    # Each training to the end names its own.
+    found.get("retrain", {}).update(genotype=None)
     return found
 
 
@@ -84,14 +89,14 @@ def _keep_training(workdir: Path, folder: Path) -> None:
         "seconds": rows[-1]["seconds"],
         "validation_accuracy": validation_curve(rows),
     }
-    write_json(folder / "training.json", _rounded(training))
+    write_json(folder / "training.json", _kept(training, workdir))
 
 
 def _keep_search(search: Path, folder: Path, found: SearchResults) -> None:
     ranking = found.ranking
     if "config" in ranking:
         ranking = {**ranking, "config": _anywhere(ranking["config"])}
-    write_json(folder / f"{SEARCH}.json", _rounded(ranking))
+    write_json(folder / f"{SEARCH}.json", _kept(ranking, search.parent))
     for name in PICTURES:
         picture = search / f"{name}.png"
         if picture.exists():
@@ -133,14 +138,16 @@ def _keep_curriculum(path: Path, folder: Path) -> None:
         write_atomically(folder / "curriculum.npz", buffer.getvalue())
 
 
-def _rounded(value: object) -> object:
-    """Returns nested values with floats of a few significant digits."""
+def _kept(value: object, workdir: Path) -> object:
+    """Returns nested values, floats of a few digits, no path of a machine."""
     if isinstance(value, float):
         return float(f"{value:.{_SIGNIFICANT}g}")
+    if isinstance(value, str):
+        return value.replace(str(workdir), "WORKDIR")
     if isinstance(value, dict):
-        return {key: _rounded(v) for key, v in value.items()}
+        return {key: _kept(v, workdir) for key, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(v) for v in value]
+        return [_kept(v, workdir) for v in value]
     return value
 
 

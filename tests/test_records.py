@@ -77,14 +77,16 @@ def workdir(tmp_path):
     (folder / "export").mkdir(parents=True)
     (folder / "experiments" / "transfer").mkdir(parents=True)
     (folder / "config.json").write_text(
-        '{"seed": 3, "dataset": {"data_dir": "/here"}}'
+        '{"seed": 3, "dataset": {"data_dir": "/here"}, '
+        '"retrain": {"genotype": "search:/here", "channels": 8}}'
     )
     (folder / "evaluation.json").write_text(json.dumps(_EVALUATION))
     (folder / "evaluation.png").write_bytes(b"png")
     lines = "".join(json.dumps(row) + "\n" for row in _ROWS)
     (folder / "metrics.jsonl").write_text(lines)
     experiment = folder / "experiments" / "transfer"
-    (experiment / "result.json").write_text('{"arms": {"own": 1.23456789}}')
+    result = {"arms": {"own": 1.23456789}, "reason": f"lost in {folder}/run"}
+    (experiment / "result.json").write_text(json.dumps(result))
     (experiment / "figure.png").write_bytes(b"figure")
     training = folder / "retrain" / "small"
     training.mkdir(parents=True)
@@ -103,11 +105,18 @@ def test_keeps_what_is_small(workdir, tmp_path):
         "retrain_small.json",
     }
     config = json.loads((kept / "config.json").read_text())
-    assert config == {"seed": 3, "dataset": {"data_dir": None}}
+    assert config == {
+        "seed": 3,
+        "dataset": {"data_dir": None},
+        "retrain": {"genotype": None, "channels": 8},
+    }
     evaluation = json.loads((kept / "evaluation.json").read_text())
     assert evaluation["sources"]["gtn"]["accuracy"] == 0.91235
     experiment = json.loads((kept / "transfer.json").read_text())
-    assert experiment == {"arms": {"own": 1.2346}}
+    assert experiment == {
+        "arms": {"own": 1.2346},
+        "reason": "lost in WORKDIR/run",
+    }
     assert json.loads((kept / "training.json").read_text()) == {
         "meta_steps": 2,
         "seconds": 99.4,
