@@ -41,7 +41,7 @@ def few_step(result: dict) -> Figure:
     axes.errorbar(
         steps,
         [row["accuracy"] for row in real],
-        yerr=_half_widths(real),
+        yerr=half_widths(real),
         color=_REAL.colour,
         linestyle=_REAL.dashes,
         marker=_REAL.marker,
@@ -76,36 +76,20 @@ def more_data(result: dict) -> Figure:
     """Draws accuracy over steps, over batch size and over ensemble size."""
     figure = new_figure(820, 300)
     panels = figure.subplots(1, 3, sharey=True)
-    steps, batch = result["num_steps"], result["batch_size"]
     cases = (
-        ("inner steps", "num_steps", ("batch_size", batch), result["sizes"]),
-        (
-            "images per step",
-            "batch_size",
-            ("num_steps", steps),
-            result["sizes"],
-        ),
+        ("inner steps", "num_steps", "batch_size"),
+        ("images per step", "batch_size", "num_steps"),
     )
-    for axes, (label, key, (other, fixed), rows) in zip(
-        panels, cases, strict=False
-    ):
-        of_panel = [row for row in rows if row[other] == fixed]
-        for name, line in _by_source(of_panel):
-            rows_of = [row for row in of_panel if row["source"] == name]
-            _series(axes, rows_of, key, name, line)
-        _log_steps(axes, sorted({row[key] for row in of_panel}))
-        axes.set_xlabel(f"{label} (log scale)")
-    axes = panels[2]
+    for axes, (label, key, fixed) in zip(panels[:2], cases, strict=True):
+        rows = [r for r in result["sizes"] if r[fixed] == result[fixed]]
+        _panel(axes, rows, key, label)
     of_ensembles = [
         {"source": name, **row}
         for name, rows in result["ensembles"].items()
         for row in rows
     ]
-    for name, line in _by_source(of_ensembles):
-        rows_of = [row for row in of_ensembles if row["source"] == name]
-        _series(axes, rows_of, "num_learners", name, line)
-    _log_steps(axes, sorted({row["num_learners"] for row in of_ensembles}))
-    axes.set_xlabel("learners in the ensemble (log scale)")
+    label = "learners in the ensemble"
+    _panel(panels[2], of_ensembles, "num_learners", label)
     name_accuracy(panels[0], "test accuracy [%]")
     handles = {}
     for panel in panels:
@@ -115,6 +99,14 @@ def more_data(result: dict) -> Figure:
         handles.values(), handles.keys(), loc="outside upper left", ncols=4
     )
     return figure
+
+
+def _panel(axes: Axes, rows: list[dict], key: str, label: str) -> None:
+    for name, line in _by_source(rows):
+        of_source = [row for row in rows if row["source"] == name]
+        _series(axes, of_source, key, name, line)
+    _log_steps(axes, sorted({row[key] for row in rows}))
+    axes.set_xlabel(f"{label} (log scale)")
 
 
 def _by_source(rows: list[dict]) -> Iterable[tuple[str, tuple]]:
@@ -131,7 +123,7 @@ def _series(
     axes.errorbar(
         [row[key] for row in rows],
         [row["accuracy"] for row in rows],
-        yerr=_half_widths(rows),
+        yerr=half_widths(rows),
         color=colour,
         linestyle=dashes,
         marker=marker,
@@ -140,7 +132,8 @@ def _series(
     )
 
 
-def _half_widths(rows: list[dict]) -> list[float]:
+def half_widths(rows: list[dict]) -> list[float]:
+    """Returns half of each row's `ci95`; 0 where it has none."""
     intervals = [row.get("ci95") for row in rows]
     return [0.0 if i is None else (i[1] - i[0]) / 2 for i in intervals]
 

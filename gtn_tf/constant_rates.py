@@ -24,7 +24,7 @@ DrawBatches = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 def draw_real(setting: Setting) -> DrawBatches:
     """Real batches at random, each learner's own: what source `real` draws."""
-    shape = _sequence_shape(setting.config)
+    shape = sequence_shape(setting.config)
     num_images = shape[0] * shape[1]
 
     def draw(seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -91,7 +91,7 @@ def choose_subset(
       [T, B] positions; the classes come in turn.
     """
     label_ids = balanced_label_ids(
-        *_sequence_shape(config), dataset.num_classes
+        *sequence_shape(config), dataset.num_classes
     ).numpy()
     rng = np.random.default_rng(config.seed)
     chosen = np.empty(label_ids.shape, np.int64)
@@ -114,12 +114,13 @@ def draw_noise_images(setting: Setting) -> DrawBatches:
     return lambda seed: (images, labels)
 
 
-def _sequence_shape(config: config_dict.ConfigDict) -> tuple[int, int]:
+def sequence_shape(config: config_dict.ConfigDict) -> tuple[int, int]:
+    """Returns (T, B)."""
     return config.inner.num_steps, config.inner.batch_size
 
 
 def _label_ids(setting: Setting) -> np.ndarray:
-    shape = _sequence_shape(setting.config)
+    shape = sequence_shape(setting.config)
     return balanced_label_ids(*shape, setting.dataset.num_classes).numpy()
 
 
@@ -156,7 +157,7 @@ def constant_rates(
 def _with_rates(
     draw: DrawBatches, setting: Setting
 ) -> Callable[..., SyntheticData]:
-    shape = _sequence_shape(setting.config)
+    shape = sequence_shape(setting.config)
 
     @tf.function(autograph=False)
     def synthesize(

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 
-from gtn_tf.budget_figures import few_step, more_data
+from gtn_tf.budget_figures import few_step, half_widths, more_data
 from gtn_tf.figure_style import (
     INK,
     LINES,
@@ -201,9 +201,13 @@ def save_experiment(path: Path, result: dict) -> None:
 def _dot(axes: Axes, place: int, row: dict, line: tuple) -> None:
     if row["mean"] is None:
         return
-    half = 0.0 if row["ci95"] is None else (row["ci95"][1] - row["ci95"][0]) / 2
     axes.errorbar(
-        row["mean"], place, xerr=half, color=line[0], marker=line[2], capsize=3
+        row["mean"],
+        place,
+        xerr=half_widths([row]),
+        color=line[0],
+        marker=line[2],
+        capsize=3,
     )
 
 

@@ -52,10 +52,7 @@ def sampled(
             )
             beside = tf.concat([known, values[:known_steps, known_batch:]], 1)
             filled.append(tf.concat([beside, values[known_steps:]], 0))
-        rates = [
-            tf.gather(rate, tf.minimum(tf.range(num_steps), len(rate) - 1))
-            for rate in arrays[2:]
-        ]
+        rates = [_lasting(rate, num_steps) for rate in arrays[2:]]
         return _synthetic(*filled, *rates)
 
     return synthesize
@@ -95,15 +92,19 @@ def endless(
             )
             for name in ("images", "labels")
         )
-        last = tf.minimum(tf.range(num_steps), known_steps - 1)
         rates = draws[0].hyperparameters
         return SyntheticData(
             images,
             labels,
-            {name: tf.gather(rate, last) for name, rate in rates.items()},
+            {name: _lasting(rate, num_steps) for name, rate in rates.items()},
         )
 
     return synthesize
+
+
+def _lasting(rate: tf.Tensor, num_steps: int) -> tf.Tensor:
+    """Returns [num_steps] of [T]: the last one stays."""
+    return tf.gather(rate, tf.minimum(tf.range(num_steps), rate.shape[0] - 1))
 
 
 def _in_rows(values: list, length: int) -> list[list]:

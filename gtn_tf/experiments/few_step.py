@@ -117,8 +117,8 @@ def summarize(
     for row in (row for result in results for row in result["real"]):
         found.setdefault(row["num_steps"], []).append(row["accuracies"])
     of_seeds = [
-        steps_to_reach(_final_accuracy(result), _means(result["real"]))
-        for result in results
+        steps_to_reach(float(a[:, -1].mean()), _means(result["real"]))
+        for a, result in zip(per_step, results, strict=True)
     ]
     steps, ci95 = _over_seeds_in_log(of_seeds)
     if num_seeds == 1:
@@ -138,10 +138,6 @@ def summarize(
         "speed_up": steps and steps / num_inner_steps,
         "speed_up_ci95": ci95 and [s and s / num_inner_steps for s in ci95],
     }
-
-
-def _final_accuracy(result: dict) -> float:
-    return float(np.mean([a[-1] for a in result["accuracies_per_step"]]))
 
 
 def _over_seeds_in_log(

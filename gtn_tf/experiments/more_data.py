@@ -33,6 +33,7 @@ import numpy as np
 import tensorflow as tf
 from ml_collections import config_dict
 
+from gtn_tf.constant_rates import sequence_shape
 from gtn_tf.data import Dataset
 from gtn_tf.evaluation import fresh_learner_logits
 from gtn_tf.experiments.extended_data import endless, repeated, sampled
@@ -81,7 +82,7 @@ def more_data(config: config_dict.ConfigDict, folder: Path) -> dict:
     arms = {"own": {}, _ENDLESS: {"curriculum.name": "none"}}
     trials = make_trials(config, arms)
     results = run_trials(trials, folder, _measure, TUNING_KEYS)
-    shape, done = _shape(config), done_trials(results)
+    shape, done = sequence_shape(config), done_trials(results)
     return {
         "num_steps": shape[0],
         "batch_size": shape[1],
@@ -91,10 +92,6 @@ def more_data(config: config_dict.ConfigDict, folder: Path) -> dict:
     }
 
 
-def _shape(config: config_dict.ConfigDict) -> tuple[int, int]:
-    return config.inner.num_steps, config.inner.batch_size
-
-
 def _measure(run: Run, dataset: Dataset) -> dict[str, Any]:
     """Tests fresh learners, and ensembles, on one GTN's data and on real."""
     config = run.config
@@ -102,7 +99,7 @@ def _measure(run: Run, dataset: Dataset) -> dict[str, Any]:
     real_test = device_split(dataset, "test")
     root = fold(root_seed(config.seed), Purpose.EVALUATION)
     gtn = ExportedGTN(run.gtn, run.gtn.read(), fold(root, 0))
-    shape = _shape(config)
+    shape = sequence_shape(config)
     is_endless = config.curriculum.name == "none"
 
     def sources_of(num_steps: int, batch_size: int) -> list[Source]:
