@@ -28,6 +28,10 @@ from gtn_tf.types import InputError
 
 _CELL = "cell"
 
+# A search's draws are sample((seed, 0)), sample((seed, 1)), .. For NumPy a
+# seed (a, b) is the seed (a, b, 0), so b must not be the number of a draw.
+_BEYOND_ALL_DRAWS = 2**31
+
 
 def load_dataset(
     config: config_dict.ConfigDict, with_test: bool = False
@@ -76,7 +80,7 @@ def build_gtn(config: config_dict.ConfigDict, train: RealData) -> GTN:
 def check_learners(config: config_dict.ConfigDict) -> None:
     """Raises InputError if names and widths of the learners do not fit.
 
-    Also if `learner.genotype` cannot be read.
+    Also as `learner_genotypes`.
     """
     named = (
         (learner_names(config), learner_widths(config)),
@@ -91,8 +95,7 @@ def check_learners(config: config_dict.ConfigDict) -> None:
                     f"widths {tuple(family_widths)} for family 'cell'; its "
                     "width is learner.channels; give None for it"
                 )
-    if config.learner.genotype is not None:
-        _genotype(config.learner.genotype)
+    learner_genotypes(config)
 
 
 def _genotype(text: str) -> Genotype:
@@ -103,21 +106,26 @@ def _genotype(text: str) -> Genotype:
 
 
 def build_learners(config: config_dict.ConfigDict) -> tuple[Learner, ...]:
-    """Builds the families that `learner.name` lists."""
-    names, widths = learner_names(config), learner_widths(config)
+    """Builds all learners of the families that `learner.name` lists."""
+    families = zip(learner_names(config), learner_widths(config), strict=True)
     return tuple(
-        build_learner(config, name, family_widths)
-        for name, family_widths in zip(names, widths, strict=True)
+        learner
+        for name, widths in families
+        for learner in build_learner_family(config, name, widths)
     )
 
 
-def build_learner(
+def build_learner_family(
     config: config_dict.ConfigDict, name: str, widths: tuple | None
-) -> Learner:
-    """Builds one family in the config's style."""
+) -> tuple[Learner, ...]:
+    """Builds one family in the config's style.
+
+    Returns:
+      One learner; of family `cell` one per genotype.
+    """
     shape_and_classes = DATASETS[config.dataset.name]
     if name == _CELL:
-        return _build_cell_learner(config, *shape_and_classes)
+        return _build_cell_family(config, *shape_and_classes)
     style = Style(
         weight_norm=config.learner.weight_norm,
         normalization=config.learner.normalization,
@@ -125,14 +133,14 @@ def build_learner(
         pool_size=config.learner.pool_size,
         dtype=config.precision,
     )
-    return from_family(name, *shape_and_classes, widths, style)
+    return (from_family(name, *shape_and_classes, widths, style),)
 
 
-def _build_cell_learner(
+def _build_cell_family(
     config: config_dict.ConfigDict,
     image_shape: tuple[int, int, int],
     num_classes: int,
-) -> Learner:
+) -> tuple[Learner, ...]:
     choices = config.learner
     dress = Dress(
         weight_norm=choices.weight_norm,
@@ -140,12 +148,35 @@ def _build_cell_learner(
         dtype=config.precision,
     )
     size = (choices.num_cells, choices.channels, image_shape, num_classes)
+    if choices.genotype is None and choices.num_genotypes is None:
+        space = SearchSpace(choices.num_nodes, tuple(choices.ops))
+        interpreter = CellInterpreter(space, *size, dress)
+        return (Learner(_CELL, interpreter.init, interpreter.apply),)
+    return tuple(
+        from_keras(
+            functools.partial(build_cell_network, genotype, *size, dress)
+        )
+        for genotype in learner_genotypes(config)
+    )
+
+
+def learner_genotypes(config: config_dict.ConfigDict) -> list[Genotype]:
+    """Returns the genotypes of family `cell`; none if each learner draws.
+
+    Those that are drawn are others than a search of the same seed draws.
+
+    Raises:
+      InputError: `learner.genotype` cannot be read, or the space holds fewer
+        than `learner.num_genotypes`.
+    """
+    choices = config.learner
     if choices.genotype is not None:
-        genotype = _genotype(choices.genotype)
-        return from_keras(lambda: build_cell_network(genotype, *size, dress))
+        return [_genotype(choices.genotype)]
+    if choices.num_genotypes is None:
+        return []
     space = SearchSpace(choices.num_nodes, tuple(choices.ops))
-    interpreter = CellInterpreter(space, *size, dress)
-    return Learner(_CELL, interpreter.init, interpreter.apply)
+    seed = (config.seed, _BEYOND_ALL_DRAWS)
+    return list(space.sample_different(choices.num_genotypes, seed).values())
 
 
 def build_problem(

@@ -18,7 +18,7 @@ import numpy as np
 from ml_collections import config_dict
 
 from gtn_tf import figures
-from gtn_tf.assembly import build_learner, load_dataset
+from gtn_tf.assembly import build_learner_family, load_dataset
 from gtn_tf.baselines import BASELINES
 from gtn_tf.config_keys.families import transfer_widths
 from gtn_tf.distribution import environment
@@ -152,7 +152,7 @@ def _trainers(setting: Setting) -> dict[str, FreshLearners]:
     problems = {"": setting.problem}
     families = config.evaluation.learners
     for name, widths in zip(families, transfer_widths(config), strict=True):
-        learners = (build_learner(config, name, widths),)
+        learners = build_learner_family(config, name, widths)
         problems[name] = setting.problem._replace(learners=learners)
     return {
         name: FreshLearners(config, problem, real_test)

@@ -18,6 +18,7 @@ import tensorflow as tf
 from ml_collections import config_dict
 
 from gtn_tf import __version__
+from gtn_tf.assembly import learner_genotypes
 from gtn_tf.config import FIELDS, flatten
 from gtn_tf.config_keys.families import learner_names, learner_widths
 from gtn_tf.exported_gtn import ExportedGTN
@@ -83,18 +84,7 @@ def metadata_of(run: Run, module: ExportedGTN) -> dict[str, object]:
         "meta_steps": int(run.step.numpy()),
         "meta_training_seconds": float(run.seconds.numpy()),
         "config_digest": _digest(config),
-        "learner": {
-            "name": learner_names(config),
-            "widths": [
-                widths or FAMILIES[name].widths
-                for name, widths in zip(
-                    learner_names(config), learner_widths(config), strict=True
-                )
-            ],
-            "weight_norm": config.learner.weight_norm,
-            "normalization": config.learner.normalization,
-            "pool_size": config.learner.pool_size,
-        },
+        "learner": _learner(config),
         "versions": {
             "gtn_tf": __version__,
             "tensorflow": tf.__version__,
@@ -102,6 +92,35 @@ def metadata_of(run: Run, module: ExportedGTN) -> dict[str, object]:
             "numpy": np.__version__,
         },
     }
+
+
+def _learner(config: config_dict.ConfigDict) -> dict[str, object]:
+    names, choices = learner_names(config), config.learner
+    found = {
+        "name": names,
+        # None of family cell, which has a width per genotype.
+        "widths": [
+            FAMILIES[name].widths
+            if widths is None and name in FAMILIES
+            else widths
+            for name, widths in zip(names, learner_widths(config), strict=True)
+        ],
+        "weight_norm": choices.weight_norm,
+        "normalization": choices.normalization,
+        "pool_size": choices.pool_size,
+    }
+    if "cell" in names:
+        # No genotypes: each learner drew its own from the space.
+        found["cell"] = {
+            "genotypes": [
+                genotype.to_text() for genotype in learner_genotypes(config)
+            ],
+            "num_cells": choices.num_cells,
+            "channels": choices.channels,
+            "num_nodes": choices.num_nodes,
+            "ops": choices.ops,
+        }
+    return found
 
 
 def _digest(config: config_dict.ConfigDict) -> str:

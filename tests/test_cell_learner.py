@@ -1,5 +1,7 @@
 """Learner family `cell`, from the config to a meta-training run."""
 
+import json
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,9 +11,13 @@ from gtn_tf.assembly import (
     build_learners,
     build_problem,
     check_learners,
+    learner_genotypes,
 )
+from gtn_tf.config import default_config
 from gtn_tf.meta_gradient import meta_gradient
+from gtn_tf.nas.genotypes import Genotype
 from gtn_tf.nas.published_genotypes import published_genotype
+from gtn_tf.nas.search_plan import sample_architectures
 from gtn_tf.real_batches import RealData
 from gtn_tf.seeds import root_seed
 from gtn_tf.types import InputError
@@ -52,6 +58,32 @@ def test_a_genotype_can_be_given_as_text():
     assert np.isfinite(logits).all()
 
 
+def test_genotypes_drawn_beforehand_are_learners_each():
+    config = small_config(num_genotypes=3, num_nodes=2)
+    config.learner.name = "mlp,cell"
+    genotypes = learner_genotypes(config)
+    assert len({genotype.key() for genotype in genotypes}) == 3
+    learners = build_learners(config)
+    expected = ["mlp", *(f"cell_{g.key()}" for g in genotypes)]
+    assert [learner.name for learner in learners] == expected
+    for learner in learners:
+        params, statistics = learner.init(root_seed(0))
+        logits, _ = learner.apply(
+            params, statistics, tf.ones((2, 8, 8, 1)), training=False
+        )
+        assert logits.shape == (2, 10)
+    config.seed = 1
+    assert learner_genotypes(config) != genotypes
+
+
+def test_a_gtn_is_not_made_for_the_cells_that_a_search_draws():
+    config = default_config()
+    config.learner.num_genotypes = 30
+    drawn = {genotype.key() for genotype in learner_genotypes(config)}
+    assert len(drawn) == 30
+    assert not drawn & sample_architectures(config).keys()
+
+
 @pytest.mark.slow
 def test_each_learner_draws_its_genotype():
     (learner,) = build_learners(small_config())
@@ -67,6 +99,7 @@ def test_each_learner_draws_its_genotype():
     ("choices", "message"),
     [
         ({"genotype": "NASNet"}, "'NASNet' is unknown; expected"),
+        ({"num_genotypes": 999}, "999 different genotypes .* found in"),
         ({"widths": (3, 3)}, "widths \\(3, 3\\) for family 'cell'"),
     ],
 )
@@ -100,3 +133,33 @@ def test_cells_are_drawn_in_meta_training():
     assert np.isfinite(losses.total)
     assert all(np.isfinite(g).all() for g in gradients)
     assert np.any(gradients[0] != 0)
+
+
+@pytest.mark.slow
+def test_a_gtn_of_cells_is_trained_exported_and_evaluated(tmp_path):
+    command = [
+        "--config.learner.name=cell",
+        "--config.learner.widths=None",
+        "--config.learner.num_genotypes=2",
+        "--config.learner.num_nodes=1",
+        "--config.learner.num_cells=0",
+        "--config.learner.channels=2",
+        "--config.meta.num_steps=2",
+        "--config.evaluation.num_learners=2",
+        "--config.evaluation.sources=('gtn',)",
+        "--config.evaluation.learners=('cell',)",
+    ]
+    done = tiny.run_main(tmp_path, *command)
+    assert done.code == 0, done.errors
+    metadata = json.loads((tmp_path / "export/metadata.json").read_text())
+    learner = metadata["learner"]
+    assert learner["name"] == ["cell"]
+    assert learner["widths"] == [None]
+    found = [Genotype.from_text(g) for g in learner["cell"]["genotypes"]]
+    assert len(found) == 2
+    done = tiny.run_main(tmp_path, "--mode=evaluate", *command)
+    assert done.code == 0, done.errors
+    evaluation = json.loads((tmp_path / "evaluation.json").read_text())
+    # The same learners, whether as the GTN's own family or as another one.
+    own = evaluation["sources"]["gtn"]["accuracies"]
+    assert evaluation["transfer"]["cell"]["gtn"]["accuracy"] == np.mean(own)

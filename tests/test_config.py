@@ -29,6 +29,7 @@ _WRONG_TYPES = {
 _WRONG_IF_NONE = {
     "dataset.data_dir": ("", 1, True, b"bytes"),
     "learner.genotype": ("", 1, True),
+    "learner.num_genotypes": (0, True, 1.5, "2"),
     "inner.truncation_window": (0, True, 1.5, "2"),
     "learner.widths": (5, 0.5, "1", (), (0,), (1.5, 2), ((3, 2), 4), (None, 3)),
     "meta.global_clipnorm": (0, -0.5, True, "1", float("inf"), float("nan")),
@@ -264,6 +265,10 @@ def test_missing_key(key):
         (
             {"learner.name": "mlp,mlp", "learner.widths": (None,)},
             ("learner.widths (None,)", "'mlp,mlp'"),
+        ),
+        (
+            {"learner.genotype": "ENAS", "learner.num_genotypes": 2},
+            ("learner.num_genotypes 2", "learner.genotype 'ENAS'"),
         ),
         (
             {"search.truth": "gtn"},

@@ -13,7 +13,7 @@ from PIL import Image
 from test_export import build, exported
 
 from gtn_tf import experiment_figures, experiment_tables
-from gtn_tf.assembly import build_learner, check_learners
+from gtn_tf.assembly import build_learner_family, check_learners
 from gtn_tf.config import validate
 from gtn_tf.config_keys.choices import EXPERIMENTS
 from gtn_tf.config_keys.choices import INITIALIZERS as INITIALIZER_NAMES
@@ -632,7 +632,9 @@ def test_every_variant_is_a_learner():
     for name, variant in variants.items():
         changed = trials.changed(config, variant.changes)
         validate(changed)
-        learner = build_learner(changed, variant.family, variant.widths)
+        (learner,) = build_learner_family(
+            changed, variant.family, variant.widths
+        )
         assert learner.name == variant.family
         params[name], _ = learner.init(tf.constant([1, 2]))
     own = params["conv2_fc"]

@@ -109,8 +109,16 @@ FIELDS = {
         None,
         "None or a genotype",
         lambda v: v is None or (isinstance(v, str) and bool(v)),
-        "of family cell: a published name or the text form; None: each "
-        "learner draws one from the space",
+        "of family cell: a published name or the text form; None: drawn from "
+        "the space",
+    ),
+    "learner.num_genotypes": whole(
+        None,
+        1,
+        "of family cell: so many are drawn from the space beforehand, and "
+        "each learner draws one of them, as if it were a family; None: each "
+        "learner draws its own, by one graph that interprets any (minutes to "
+        "trace, several times slower)",
     ),
     "learner.num_cells": whole(
         1, 0, "N of family cell: normal cells between reductions"

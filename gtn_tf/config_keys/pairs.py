@@ -55,6 +55,17 @@ PAIRS = (
         "set --config.learner.initializer=he_normal",
     ),
     (
+        lambda c: (
+            c.learner.genotype is not None
+            and c.learner.num_genotypes is not None
+        ),
+        "learner.num_genotypes {c.learner.num_genotypes} with "
+        "learner.genotype '{c.learner.genotype}'",
+        "a genotype is given or drawn",
+        "set --config.learner.genotype=None or "
+        "--config.learner.num_genotypes=None",
+    ),
+    (
         lambda c: c.inner.meta_loss_every > c.inner.num_steps,
         "inner.meta_loss_every {c.inner.meta_loss_every} with "
         "inner.num_steps {c.inner.num_steps}",

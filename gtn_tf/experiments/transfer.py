@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from ml_collections import config_dict
 
-from gtn_tf.assembly import build_learner, build_problem
+from gtn_tf.assembly import build_learner_family, build_problem
 from gtn_tf.config_keys.choices import INITIALIZERS
 from gtn_tf.config_keys.families import learner_names, learner_widths
 from gtn_tf.data import Dataset
@@ -188,9 +188,9 @@ def _scaled(name: str, own: str, widths: tuple[int, ...]) -> tuple[int, ...]:
 
 def _problem(run: Run, variant: Variant) -> InnerProblem:
     config = changed(run.config, variant.changes)
-    learner = build_learner(config, variant.family, variant.widths)
+    learners = build_learner_family(config, variant.family, variant.widths)
     problem = build_problem(run.config, device_split(run.dataset, "train"))
-    return problem._replace(learners=(learner,))
+    return problem._replace(learners=learners)
 
 
 def _mean_on(split: str, names: list[str]) -> Value:

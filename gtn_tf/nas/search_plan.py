@@ -18,9 +18,6 @@ from gtn_tf.nas.search_space import SearchSpace
 from gtn_tf.nas.store import job_key
 from gtn_tf.nas.zero_cost import PROXIES
 from gtn_tf.teacher import Teacher
-from gtn_tf.types import InputError
-
-_MOST_DRAWS_PER_GENOTYPE = 100
 
 #: Job key -> what `Store.put` needs besides the outcome, and the job itself.
 Planned = dict[str, dict[str, Any]]
@@ -35,17 +32,8 @@ def sample_architectures(
       InputError: the space holds fewer.
     """
     space = SearchSpace(config.search.num_nodes, tuple(config.search.ops))
-    wanted = config.search.num_architectures
-    found: dict[str, Genotype] = {}
-    for draw in range(_MOST_DRAWS_PER_GENOTYPE * wanted):
-        genotype = space.sample((config.seed, draw)).canonical()
-        found.setdefault(genotype.key(), genotype)
-        if len(found) == wanted:
-            return found
-    raise InputError(
-        f"search.num_architectures is {wanted}; {len(found)} different ones "
-        f"were found in {_MOST_DRAWS_PER_GENOTYPE * wanted} draws; lower it or "
-        "raise --config.search.num_nodes"
+    return space.sample_different(
+        config.search.num_architectures, (config.seed,)
     )
 
 

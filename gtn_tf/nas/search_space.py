@@ -18,6 +18,8 @@ from gtn_tf.types import InputError
 #: The paper's eleven.
 DEFAULT_OPS = tuple(OPS)[:11]
 
+_MOST_DRAWS_PER_GENOTYPE = 100
+
 
 @dataclasses.dataclass(frozen=True)
 class SearchSpace:
@@ -54,6 +56,31 @@ class SearchSpace:
         """
         rng = np.random.default_rng(seed)
         return Genotype(self._cell(rng), self._cell(rng))
+
+    def sample_different(
+        self, count: int, seed: Sequence[int]
+    ) -> dict[str, Genotype]:
+        """Draws `count` different genotypes, canonical, by key.
+
+        Args:
+          count: of genotypes; a higher one draws the same ones first.
+          seed: draw i is `sample((*seed, i))`.
+
+        Raises:
+          InputError: the space holds fewer.
+        """
+        found: dict[str, Genotype] = {}
+        most = _MOST_DRAWS_PER_GENOTYPE * count
+        for draw in range(most):
+            genotype = self.sample((*seed, draw)).canonical()
+            found.setdefault(genotype.key(), genotype)
+            if len(found) == count:
+                return found
+        raise InputError(
+            f"{count} different genotypes of {self.num_nodes} nodes and "
+            f"{len(self.ops)} operations are asked for; {len(found)} were "
+            f"found in {most} draws; ask for fewer, or for more nodes"
+        )
 
     def _cell(self, rng: np.random.Generator) -> Cell:
         nodes = tuple(
