@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 from ml_collections import config_dict
 
-from gtn_tf import figures
 from gtn_tf.assembly import build_learner_family, load_dataset
 from gtn_tf.baselines import BASELINES
 from gtn_tf.config_keys.families import transfer_widths
 from gtn_tf.distribution import environment
+from gtn_tf.evaluation_figures import save_evaluation
 from gtn_tf.fresh_learners import FreshLearners, Trained
 from gtn_tf.interrupts import Stopped, stoppable
 from gtn_tf.intervals import mean_interval, shown
@@ -65,8 +65,7 @@ def evaluate(config: config_dict.ConfigDict, workdir: Path) -> int:
             result = _summarize(setting, sources, rows)
             result["meta_steps"] = config.meta.num_steps
             write_json(workdir / "evaluation.json", result)
-            picture = workdir / "evaluation.png"
-            figures.save_accuracy_per_step(picture, result)
+            save_evaluation(workdir / "evaluation.png", result)
     except Stopped as stopped:
         return stopped.code
     print(table(result))
@@ -193,6 +192,7 @@ def _summarize(
                 ),
                 "setup_seconds": source.setup_seconds,
                 "how": source.how,
+                "validation_curve": source.validation_curve,
             }
             for source in sources
         },

@@ -1,8 +1,10 @@
-"""Line figures of a run and of its evaluation; no TensorFlow here."""
+"""Figures of a meta-training: its curves and learned rates.
+
+No TensorFlow here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +14,9 @@ from matplotlib.ticker import MaxNLocator
 
 from gtn_tf.figure_style import (
     BLUE,
-    SOURCES,
     VERMILION,
     in_theme,
     name_accuracy,
-    name_lines,
     name_steps,
     new_figure,
     save_figure,
@@ -24,47 +24,6 @@ from gtn_tf.figure_style import (
 
 #: More values than these are drawn under their moving mean.
 SMOOTHED_BEYOND = 200
-
-
-@in_theme
-def accuracy_per_step(evaluation: dict) -> Figure:
-    """Draws test accuracy over inner steps, one line per source.
-
-    Args:
-      evaluation: As in evaluation.json: of each of `SOURCES` in it
-        `accuracy_per_step` [T] and, where known, `ci95_per_step` [T, 2].
-    """
-    figure = new_figure(400, 290)
-    axes = figure.subplots()
-    sources = evaluation["sources"]
-    for name in [name for name in SOURCES if name in sources]:
-        style = SOURCES[name]
-        means = _numbers(sources[name]["accuracy_per_step"])
-        steps = np.arange(1, len(means) + 1)
-        bands = sources[name].get("ci95_per_step")
-        if bands is not None:
-            low, high = np.transpose([_numbers(b or [None] * 2) for b in bands])
-            axes.fill_between(
-                steps, low, high, color=style.colour, alpha=0.18, linewidth=0
-            )
-        axes.plot(
-            steps,
-            means,
-            color=style.colour,
-            linestyle=style.dashes,
-            marker=style.marker,
-            markevery=max(1, len(means) // 10),
-            label=style.label,
-        )
-    name_accuracy(axes, "test accuracy [%]")
-    name_steps(axes, "inner step")
-    name_lines(figure, axes)
-    return figure
-
-
-def save_accuracy_per_step(path: Path, evaluation: dict) -> None:
-    """Writes `accuracy_per_step` as PNG; atomic."""
-    save_figure(path, accuracy_per_step(evaluation))
 
 
 @in_theme
@@ -159,7 +118,3 @@ def _curve(
         counts = np.convolve(np.ones(len(points)), window, "same")
         values = np.convolve(values, window, "same") / counts
     axes.plot(steps, values, dashes, color=colour, label=label, marker=marker)
-
-
-def _numbers(values: Iterable[float | None]) -> np.ndarray:
-    return np.array([np.nan if v is None else v for v in values], np.float64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gtn_tf import figure_style, figures
+from gtn_tf import evaluation_figures, figure_style
 from gtn_tf.page import (
     ABSENT,
     Html,
@@ -57,10 +57,28 @@ def evaluation_section(results: Results) -> Html | None:
     if evaluation is None:
         return None
     curves = figure_style.inline_svg(
-        figures.accuracy_per_step(evaluation),
+        evaluation_figures.accuracy_per_step(evaluation),
         "accuracy-per-step",
         "Line chart: test accuracy after each inner step, by training data",
     )
+    drawn = [
+        figure(
+            Html(curves),
+            "Test accuracy after each inner step; bands: 95 % intervals.",
+        )
+    ]
+    if evaluation_figures.has_validation_curves(evaluation):
+        curves = figure_style.inline_svg(
+            evaluation_figures.accuracy_per_meta_step(evaluation),
+            "accuracy-per-meta-step",
+            "Line chart: validation accuracy over meta-steps, by training data",
+        )
+        drawn.append(
+            figure(
+                Html(curves),
+                "Validation accuracy over meta-steps of what is meta-trained.",
+            )
+        )
     tests = count(evaluation.get("num_test_images"))
     return section(
         "evaluation",
@@ -68,10 +86,7 @@ def evaluation_section(results: Results) -> Html | None:
         _sources_table(evaluation, tests),
         columns(
             "25rem",
-            figure(
-                Html(curves),
-                "Test accuracy after each inner step; bands: 95 % intervals.",
-            ),
+            *drawn,
             element(
                 "div",
                 _differences_table(evaluation),

@@ -150,6 +150,7 @@ _SOURCE = {
     "images_seen?": is_number_or_none,
     "seconds_per_learner?": is_number_or_none,
     "setup_seconds?": is_number_or_none,
+    "validation_curve?": lambda v: v is None or is_list_of(_is_point, v),
 }
 _EVALUATION = {
     "sources": {f"{name}?": _SOURCE for name in SOURCES},
@@ -184,6 +185,15 @@ _RETRAINING = {
     "test_error_std": is_number_or_none,
     "search": lambda v: v is None or _is_search(v),
 }
+
+
+def _is_point(value: object) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and is_number(value[0])
+        and is_number_or_none(value[1])
+    )
 
 
 def _is_search(value: object) -> bool:

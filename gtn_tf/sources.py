@@ -14,6 +14,7 @@ from gtn_tf.evaluation import fresh_learner_accuracy
 from gtn_tf.gtn import SyntheticData
 from gtn_tf.inner_problem import InnerProblem
 from gtn_tf.real_batches import RealData, device_split
+from gtn_tf.row_log import read_rows, validation_curve
 from gtn_tf.training_run import Run
 
 
@@ -25,12 +26,15 @@ class Source(NamedTuple):
       synthesize: a learner's seed [2] -> what it trains on; traced.
       setup_seconds: spent before the first learner could train.
       how: one line on how it, and its rates, were found.
+      validation_curve: (meta-step, validation accuracy) of its
+        meta-training; None if it is not meta-trained.
     """
 
     name: str
     synthesize: Callable[[tf.Tensor], SyntheticData]
     setup_seconds: float
     how: str
+    validation_curve: list[list] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,4 +80,5 @@ def source_of_run(name: str, run: Run, seconds: float, how: str) -> Source:
     def synthesize(seed: tf.Tensor) -> SyntheticData:
         return run.gtn.synthesize(run.gtn.read(), seed)
 
-    return Source(name, synthesize, seconds, how)
+    curve = validation_curve(read_rows(run.workdir / "metrics.jsonl"))
+    return Source(name, synthesize, seconds, how, curve)

@@ -50,6 +50,7 @@ EVALUATION = {
             "num_learners": 1,
             "accuracy_per_step": [0.35, 0.7125],
             "images_seen": 20,
+            "validation_curve": [[1, 0.3], [3, 0.6]],
         },
     },
     "differences": {

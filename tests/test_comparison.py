@@ -55,6 +55,11 @@ def test_every_source_has_what_the_contract_names(evaluated):
         assert values["images_seen"] == 20
         assert values["seconds_per_learner"] > 0
         assert values["setup_seconds"] > 0
+    meta_trained = {"gtn", "real", "distillation"}
+    for name, values in result["sources"].items():
+        curve = values["validation_curve"]
+        assert (curve is not None) == (name in meta_trained)
+        assert curve is None or [step for step, _ in curve] == [2, 4, 6, 8]
     assert list(result["differences"]) == [f"gtn - {b}" for b in BASELINES]
     assert list(result["transfer"]) == ["mlp"]
     for of_family in result["transfer"].values():

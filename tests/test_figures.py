@@ -6,8 +6,10 @@ import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
+from test_evaluation_figures import evaluation_of
 
 from gtn_tf import figure_style, figures
+from gtn_tf.evaluation_figures import accuracy_per_step, save_evaluation
 
 
 def capture_figures(monkeypatch):
@@ -16,61 +18,6 @@ def capture_figures(monkeypatch):
         figures, "save_figure", lambda _, figure: drawn.append(figure)
     )
     return drawn
-
-
-def evaluation_of(**finals):
-    """Two inner steps, from 0.1 to the given accuracies, bands of 0.02."""
-    return {
-        "sources": {
-            name: {
-                "accuracy_per_step": [0.1, final],
-                "ci95_per_step": [[0.09, 0.11], [final - 0.01, final + 0.01]],
-            }
-            for name, final in finals.items()
-        }
-    }
-
-
-def test_accuracy_per_step_draws_means_and_bands():
-    evaluation = evaluation_of(gtn=0.9, real=0.6)
-    (axes,) = figures.accuracy_per_step(evaluation).axes
-    gtn, real = axes.lines
-    np.testing.assert_array_equal(gtn.get_xydata(), [[1, 0.1], [2, 0.9]])
-    np.testing.assert_array_equal(real.get_xydata(), [[1, 0.1], [2, 0.6]])
-    band = axes.collections[0].get_paths()[0].vertices
-    assert band.min(0).tolist() == [1, 0.09]
-    assert band.max(0).tolist() == [2, 0.91]
-    assert axes.get_xlabel() == "inner step"
-    assert axes.get_ylabel() == "test accuracy [%]"
-    assert float(axes.yaxis.get_major_formatter()(0.25, 0)) == 25
-
-
-def test_lines_are_named_at_their_ends_unless_names_collide():
-    apart = figures.accuracy_per_step(evaluation_of(gtn=0.9, real=0.6))
-    texts = apart.axes[0].texts
-    assert [t.get_text() for t in texts] == ["GTN", "real, learned rates"]
-    assert [t.xy for t in texts] == [(2, 0.9), (2, 0.6)]
-    assert not apart.legends
-    close = figures.accuracy_per_step(evaluation_of(gtn=0.9, real=0.89))
-    assert not close.axes[0].texts
-    labels = [text.get_text() for text in close.legends[0].get_texts()]
-    assert labels == ["GTN", "real, learned rates"]
-
-
-def test_names_at_the_ends_stay_inside_the_figure():
-    figure = figures.accuracy_per_step(evaluation_of(gtn=0.9, real_tuned=0.6))
-    figure.draw_without_rendering()
-    for text in figure.axes[0].texts:
-        assert text.get_window_extent().x1 <= figure.bbox.width
-
-
-def test_a_source_without_bands():
-    evaluation = evaluation_of(gtn=0.9, real=0.5)
-    evaluation["sources"]["gtn"]["ci95_per_step"] = None
-    evaluation["sources"]["real"]["ci95_per_step"][1] = None
-    (axes,) = figures.accuracy_per_step(evaluation).axes
-    assert len(axes.lines) == 2
-    assert len(axes.collections) == 1
 
 
 def test_sources_differ_in_colour_and_in_dashes_or_marker():
@@ -114,7 +61,7 @@ def test_learned_rates():
 
 
 def _svg(prefix="a"):
-    figure = figures.accuracy_per_step(evaluation_of(gtn=0.9, noise=0.6))
+    figure = accuracy_per_step(evaluation_of(gtn=0.9, noise=0.6))
     return figure_style.inline_svg(figure, prefix, 'one <"chart">')
 
 
@@ -155,13 +102,13 @@ def test_the_same_figure_is_the_same_svg():
 def test_figures_leave_the_settings_of_matplotlib_alone(tmp_path):
     before = dict(matplotlib.rcParams)
     _svg()
-    figures.save_accuracy_per_step(tmp_path / "a.png", evaluation_of(gtn=0.9))
+    save_evaluation(tmp_path / "a.png", evaluation_of(gtn=0.9))
     assert dict(matplotlib.rcParams) == before
 
 
 def test_png_is_opaque_and_whole(tmp_path):
     path = tmp_path / "accuracy.png"
-    figures.save_accuracy_per_step(path, evaluation_of(gtn=0.9, real=0.6))
+    save_evaluation(path, evaluation_of(gtn=0.9, real=0.6))
     assert [entry.name for entry in tmp_path.iterdir()] == ["accuracy.png"]
     with Image.open(io.BytesIO(path.read_bytes())) as image:
         pixels = np.asarray(image.convert("RGBA"))

@@ -31,7 +31,7 @@ assembly
 nas.correlation nas.picks nas.ranking nas.store nas.executors nas.zero_cost
 nas.score_table nas.search_summary nas.training nas.evaluation_task
 nas.cell_trainers nas.user_models
-figure_style figures plots search_figures budget_figures
+figure_style figures evaluation_figures plots search_figures budget_figures
 experiment_figures experiment_tables
 cell_layout cell_figures
 nas.paper_tables
@@ -108,6 +108,7 @@ _WITHOUT_TENSORFLOW = [
     name
     for name in (
         *("main", "config", "figure_style", "figures", "plots", "report"),
+        "evaluation_figures",
         *("teacher", "records"),
         *("nas.nao_encoding", "nas.published_genotypes"),
         *("nas.search_space", "nas.cell_cost"),

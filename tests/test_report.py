@@ -285,6 +285,7 @@ def _changed(path, value):
         (["sources", "gtn", "accuracy_per_step"], [], "accuracy_per_step"),
         (["sources", "gtn", "ci95_per_step"], [[0, 1]], "1 of 2 bands"),
         (["sources", "gtn", "setup_seconds"], "x", "setup_seconds"),
+        (["sources", "gtn", "validation_curve"], [[1]], "validation_curve"),
         (["differences", "gtn - real", "mean"], KeyError, "gtn - real.mean"),
         (["transfer", "conv2_fc", "gtn"], [], "transfer.conv2_fc.gtn"),
     ],
@@ -508,8 +509,8 @@ def test_a_browser_shows_the_page(tmp_path, browser):
         seen = _look(browser, width, scheme)
         assert seen["width"] == width
         assert seen["overflow"] == 0, "the page scrolls sideways"
-        # Of the evaluation and the run 5, of the search 4.
-        assert len(seen["figures"]) == 5 + 4 + len(RESULTS)
+        # Of the evaluation and the run 6, of the search 4.
+        assert len(seen["figures"]) == 6 + 4 + len(RESULTS)
         for is_visible, box_width, box_height in seen["figures"]:
             assert is_visible
             assert box_width > 200
