@@ -8,7 +8,8 @@ from matplotlib.transforms import Affine2D
 from PIL import Image
 
 from gtn_tf import cell_figures
-from gtn_tf.cell_layout import _apart, lay_out
+from gtn_tf.cell_columns import _apart
+from gtn_tf.cell_layout import lay_out
 from gtn_tf.nas.genotypes import Cell, Genotype
 from gtn_tf.nas.operations import OPS
 from gtn_tf.nas.published_genotypes import published

@@ -33,7 +33,7 @@ nas.score_table nas.search_summary nas.training nas.evaluation_task
 nas.cell_trainers nas.user_models
 figure_style figures evaluation_figures plots search_figures budget_figures
 experiment_figures experiment_tables
-cell_layout cell_figures
+cell_columns cell_layout cell_figures
 nas.paper_tables
 page result_files search_results results record_pages records
 report_evaluation report_training report_search report_retrain
