@@ -102,7 +102,7 @@ class CellGraph:
         return half, half
 
     def box_height(self, state: int) -> float:
-        """Returns the height of a state's box, more for more into the output."""
+        """Returns the height of a box; the more lines in, the higher."""
         if state < NUM_INPUTS:
             return _END_HEIGHT
         if state < self.output:
