@@ -176,6 +176,32 @@ def transfer(result: dict) -> Figure:
     return figure
 
 
+@in_theme
+def ablation(result: dict) -> Figure:
+    """Draws validation accuracy by arm, and what it exceeds `plain` by."""
+    names = list(result["arms"])
+    labels = [name.replace(";", "\n") for name in names]
+    most_lines = max(label.count("\n") + 1 for label in labels)
+    figure = new_figure(720, (10 + 15 * most_lines) * len(names) + 90)
+    left, right = figure.subplots(1, 2, sharey=True)
+    for place, name in enumerate(names):
+        _dot(left, place, result["arms"][name], LINES[0])
+        gap = result["differences"].get(name)
+        if gap is not None:
+            _dot(right, place, gap, LINES[1])
+    right.axvline(0, color=INK, linewidth=0.8, linestyle=":")
+    left.set_yticks(range(len(names)), labels)
+    left.set_ylim(len(names) - 0.5, -0.5)
+    for axes, label in (
+        (left, "validation accuracy [%]"),
+        (right, "minus plain, paired [points]"),
+    ):
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
+        axes.set_xlabel(label)
+    figure.supxlabel("bars: 95 % over GTN seeds", fontsize=9)
+    return figure
+
+
 def _ink_on(value: float) -> str:
     """Returns what can be read on the colour of a value, or on no colour."""
     if np.isnan(value):
@@ -190,6 +216,7 @@ FIGURES: dict[str, Callable[[dict], Figure]] = {
     "weight_norm": weight_norm,
     "transfer": transfer,
     "more_data": more_data,
+    "ablation": ablation,
 }
 
 

@@ -150,6 +150,31 @@ def more_data(result: dict) -> str:
     return "\n".join(lines)
 
 
+def ablation(result: dict) -> str:
+    """Returns validation accuracy by arm, and what each is worth."""
+    width = max(map(len, result["arms"]))
+    lines = [
+        f"{result['dataset']}: validation accuracy after "
+        f"{result['meta_steps']} meta-steps ({result['source']}), over GTN "
+        "seeds",
+        f"{'arm':{width}}{'accuracy':>10}  {'95 % interval':17}{'seeds':>6}"
+        f"{'it - plain':>12}  {'95 % interval':18}{'seconds':>7}",
+    ]
+    for name, row in result["arms"].items():
+        gap = result["differences"].get(name)
+        lines.append(
+            f"{name:{width}}{_mean(row):>10}  {shown(row['ci95']):17}"
+            f"{row['num_seeds']:6}"
+            + (
+                f"{gap['mean']:+12.4f}  {shown(gap['ci95']):18}"
+                if gap
+                else " " * 32
+            )
+            + f"{row['seconds']:7.0f}"
+        )
+    return "\n".join(lines)
+
+
 #: Experiment -> its lines.
 TABLES: dict[str, Callable[[dict], str]] = {
     "few_step": few_step,
@@ -157,6 +182,7 @@ TABLES: dict[str, Callable[[dict], str]] = {
     "weight_norm": weight_norm,
     "transfer": transfer,
     "more_data": more_data,
+    "ablation": ablation,
 }
 
 

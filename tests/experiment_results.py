@@ -141,6 +141,24 @@ _PARTS = {
         },
         "results": [],
     },
+    "ablation": {
+        "source": "gtn",
+        "meta_steps": 600,
+        "arms": {
+            "plain": _row(0.8123, seconds=61.0),
+            "meta.batch_size=256": _row(0.8432, seconds=75.4),
+            "inner.learning_rate=9": _row(None, seconds=3.0),
+        },
+        "differences": {
+            "meta.batch_size=256": {
+                "mean": 0.0309,
+                "ci95": (0.0101, 0.0517),
+                "num_pairs": 2,
+            },
+            "inner.learning_rate=9": None,
+        },
+        "results": [],
+    },
 }
 
 RESULTS = {

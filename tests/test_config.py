@@ -67,6 +67,7 @@ _OUT_OF_RANGE = {
     "evaluation.num_learners": (0,),
     "evaluation.num_seeds": (0,),
     "evaluation.num_draws": (0,),
+    "evaluation.arms": (("a=1", "a=1"), (1,), "a=1"),
     "evaluation.sources": ("gtn", ("gtn", "gtm")),
     "evaluation.meta_learning_rates": ((0.1, 0.0),),
     "evaluation.tuning_learning_rates": ((), (0.1, float("nan"))),

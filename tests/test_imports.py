@@ -44,7 +44,7 @@ comparison
 experiments.trials experiments.seed_statistics experiments.real_budgets
 experiments.few_step experiments.curricula experiments.weight_norm
 experiments.transfer experiments.extended_data
-experiments.more_data experiments.catalog
+experiments.more_data experiments.ablation experiments.catalog
 nas.evaluators nas.search_plan nas.search
 nas.drop_path nas.retrain_network nas.retrain_genotype nas.retrain_result
 nas.retrain_data nas.retrain_step nas.retrain_assembly

@@ -62,4 +62,5 @@ EXPERIMENTS = {
         "What do more steps, larger batches and ensembles of learners gain, "
         "beyond what was meta-trained?"
     ),
+    "ablation": "What is a change of the config worth?",
 }

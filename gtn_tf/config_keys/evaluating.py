@@ -32,6 +32,16 @@ FIELDS = {
         1,
         "of experiments: GTNs per arm, of seed, seed + 1, ..",
     ),
+    "evaluation.arms": Field(
+        (),
+        "a tuple of texts KEY=VALUE, or several in one, joined by semicolons",
+        lambda v: (
+            isinstance(v, tuple | list)
+            and all(isinstance(arm, str) and "=" in arm for arm in v)
+            and len(set(v)) == len(v)
+        ),
+        "of experiment ablation: what each arm changes",
+    ),
     "evaluation.num_draws": whole(
         20,
         1,

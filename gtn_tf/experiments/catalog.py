@@ -15,6 +15,7 @@ from gtn_tf.config import validate
 from gtn_tf.distribution import environment
 from gtn_tf.experiment_figures import save_experiment
 from gtn_tf.experiment_tables import TABLES
+from gtn_tf.experiments.ablation import ablation
 from gtn_tf.experiments.curricula import curricula
 from gtn_tf.experiments.few_step import few_step
 from gtn_tf.experiments.more_data import more_data
@@ -34,6 +35,7 @@ EXPERIMENTS: dict[str, Callable[[config_dict.ConfigDict, Path], dict]] = {
     "weight_norm": weight_norm,
     "transfer": transfer,
     "more_data": more_data,
+    "ablation": ablation,
 }
 
 

@@ -1,0 +1,102 @@
+import json
+
+import numpy as np
+import pytest
+import tiny
+
+from gtn_tf import experiment_tables
+from gtn_tf.experiments.ablation import read_arm
+from gtn_tf.types import InputError
+
+
+@pytest.mark.parametrize(
+    ("text", "changes"),
+    [
+        ("meta.batch_size=256", {"meta.batch_size": 256}),
+        (
+            "source=distillation; meta.learning_rate = 0.1",
+            {"source": "distillation", "meta.learning_rate": 0.1},
+        ),
+        (
+            "generator.channels=(8,4);inner.truncation_window=None",
+            {"generator.channels": (8, 4), "inner.truncation_window": None},
+        ),
+        (
+            "learner.name=mlp,conv2_fc;curriculum.learn_labels=True",
+            {"learner.name": "mlp,conv2_fc", "curriculum.learn_labels": True},
+        ),
+    ],
+)
+def test_an_arm_is_read(text, changes):
+    assert read_arm(text) == changes
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("", "evaluation.arms has ''; expected KEY=VALUE"),
+        ("source=real;meta.batch_size", "has 'meta.batch_size'; expected"),
+        ("meta.batch_size=", "expected KEY=VALUE"),
+        ("meta.batch_size=2;", "expected KEY=VALUE"),
+        ("learner.genotype=a/b", "without a slash"),
+        ("meta.batchsize=2", "did you mean 'meta.batch_size'"),
+        ("seed=2", "seed is the same for all arms"),
+        ("dataset.name=mnist", "dataset.name is the same for all arms"),
+        ("evaluation.num_seeds=2", "is the same for all arms"),
+    ],
+)
+def test_what_is_no_arm(text, part):
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as info:
+        read_arm(text)
+    assert part in str(info.value)
+
+
+_COMMAND = (
+    "--mode=evaluate",
+    "--config.evaluation.experiment=ablation",
+    "--config.evaluation.num_seeds=2",
+    "--config.evaluation.num_learners=3",
+)
+
+
+def test_arms_are_needed_and_checked_before_the_first_begins(tmp_path):
+    done = tiny.run_main(tmp_path, *_COMMAND)
+    tiny.assert_one_line(done, 2, "no arms", "--config.evaluation.arms=")
+    done = tiny.run_main(
+        tmp_path, *_COMMAND, "--config.evaluation.arms=('meta.batch_size=0',)"
+    )
+    tiny.assert_one_line(done, 2, "meta.batch_size is 0")
+    assert not (tmp_path / "experiments").exists()
+
+
+@pytest.mark.slow
+def test_from_the_command_line(tmp_path):
+    arm = "meta.batch_size=32;inner.learning_rate=0.2"
+    command = (*_COMMAND, f"--config.evaluation.arms=('{arm}',)")
+    assert tiny.run_main(tmp_path).code == 0
+    done = tiny.run_main(tmp_path, *command)
+    assert done.code == 0, done
+    folder = tmp_path / "experiments" / "ablation"
+    result = json.loads((folder / "result.json").read_text())
+    assert experiment_tables.ablation(result) in done.errors
+    assert (folder / "figure.png").read_bytes().startswith(b"\x89PNG")
+    found = {(r["arm"], r["pair"]): r for r in result["results"]}
+    assert set(found) == {(a, p) for a in ("plain", arm) for p in (0, 1)}
+    # The workdir's own meta-training is `plain` with its seed.
+    assert not (folder / "plain" / "0" / "run").exists()
+    for (name, _), trial in found.items():
+        expected = (32, 0.2) if name == arm else (16, 0.02)
+        asked = trial["asked"]
+        values = asked["meta.batch_size"], asked["inner.learning_rate"]
+        assert values == expected
+        assert len(trial["validation_accuracies"]) == 3
+    means = {
+        key: np.mean(trial["validation_accuracies"])
+        for key, trial in found.items()
+    }
+    assert result["arms"][arm]["mean"] == pytest.approx(
+        np.mean([means[arm, 0], means[arm, 1]])
+    )
+    assert result["differences"][arm]["mean"] == pytest.approx(
+        np.mean([means[arm, p] - means["plain", p] for p in (0, 1)])
+    )
