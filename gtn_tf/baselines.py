@@ -34,6 +34,13 @@ from gtn_tf.sources import Setting, Source, source_of_run
 from gtn_tf.training_run import restore_run
 from gtn_tf.types import DivergenceError
 
+#: What makes a GTN's config one of real images, whose rates alone are learned.
+AS_REAL = {
+    "source": "real",
+    "curriculum.learn_labels": False,
+    "inner.learn_hyperparameters": True,
+}
+
 
 class MetaTrained(NamedTuple):
     """A meta-training of a baseline that is done.
@@ -105,13 +112,14 @@ def _baseline_config(
     config: config_dict.ConfigDict, source: str, rate: float
 ) -> config_dict.ConfigDict:
     config = copy.deepcopy(config)
-    config.source = source
     config.meta.learning_rate = float(rate)
     config.log.tensorboard = False
     config.log.samples_every = 0
     if source == "real":
-        config.curriculum.learn_labels = False
-    elif config.curriculum.name in ("none", "fixed_noise"):
+        config.update_from_flattened_dict(AS_REAL)
+        return config
+    config.source = source
+    if config.curriculum.name in ("none", "fixed_noise"):
         config.curriculum.name = "full"  # distilled images have no noise
     return config
 

@@ -9,6 +9,8 @@ import tensorflow as tf
 import tiny
 
 from gtn_tf import baselines, constant_rates, data, sources
+from gtn_tf.assembly import build_gtn
+from gtn_tf.config import validate
 from gtn_tf.interrupts import Stopped
 from gtn_tf.seeds import Purpose, fold, root_seed
 from gtn_tf.types import InputError
@@ -37,8 +39,6 @@ def _with(setting, digits, **sizes):
 
 def test_real_tuned_draws_what_source_real_draws(setting, digits):
     """The two differ by their rates alone, learner by learner."""
-    from gtn_tf.assembly import build_gtn
-
     setting.config.source = "real"
     gtn = build_gtn(setting.config, setting.train)
     expected = gtn.synthesize(gtn.read(), _SEED)
@@ -153,7 +153,7 @@ def test_tuning_is_kept_until_the_setting_changes(setting, digits):
     assert path.read_bytes() != written
 
 
-def _meta_trained(setting, monkeypatch, outcomes):
+def _meta_trained(setting, monkeypatch, outcomes, baseline="distillation"):
     """Runs `_meta_trained` with a pretrain that only writes its rows."""
     seen = []
 
@@ -180,7 +180,7 @@ def _meta_trained(setting, monkeypatch, outcomes):
     )
     rates = tuple(outcomes)
     setting.config.evaluation.meta_learning_rates = rates
-    return baselines.BASELINES["distillation"](setting), seen
+    return baselines.BASELINES[baseline](setting), seen
 
 
 def test_the_best_meta_training_by_validation_is_taken(setting, monkeypatch):
@@ -200,6 +200,19 @@ def test_the_best_meta_training_by_validation_is_taken(setting, monkeypatch):
         trial.curriculum.name = "none"
         trial.log = setting.config.log
         assert trial == setting.config
+
+
+def test_real_images_learn_their_rates_though_the_gtn_has_none(
+    setting, monkeypatch
+):
+    setting.config.inner.learn_hyperparameters = False
+    setting.config.curriculum.learn_labels = True
+    (_, config, *_), _ = _meta_trained(setting, monkeypatch, {0.1: 0.5}, "real")
+    validate(config)
+    assert config.source == "real"
+    assert config.inner.learn_hyperparameters
+    assert not config.curriculum.learn_labels
+    assert build_gtn(config, setting.train).trained_variables()
 
 
 def test_a_baseline_that_always_diverges_says_so(setting, monkeypatch):

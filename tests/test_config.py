@@ -268,6 +268,10 @@ def test_missing_key(key):
             ("learner.widths (None,)", "'mlp,mlp'"),
         ),
         (
+            {"source": "real", "inner.learn_hyperparameters": False},
+            ("source 'real'", "inner.learn_hyperparameters False"),
+        ),
+        (
             {"learner.genotype": "ENAS", "learner.num_genotypes": 2},
             ("learner.num_genotypes 2", "learner.genotype 'ENAS'"),
         ),

@@ -29,6 +29,12 @@ PAIRS = (
         "set --config.curriculum.learn_labels=False",
     ),
     (
+        lambda c: c.source == "real" and not c.inner.learn_hyperparameters,
+        "source 'real' with inner.learn_hyperparameters False",
+        "the inner rates are all that it learns",
+        "set --config.inner.learn_hyperparameters=True",
+    ),
+    (
         lambda c: (
             c.evaluation.widths is not None
             and len(c.evaluation.widths) != len(c.evaluation.learners)

@@ -18,6 +18,7 @@ import numpy as np
 from ml_collections import config_dict
 
 from gtn_tf.assembly import build_learner_family, build_problem
+from gtn_tf.baselines import AS_REAL
 from gtn_tf.config_keys.choices import INITIALIZERS
 from gtn_tf.config_keys.families import learner_names, learner_widths
 from gtn_tf.data import Dataset
@@ -120,11 +121,8 @@ def recipes(
     }
     # The rate that `evaluate` gives to real data: the GTN's is far too low.
     rates = config.evaluation.meta_learning_rates
-    real = {
-        "source": "real",
-        "meta.learning_rate": rates[0] if rates else config.meta.learning_rate,
-        "curriculum.learn_labels": False,
-    }
+    rate = rates[0] if rates else config.meta.learning_rate
+    real = {**AS_REAL, "meta.learning_rate": rate}
     return {
         "own": {},
         "pool": pool,
