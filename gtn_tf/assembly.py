@@ -163,7 +163,8 @@ def _build_cell_family(
 def learner_genotypes(config: config_dict.ConfigDict) -> list[Genotype]:
     """Returns the genotypes of family `cell`; none if each learner draws.
 
-    Those that are drawn are others than a search of the same seed draws.
+    They are drawn by another seed than a search's; a small space may give
+    the same ones all the same.
 
     Raises:
       InputError: `learner.genotype` cannot be read, or the space holds fewer
@@ -175,8 +176,12 @@ def learner_genotypes(config: config_dict.ConfigDict) -> list[Genotype]:
     if choices.num_genotypes is None:
         return []
     space = SearchSpace(choices.num_nodes, tuple(choices.ops))
-    seed = (config.seed, _BEYOND_ALL_DRAWS)
-    return list(space.sample_different(choices.num_genotypes, seed).values())
+    drawn = space.sample_different(
+        choices.num_genotypes,
+        (config.seed, _BEYOND_ALL_DRAWS),
+        "learner.num_genotypes",
+    )
+    return list(drawn.values())
 
 
 def build_problem(

@@ -1,7 +1,8 @@
 """What a GTN is compared with: other sources of training batches.
 
 * `real`, `distillation`: meta-trained through the same outer loop as the GTN:
-  as many meta-steps, the same meta-optimizer, inner rates learned per step.
+  as many meta-steps, the same meta-optimizer, inner rates learned per step
+  (of distilled images, if the GTN's are).
   Each is a run of its own under `baselines/`, resumable like any other.
 * `real_tuned`, `real_subset`, `noise`: constant inner rates from a grid, the
   best by validation accuracy; of `real_tuned` also the way to draw batches, at
@@ -29,7 +30,7 @@ from gtn_tf.constant_rates import (
 from gtn_tf.interrupts import Stopped
 from gtn_tf.pretrain import pretrain
 from gtn_tf.progress import say
-from gtn_tf.row_log import last_row, read_rows
+from gtn_tf.row_log import last_row, read_rows, validations
 from gtn_tf.sources import Setting, Source, source_of_run
 from gtn_tf.training_run import restore_run
 from gtn_tf.types import DivergenceError
@@ -61,7 +62,8 @@ class MetaTrained(NamedTuple):
 def _meta_trained(name: str, setting: Setting) -> Source:
     done = meta_train(name, setting.config, setting.workdir)
     run = restore_run(done.config, done.folder)
-    return source_of_run(name, run, done.seconds, done.how)
+    curve = validations(done.folder, done.config.meta.num_steps)
+    return source_of_run(name, run, done.seconds, done.how, curve)
 
 
 def meta_train(
@@ -104,7 +106,8 @@ def meta_train(
             "--config.evaluation.meta_learning_rates"
         )
     _, rate, config, folder = max(trials, key=lambda trial: trial[0])
-    how = f"inner rates learned, meta.learning_rate {rate:g} of {len(rates)}"
+    learned = "learned" if config.inner.learn_hyperparameters else "as given"
+    how = f"inner rates {learned}, meta.learning_rate {rate:g} of {len(rates)}"
     return MetaTrained(config, folder, seconds, how)
 
 

@@ -28,7 +28,7 @@ from gtn_tf.intervals import mean_interval, shown
 from gtn_tf.json_files import write_json
 from gtn_tf.progress import Progress, say
 from gtn_tf.real_batches import device_split
-from gtn_tf.row_log import RowLog, read_rows
+from gtn_tf.row_log import RowLog, read_rows, validations
 from gtn_tf.sources import Setting, Source, build_setting, source_of_run
 from gtn_tf.training_run import restore_run
 from gtn_tf.workdir import claim_workdir
@@ -59,6 +59,7 @@ def evaluate(config: config_dict.ConfigDict, workdir: Path) -> int:
                 run,
                 float(run.seconds.numpy()),
                 f"meta-trained for {config.meta.num_steps} meta-steps",
+                validations(workdir, config.meta.num_steps),
             )
             sources = [own, *_prepare(setting, check_signals)]
             rows = _train_learners(setting, sources, check_signals)

@@ -154,9 +154,8 @@ def ablation(result: dict) -> str:
     """Returns validation accuracy by arm, and what each is worth."""
     width = max(map(len, result["arms"]))
     lines = [
-        f"{result['dataset']}: validation accuracy after "
-        f"{result['meta_steps']} meta-steps ({result['source']}), over GTN "
-        "seeds",
+        f"{result['dataset']}: validation accuracy over GTN seeds (plain: "
+        f"{result['source']}, {result['meta_steps']} meta-steps)",
         f"{'arm':{width}}{'accuracy':>10}  {'95 % interval':17}{'seeds':>6}"
         f"{'it - plain':>12}  {'95 % interval':18}{'seconds':>7}",
     ]

@@ -84,7 +84,7 @@ def metadata_of(run: Run, module: ExportedGTN) -> dict[str, object]:
         "meta_steps": int(run.step.numpy()),
         "meta_training_seconds": float(run.seconds.numpy()),
         "config_digest": _digest(config),
-        "learner": _learner(config),
+        "learner": learner_facts(config),
         "versions": {
             "gtn_tf": __version__,
             "tensorflow": tf.__version__,
@@ -94,11 +94,12 @@ def metadata_of(run: Run, module: ExportedGTN) -> dict[str, object]:
     }
 
 
-def _learner(config: config_dict.ConfigDict) -> dict[str, object]:
+def learner_facts(config: config_dict.ConfigDict) -> dict[str, object]:
+    """Returns what metadata.json says of the learners."""
     names, choices = learner_names(config), config.learner
     found = {
         "name": names,
-        # None of family cell, which has a width per genotype.
+        # None of family cell: `channels` says how wide it is.
         "widths": [
             FAMILIES[name].widths
             if widths is None and name in FAMILIES
@@ -117,9 +118,10 @@ def _learner(config: config_dict.ConfigDict) -> dict[str, object]:
             ],
             "num_cells": choices.num_cells,
             "channels": choices.channels,
-            "num_nodes": choices.num_nodes,
-            "ops": choices.ops,
         }
+        if choices.genotype is None:
+            found["cell"]["num_nodes"] = choices.num_nodes
+            found["cell"]["ops"] = choices.ops
     return found
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 from ml_collections import config_dict
 
+from gtn_tf.config import FIELDS, flatten
 from gtn_tf.evaluation import (
     fresh_learner_accuracies,
     fresh_learner_accuracy_on,
@@ -56,7 +57,12 @@ class FreshLearners:
             config.seed,
             config.dataset.name,
             config.dataset.split_seed,
-            config.learner.to_dict(),
+            # Without those at their default: a key may come to be.
+            {
+                key: value
+                for key, value in flatten({"learner": config.learner.to_dict()})
+                if value != FIELDS[key].default
+            },
             config.evaluation.widths,
             config.inner.optimizer,
             config.precision,

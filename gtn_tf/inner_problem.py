@@ -44,7 +44,8 @@ class InnerProblem(NamedTuple):
     """What both forms of the gradient need besides data and seed.
 
     Attributes:
-      learners: the families a learner is drawn from, uniformly.
+      learners: what a learner is drawn from, uniformly: one per family, of
+        family `cell` one per genotype.
       optimizer: the inner one.
       sample_real: draws the real batches of the meta-loss.
       meta_loss_every: k; 0: only after the last step.

@@ -20,7 +20,7 @@ _END = "<!-- end of results -->"
 _EXPERIMENTS_HEAD = """\
 # Experiments
 
-The supervised experiments of the paper, as
+The supervised experiments of the paper, and ablations, as
 `--mode=evaluate --config.evaluation.experiment=NAME` printed them; intervals
 are over GTN seeds, or of one seed over its fresh learners.
 Written by `make results` from the JSON files beside it. What was tried to make

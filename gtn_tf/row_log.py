@@ -65,6 +65,20 @@ def last_row(workdir: Path, num_steps: int) -> dict:
     return rows[-1]
 
 
+def validations(workdir: Path, num_steps: int) -> list[list] | None:
+    """Returns the validation curve up to meta-step `num_steps`.
+
+    What was killed has rows beyond its newest checkpoint. None where the
+    workdir has no metrics.jsonl.
+    """
+    path = workdir / "metrics.jsonl"
+    if not path.exists():
+        return None
+    return validation_curve(
+        [row for row in read_rows(path) if row["step"] <= num_steps]
+    )
+
+
 def validation_curve(rows: list[dict]) -> list[list]:
     """Returns [meta-step, validation accuracy] of the rows that have one."""
     key = "validation_accuracy"

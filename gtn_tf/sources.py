@@ -14,7 +14,6 @@ from gtn_tf.evaluation import fresh_learner_accuracy
 from gtn_tf.gtn import SyntheticData
 from gtn_tf.inner_problem import InnerProblem
 from gtn_tf.real_batches import RealData, device_split
-from gtn_tf.row_log import read_rows, validation_curve
 from gtn_tf.training_run import Run
 
 
@@ -73,12 +72,17 @@ def build_setting(
     return Setting(config, workdir, dataset, problem, train, accuracy_of)
 
 
-def source_of_run(name: str, run: Run, seconds: float, how: str) -> Source:
+def source_of_run(
+    name: str,
+    run: Run,
+    seconds: float,
+    how: str,
+    validation_curve: list[list] | None = None,
+) -> Source:
     """Returns the source that a finished meta-training is."""
 
     @tf.function(autograph=False)
     def synthesize(seed: tf.Tensor) -> SyntheticData:
         return run.gtn.synthesize(run.gtn.read(), seed)
 
-    curve = validation_curve(read_rows(run.workdir / "metrics.jsonl"))
-    return Source(name, synthesize, seconds, how, curve)
+    return Source(name, synthesize, seconds, how, validation_curve)

@@ -5,7 +5,7 @@ import pytest
 import tiny
 
 from gtn_tf import experiment_tables
-from gtn_tf.experiments.ablation import read_arm
+from gtn_tf.experiments.ablation import read_arm, read_arms
 from gtn_tf.types import InputError
 
 
@@ -38,17 +38,60 @@ def test_an_arm_is_read(text, changes):
         ("source=real;meta.batch_size", "has 'meta.batch_size'; expected"),
         ("meta.batch_size=", "expected KEY=VALUE"),
         ("meta.batch_size=2;", "expected KEY=VALUE"),
-        ("learner.genotype=a/b", "without a slash"),
+        ("meta.batch_size=2;meta.batch_size=4", "each once"),
         ("meta.batchsize=2", "did you mean 'meta.batch_size'"),
-        ("seed=2", "seed is the same for all arms"),
-        ("dataset.name=mnist", "dataset.name is the same for all arms"),
-        ("evaluation.num_seeds=2", "is the same for all arms"),
+        ("source=real;seed=2", "has 'seed=2'; expected keys of"),
+        ("dataset.name=mnist", "which all arms share"),
+        ("evaluation.num_seeds=2", "expected keys of the meta-training"),
+        ("search.num_nodes=3", "expected keys of the meta-training"),
+        ("num_logical_devices=2", "expected keys of the meta-training"),
     ],
 )
 def test_what_is_no_arm(text, part):
     with pytest.raises(InputError, match=tiny.ONE_LINE) as info:
         read_arm(text)
     assert part in str(info.value)
+
+
+@pytest.mark.parametrize(
+    ("arms", "parts"),
+    [
+        ((), ("no arms", "--config.evaluation.arms=")),
+        (("meta.batch_size=0",), ("arm 'meta.batch_size=0'", "whole number")),
+        (
+            ("inner.optimizer=adam;learner.widths={[1]}",),
+            ("arm 'inner.optimizer=adam, learner.widths={[1]}'", "a width"),
+        ),
+        (
+            ("learner.name=mlp,conv2_fc;learner.widths=((4,3),)",),
+            ("'learner.name=mlp,conv2_fc, ", "one tuple of widths"),
+        ),
+        (("meta.batch_size=16",), ("'meta.batch_size=16'", "as 'plain'")),
+        (
+            ("source=real; meta.batch_size=8", "meta.batch_size=8;source=real"),
+            ("'meta.batch_size=8, source=real' is the same as 'source=real,",),
+        ),
+    ],
+)
+def test_what_are_no_arms(arms, parts):
+    config = tiny.get_config()
+    config.evaluation.arms = arms
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as info:
+        read_arms(config)
+    for part in parts:
+        assert part in str(info.value)
+
+
+def test_arms_of_all_kinds():
+    genotype = "learner.genotype=conv1x1@0+identity@1:2/max2x2@0+conv3x3@1:2"
+    cells = f"learner.name=cell;learner.widths=None;{genotype}"
+    config = tiny.get_config()
+    config.evaluation.arms = ("meta.num_steps=4", cells)
+    found = read_arms(config)
+    assert list(found) == ["plain", "meta.num_steps=4", cells]
+    assert found["plain"] == {}
+    assert found[cells]["learner.genotype"] == genotype.partition("=")[2]
+    assert found[cells]["learner.widths"] is None
 
 
 _COMMAND = (
@@ -59,19 +102,21 @@ _COMMAND = (
 )
 
 
-def test_arms_are_needed_and_checked_before_the_first_begins(tmp_path):
-    done = tiny.run_main(tmp_path, *_COMMAND)
-    tiny.assert_one_line(done, 2, "no arms", "--config.evaluation.arms=")
+def test_arms_are_checked_before_the_first_begins(tmp_path):
     done = tiny.run_main(
         tmp_path, *_COMMAND, "--config.evaluation.arms=('meta.batch_size=0',)"
     )
-    tiny.assert_one_line(done, 2, "meta.batch_size is 0")
+    tiny.assert_one_line(done, 2, "arm 'meta.batch_size=0'")
     assert not (tmp_path / "experiments").exists()
 
 
 @pytest.mark.slow
 def test_from_the_command_line(tmp_path):
-    arm = "meta.batch_size=32;inner.learning_rate=0.2"
+    # Longer than the name of a folder may be.
+    ops = "('identity','conv1x1','conv3x3','conv1x3_3x1','conv1x7_7x1')"
+    arm = f"meta.batch_size=32;inner.learning_rate=0.2;learner.ops={ops}"
+    arm += f";generator.dense_widths=({'7,' * 60})"
+    assert len(arm) > 255
     command = (*_COMMAND, f"--config.evaluation.arms=('{arm}',)")
     assert tiny.run_main(tmp_path).code == 0
     done = tiny.run_main(tmp_path, *command)

@@ -176,7 +176,7 @@ def _meta_trained(setting, monkeypatch, outcomes, baseline="distillation"):
     monkeypatch.setattr(
         baselines,
         "source_of_run",
-        lambda name, run, seconds, how: (name, run.config, seconds, how),
+        lambda name, run, *more: (name, run.config, *more),
     )
     rates = tuple(outcomes)
     setting.config.evaluation.meta_learning_rates = rates
@@ -186,14 +186,16 @@ def _meta_trained(setting, monkeypatch, outcomes, baseline="distillation"):
 def test_the_best_meta_training_by_validation_is_taken(setting, monkeypatch):
     outcomes = {0.01: 0.4, 0.1: 0.7, 1.0: None}
     setting.config.curriculum.name = "none"
-    (name, config, seconds, how), seen = _meta_trained(
+    (name, config, seconds, how, curve), seen = _meta_trained(
         setting, monkeypatch, outcomes
     )
     assert name == config.source == "distillation"
     assert config.meta.learning_rate == 0.1
     assert config.curriculum.name == "full"
     assert seconds == 7.5  # of all, the one that diverged too
+    assert "inner rates learned" in how
     assert "0.1 of 3" in how
+    assert curve == [[8, 0.7]]
     # What else may differ from the GTN's config: where it writes, how much.
     for trial, _ in seen:
         trial.source, trial.meta.learning_rate = "gtn", 0.01

@@ -14,6 +14,7 @@ from gtn_tf.assembly import (
     learner_genotypes,
 )
 from gtn_tf.config import default_config
+from gtn_tf.export import learner_facts
 from gtn_tf.meta_gradient import meta_gradient
 from gtn_tf.nas.genotypes import Genotype
 from gtn_tf.nas.published_genotypes import published_genotype
@@ -77,11 +78,35 @@ def test_genotypes_drawn_beforehand_are_learners_each():
 
 
 def test_a_gtn_is_not_made_for_the_cells_that_a_search_draws():
+    # NumPy takes (0, 5, 0) and (0, 5) for the same seed: the first cell of a
+    # pool could be the sixth of a search.
     config = default_config()
     config.learner.num_genotypes = 30
     drawn = {genotype.key() for genotype in learner_genotypes(config)}
     assert len(drawn) == 30
     assert not drawn & sample_architectures(config).keys()
+
+
+def test_an_export_says_which_cells_it_was_made_for():
+    config = small_config(genotype="GTN-fixed")
+    named = learner_facts(config)["cell"]
+    found = Genotype.from_text(named["genotypes"][0])
+    assert found.key() == published_genotype("GTN-fixed").key()
+    assert named == {
+        "genotypes": named["genotypes"],
+        "num_cells": 0,
+        "channels": 2,
+    }
+    each_its_own = learner_facts(small_config())
+    assert each_its_own["name"] == ["cell"]
+    assert each_its_own["widths"] == [None]
+    assert each_its_own["cell"] == {
+        "genotypes": [],
+        "num_cells": 0,
+        "channels": 2,
+        "num_nodes": 1,
+        "ops": ("conv1x1", "identity"),
+    }
 
 
 @pytest.mark.slow
@@ -99,7 +124,10 @@ def test_each_learner_draws_its_genotype():
     ("choices", "message"),
     [
         ({"genotype": "NASNet"}, "'NASNet' is unknown; expected"),
-        ({"num_genotypes": 999}, "999 different genotypes .* found in"),
+        (
+            {"num_genotypes": 999},
+            "learner.num_genotypes is 999; .*learner.num_nodes",
+        ),
         ({"widths": (3, 3)}, "widths \\(3, 3\\) for family 'cell'"),
     ],
 )

@@ -29,7 +29,7 @@ from gtn_tf.experiments.catalog import EXPERIMENTS as CATALOG
 from gtn_tf.experiments.few_step import bootstrap_steps, steps_to_reach
 from gtn_tf.experiments.seed_statistics import (
     difference,
-    mean_test_accuracy,
+    mean_accuracy,
     of_arm,
     over_seeds,
 )
@@ -39,6 +39,7 @@ from gtn_tf.seeds import fold
 from gtn_tf.training_run import write_config
 from gtn_tf.types import InputError
 
+_ACCURACY = mean_accuracy("test")
 _WEIGHT_NORM = (
     "--mode=evaluate",
     "--config.evaluation.experiment=weight_norm",
@@ -318,7 +319,7 @@ def test_divergence_is_a_result(tmp_path, monkeypatch):
     results = trials.run_trials(asked, tmp_path, None)
     assert [r["status"] for r in results] == ["diverged"] * 2
     assert results[0]["meta_steps"] == 1
-    assert of_arm(results, "arm", mean_test_accuracy) == {
+    assert of_arm(results, "arm", _ACCURACY) == {
         "mean": None,
         "std": None,
         "ci95": None,
@@ -360,17 +361,17 @@ def test_statistics_of_hand_made_results():
         )
     ]
     results.append({"arm": "b", "pair": 1})  # diverged
-    found = of_arm(results, "a", mean_test_accuracy)
+    found = of_arm(results, "a", _ACCURACY)
     assert found["mean"] == pytest.approx(0.7)
     assert found["std"] == pytest.approx(math.sqrt(0.02))
     # Student's t of one degree of freedom: 12.706.
     half = 12.7062047 * math.sqrt(0.02) / math.sqrt(2)
     assert found["ci95"] == pytest.approx((0.7 - half, 0.7 + half))
-    gap = difference(results, "a", "b", mean_test_accuracy)
+    gap = difference(results, "a", "b", _ACCURACY)
     assert gap["mean"] == pytest.approx(0.1)
     assert gap["num_pairs"] == 1
-    assert of_arm(results, "b", mean_test_accuracy)["num_failed"] == 1
-    assert difference(results, "a", "c", mean_test_accuracy) is None
+    assert of_arm(results, "b", _ACCURACY)["num_failed"] == 1
+    assert difference(results, "a", "c", _ACCURACY) is None
 
 
 @pytest.mark.parametrize(

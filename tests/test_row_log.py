@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 
-from gtn_tf.row_log import MetricsLog, read_rows
+from gtn_tf.row_log import MetricsLog, read_rows, validations
 from gtn_tf.types import InputError
 
 
@@ -92,3 +92,13 @@ def test_a_damaged_line_in_the_middle_is_named(tmp_path, damage):
 def test_absent_metrics_are_an_input_error(tmp_path):
     with pytest.raises(InputError, match="No such file"):
         read_rows(tmp_path / "metrics.jsonl")
+
+
+def test_validations_end_with_the_checkpoint(tmp_path):
+    assert validations(tmp_path, 4) is None
+    log = MetricsLog(tmp_path / "metrics.jsonl", 0)
+    for step in range(1, 7):
+        row = {"validation_accuracy": step / 10} if step % 2 == 0 else {}
+        log.append({"step": step, **row})
+    log.close()
+    assert validations(tmp_path, 4) == [[2, 0.2], [4, 0.4]]

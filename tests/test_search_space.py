@@ -67,6 +67,20 @@ def test_inputs_and_operations_are_uniform_and_cells_independent():
     assert chi_square(pairs, 121) < _CHI_SQUARE_LIMIT[120]
 
 
+def test_different_genotypes_more_of_them_begin_alike():
+    space = SearchSpace(1, ("conv1x1", "identity"))
+    few = space.sample_different(5, (3,), "search.num_architectures")
+    more = space.sample_different(12, (3,), "search.num_architectures")
+    assert list(more)[:5] == list(few)
+    for key, genotype in more.items():
+        assert genotype.key() == key
+        assert genotype == genotype.canonical()
+    with pytest.raises(
+        InputError, match=r"a\.b is 999; .* --config\.a\.num_nodes"
+    ):
+        space.sample_different(999, (3,), "a.b")
+
+
 @pytest.mark.parametrize(
     ("num_nodes", "ops", "message"),
     [

@@ -34,7 +34,8 @@ FIELDS = {
     ),
     "evaluation.arms": Field(
         (),
-        "a tuple of texts KEY=VALUE, or several in one, joined by semicolons",
+        "a tuple of different texts KEY=VALUE, or several in one, joined by "
+        "semicolons",
         lambda v: (
             isinstance(v, tuple | list)
             and all(isinstance(arm, str) and "=" in arm for arm in v)

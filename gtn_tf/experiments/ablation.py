@@ -1,57 +1,66 @@
 """What a change of the config is worth: arms of your own, over GTN seeds.
 
-Every arm is meta-trained from the same seeds as the config itself, `plain`,
-and compared with it by the validation accuracy of the same fresh learners.
+Every arm is meta-trained from the same seeds as the config itself, `plain`.
+Its fresh learners are those of its own config, trained and validated as it
+says: an arm may change the GTN, the learners, or both.
 """
 
 import ast
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ml_collections import config_dict
 
-from gtn_tf.assembly import build_problem
-from gtn_tf.config import FIELDS, unknown_key_error
-from gtn_tf.data import Dataset
-from gtn_tf.experiments.seed_statistics import difference, of_arm
-from gtn_tf.experiments.trials import fresh_accuracies, make_trials, run_trials
-from gtn_tf.real_batches import device_split
-from gtn_tf.training_run import Run
+from gtn_tf.assembly import check_learners
+from gtn_tf.config import FIELDS, unknown_key_error, validate
+from gtn_tf.config_keys import learning
+from gtn_tf.experiments.seed_statistics import (
+    difference,
+    mean_accuracy,
+    of_arm,
+)
+from gtn_tf.experiments.trials import (
+    changed,
+    make_trials,
+    own_accuracies,
+    run_trials,
+)
+from gtn_tf.json_files import to_json
 from gtn_tf.types import InputError
 
 PLAIN = "plain"
-_NOT_OF_AN_ARM = ("seed", "dataset.", "evaluation.")
+_SHARED = ("seed", "dataset.")
+_ACCURACY = mean_accuracy("validation")
 
 
 def ablation(config: config_dict.ConfigDict, folder: Path) -> dict:
     """Returns validation accuracy by arm, and each arm minus `plain`.
 
+    An arm's trials are in a folder of its digest: its text may be long.
+
     Raises:
-      InputError: `evaluation.arms` cannot be read, or an arm's config is
-        refused.
+      InputError: as `read_arms`.
     """
-    if not config.evaluation.arms:
-        raise InputError(
-            "experiment 'ablation' has no arms; expected changes of the config "
-            "such as meta.batch_size=256; set --config.evaluation.arms="
-            "\"('KEY=VALUE','KEY=VALUE;KEY=VALUE')\""
-        )
-    arms = {PLAIN: {}}
-    arms |= {text: read_arm(text) for text in config.evaluation.arms}
-    results = run_trials(make_trials(config, arms), folder, _measure)
+    arms = read_arms(config)
+    names = {_name(changes): text for text, changes in arms.items()}
+    trials = make_trials(config, dict(zip(names, arms.values(), strict=True)))
+    found = run_trials(trials, folder, own_accuracies("validation"))
+    results = [{**result, "arm": names[result["arm"]]} for result in found]
     return {
         "source": config.source,
         "meta_steps": config.meta.num_steps,
         "arms": {
             arm: {
-                **of_arm(results, arm, _accuracy),
+                **of_arm(results, arm, _ACCURACY),
                 "seconds": _mean_seconds(results, arm),
             }
             for arm in arms
         },
         "differences": {
-            arm: difference(results, arm, PLAIN, _accuracy)
+            arm: difference(results, arm, PLAIN, _ACCURACY)
             for arm in arms
             if arm != PLAIN
         },
@@ -59,27 +68,62 @@ def ablation(config: config_dict.ConfigDict, folder: Path) -> dict:
     }
 
 
+def read_arms(config: config_dict.ConfigDict) -> dict[str, dict[str, Any]]:
+    """Returns what each arm changes, by its text; `plain` first.
+
+    Raises:
+      InputError: there is none, or one cannot be read, is refused as a config,
+        or is the same as another.
+    """
+    if not config.evaluation.arms:
+        raise InputError(
+            "experiment 'ablation' has no arms; expected changes of the config "
+            "such as meta.batch_size=256; set --config.evaluation.arms="
+            "\"('KEY=VALUE','KEY=VALUE')\""
+        )
+    arms: dict[str, dict[str, Any]] = {PLAIN: {}}
+    configs = {PLAIN: changed(config, {})}
+    for text in config.evaluation.arms:
+        arms[text] = read_arm(text)
+        of_arm = changed(config, arms[text])
+        _check(text, of_arm)
+        for other, of_other in configs.items():
+            if of_arm == of_other:
+                raise InputError(
+                    f"arm {_quoted(text)} is the same as {_quoted(other)}; "
+                    "expected different meta-trainings; take one out of "
+                    "--config.evaluation.arms"
+                )
+        configs[text] = of_arm
+    return arms
+
+
 def read_arm(text: str) -> dict[str, Any]:
     """Reads "KEY=VALUE;KEY=VALUE": Python's literals, or else a string.
 
     Raises:
-      InputError: it is none, or names a key that all arms share.
+      InputError: it is none, names a key twice, or one that is not the
+        meta-training's own.
     """
-    changes = {}
+    changes: dict[str, Any] = {}
     for change in text.split(";"):
         key, equals, value = (part.strip() for part in change.partition("="))
-        if not (key and equals and value) or "/" in value:
+        if not (key and equals and value):
             raise InputError(
-                f"evaluation.arms has {change.strip()!r}; expected KEY=VALUE "
-                "without a slash; set --config.evaluation.arms"
+                f"evaluation.arms has {change.strip()!r}; expected KEY=VALUE; "
+                "set --config.evaluation.arms"
             )
         if key not in FIELDS:
             raise unknown_key_error(key)
-        if key.startswith(_NOT_OF_AN_ARM):
+        if (
+            key not in learning.FIELDS
+            or key.startswith(_SHARED)
+            or key in changes
+        ):
             raise InputError(
-                f"evaluation.arms has {text!r}; expected a key of the "
-                f"meta-training, as {key} is the same for all arms; set it by "
-                f"--config.{key}"
+                f"evaluation.arms has {change.strip()!r}; expected keys of the "
+                "meta-training, each once, and neither seed nor data set, "
+                "which all arms share; set --config.evaluation.arms"
             )
         changes[key] = _read_value(value)
     return changes
@@ -88,20 +132,31 @@ def read_arm(text: str) -> dict[str, Any]:
 def _read_value(text: str) -> Any:
     try:
         return ast.literal_eval(text)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
         return text
 
 
-def _measure(run: Run, dataset: Dataset) -> dict[str, list[float]]:
-    problem = build_problem(run.config, device_split(dataset, "train"))
-    validation = device_split(dataset, "validation")
-    (accuracies,) = fresh_accuracies(run, problem, [validation])
-    return {"validation_accuracies": accuracies}
+def _check(text: str, config: config_dict.ConfigDict) -> None:
+    try:
+        validate(config)
+        check_learners(config)
+    except InputError as error:
+        received, expected, *_ = str(error).split("; ")
+        raise InputError(
+            f"arm {_quoted(text)}: {received}; {expected}; mend it in "
+            "--config.evaluation.arms"
+        ) from error
 
 
-def _accuracy(result: dict) -> float | None:
-    values = result.get("validation_accuracies")
-    return None if values is None else float(np.mean(values))
+def _quoted(text: str) -> str:
+    return repr(text.replace(";", ", "))
+
+
+def _name(changes: dict[str, Any]) -> str:
+    if not changes:
+        return PLAIN
+    text = json.dumps(to_json(changes), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _mean_seconds(results: list[dict], arm: str) -> float:

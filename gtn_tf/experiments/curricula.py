@@ -11,16 +11,17 @@ from ml_collections import config_dict
 from gtn_tf.config_keys.choices import CURRICULA
 from gtn_tf.experiments.seed_statistics import (
     difference,
-    mean_test_accuracy,
+    mean_accuracy,
     of_arm,
 )
 from gtn_tf.experiments.trials import (
     make_trials,
-    own_test_accuracies,
+    own_accuracies,
     run_trials,
 )
 from gtn_tf.types import InputError
 
+_ACCURACY = mean_accuracy("test")
 #: Test accuracy on MNIST after 2000 meta-steps, read off Fig. 1c (+-0.001).
 PAPER = {
     "none": 0.957,
@@ -43,19 +44,18 @@ def curricula(config: config_dict.ConfigDict, folder: Path) -> dict:
             "--config.source=gtn"
         )
     arms = {name: {"curriculum.name": name} for name in CURRICULA}
-    results = run_trials(make_trials(config, arms), folder, own_test_accuracies)
+    trials = make_trials(config, arms)
+    results = run_trials(trials, folder, own_accuracies("test"))
     return {
         "arms": {
             name: {
-                **of_arm(results, name, mean_test_accuracy),
+                **of_arm(results, name, _ACCURACY),
                 "paper": PAPER.get(name),
             }
             for name in CURRICULA
         },
         "differences": {
-            f"full - {name}": difference(
-                results, "full", name, mean_test_accuracy
-            )
+            f"full - {name}": difference(results, "full", name, _ACCURACY)
             for name in CURRICULA
             if name != "full"
         },

@@ -16,10 +16,14 @@ from gtn_tf.intervals import mean_interval
 Value = Callable[[dict], float | None]
 
 
-def mean_test_accuracy(result: dict) -> float | None:
-    """Returns the mean test accuracy of a trial's fresh learners."""
-    values = result.get("test_accuracies")
-    return None if values is None else float(np.mean(values))
+def mean_accuracy(split: str) -> Value:
+    """Returns what averages the accuracies of a trial's fresh learners."""
+
+    def value(result: dict) -> float | None:
+        values = result.get(f"{split}_accuracies")
+        return None if values is None else float(np.mean(values))
+
+    return value
 
 
 def over_seeds(

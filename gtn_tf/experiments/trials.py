@@ -262,12 +262,16 @@ def _read(trial: Trial, path: Path, also: Sequence[str]) -> dict:
     return result
 
 
-def own_test_accuracies(run: Run, dataset: Dataset) -> dict[str, list[float]]:
-    """Measures the run's own learners on test data."""
-    problem = build_problem(run.config, device_split(dataset, "train"))
-    real_test = device_split(dataset, "test")
-    (accuracies,) = fresh_accuracies(run, problem, [real_test])
-    return {"test_accuracies": accuracies}
+def own_accuracies(split: str) -> Measure:
+    """Returns what measures a run's own learners on a split's real data."""
+
+    def measure(run: Run, dataset: Dataset) -> dict[str, list[float]]:
+        problem = build_problem(run.config, device_split(dataset, "train"))
+        real = device_split(dataset, split)
+        (accuracies,) = fresh_accuracies(run, problem, [real])
+        return {f"{split}_accuracies": accuracies}
+
+    return measure
 
 
 def fresh_accuracies(

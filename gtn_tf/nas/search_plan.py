@@ -32,8 +32,9 @@ def sample_architectures(
       InputError: the space holds fewer.
     """
     space = SearchSpace(config.search.num_nodes, tuple(config.search.ops))
+    wanted = config.search.num_architectures
     return space.sample_different(
-        config.search.num_architectures, (config.seed,)
+        wanted, (config.seed,), "search.num_architectures"
     )
 
 

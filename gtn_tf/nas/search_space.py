@@ -58,13 +58,14 @@ class SearchSpace:
         return Genotype(self._cell(rng), self._cell(rng))
 
     def sample_different(
-        self, count: int, seed: Sequence[int]
+        self, count: int, seed: Sequence[int], asked_by: str
     ) -> dict[str, Genotype]:
         """Draws `count` different genotypes, canonical, by key.
 
         Args:
           count: of genotypes; a higher one draws the same ones first.
           seed: draw i is `sample((*seed, i))`.
+          asked_by: the config key that says how many, for the error.
 
         Raises:
           InputError: the space holds fewer.
@@ -77,9 +78,9 @@ class SearchSpace:
             if len(found) == count:
                 return found
         raise InputError(
-            f"{count} different genotypes of {self.num_nodes} nodes and "
-            f"{len(self.ops)} operations are asked for; {len(found)} were "
-            f"found in {most} draws; ask for fewer, or for more nodes"
+            f"{asked_by} is {count}; {len(found)} different genotypes were "
+            f"found in {most} draws; lower it or raise "
+            f"--config.{asked_by.split('.')[0]}.num_nodes"
         )
 
     def _cell(self, rng: np.random.Generator) -> Cell:
