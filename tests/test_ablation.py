@@ -117,7 +117,7 @@ def test_from_the_command_line(tmp_path):
     arm = f"meta.batch_size=32;inner.learning_rate=0.2;learner.ops={ops}"
     arm += f";generator.dense_widths=({'7,' * 60})"
     assert len(arm) > 255
-    command = (*_COMMAND, f"--config.evaluation.arms=('{arm}',)")
+    command = (*_COMMAND, f'--config.evaluation.arms=("{arm}",)')
     assert tiny.run_main(tmp_path).code == 0
     done = tiny.run_main(tmp_path, *command)
     assert done.code == 0, done
