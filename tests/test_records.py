@@ -15,7 +15,12 @@ from gtn_tf.experiment_tables import TABLES
 from gtn_tf.nas.genotypes import Genotype
 from gtn_tf.nas.score_table import read_scores
 from gtn_tf.nas.search_summary import evaluator_table
-from gtn_tf.provenance import commit, cpu_name, num_usable_cores
+from gtn_tf.provenance import (
+    commit,
+    cpu_name,
+    cpu_name_in,
+    num_usable_cores,
+)
 from gtn_tf.search_results import read_search
 from gtn_tf.types import InputError
 
@@ -277,6 +282,20 @@ def test_bad_arguments(tmp_path, arguments):
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ("fpu avx avx2 avx512f", "EPYC (AVX-512)"),
+        ("fpu avx avx2", "EPYC (AVX2)"),
+        ("fpu avx", "EPYC (AVX)"),
+        ("fpu sse2", "EPYC"),
+    ],
+)
+def test_processors_of_one_name_are_told_apart(flags, expected):
+    core = f"model name\t: EPYC\nflags\t\t: {flags}\n\n"
+    assert cpu_name_in(core + core.replace("EPYC", "other")) == expected
 
 
 def test_provenance():
