@@ -189,10 +189,11 @@ def _limits(values: np.ndarray) -> tuple[float, float]:
 def cost_curve(ranking: Mapping[str, Any]) -> Figure:
     """Draws Spearman's correlation against seconds.
 
-    The seconds are those per architecture, on a logarithmic axis, without the
-    evaluator's setup; evaluators whose seconds are unknown or 0, or whose
-    correlation is undefined, are left out. Bars are 95 % intervals; those of
-    nearly equal seconds stand side by side.
+    The seconds are those per architecture, on a logarithmic axis; a thin line
+    leads to those with an equal share of the evaluator's setup. Evaluators
+    whose seconds are unknown or 0, or whose correlation is undefined, are left
+    out. Bars are 95 % intervals; those of nearly equal seconds stand side by
+    side.
 
     Args:
       ranking: From `gtn_tf.nas.ranking.ranking`.
@@ -206,13 +207,23 @@ def cost_curve(ranking: Mapping[str, Any]) -> Figure:
     }
     shifts = _shifts([r["seconds_per_architecture"] for r in rows.values()])
     for index, (name, row) in enumerate(rows.items()):
-        point = row["spearman"]
+        point, seconds = row["spearman"], row["seconds_per_architecture"]
         low, high = row["spearman_ci95"] or (point, point)
+        color = LINES[index % len(LINES)][0]
+        share = (row.get("setup_seconds") or 0.0) / ranking["num_architectures"]
+        (line,) = axes.plot(
+            [seconds, seconds + share],
+            [point, point],
+            color=color,
+            linewidth=1,
+            marker="|",
+            markevery=[1],
+        )
         bar = axes.errorbar(
-            row["seconds_per_architecture"],
+            seconds,
             point,
             [[max(0.0, point - low)], [max(0.0, high - point)]],
-            color=LINES[index % len(LINES)][0],
+            color=color,
             marker=_MARKERS[index % len(_MARKERS)],
             linestyle="none",
             markersize=6,
@@ -223,7 +234,7 @@ def cost_curve(ranking: Mapping[str, Any]) -> Figure:
             shifts[index] / POINTS_PER_INCH, 0, figure.dpi_scale_trans
         )
         # Later than drawn, else the limits of the axes leave them out.
-        for artist in bar.get_children():
+        for artist in (line, *bar.get_children()):
             artist.set_transform(artist.get_transform() + shift)
     axes.set_xscale("log")
     seconds = ranking["truth"].get("seconds_per_architecture")
@@ -240,7 +251,9 @@ def cost_curve(ranking: Mapping[str, Any]) -> Figure:
             fontsize=9,
         )
     _mark_seconds(axes)
-    axes.set_xlabel("time per architecture, without setup [s]")
+    axes.set_xlabel(
+        "time per architecture; thin: with its share of the set-up [s]"
+    )
     axes.set_ylabel("Spearman's rank correlation")
     if rows:
         figure.legend(loc="outside lower left", ncols=3, columnspacing=1.2)

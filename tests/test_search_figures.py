@@ -109,6 +109,15 @@ def test_cost_curve(found):
     assert axes.lines[-1].get_xdata()[0] == 500.0  # the truth
 
 
+def test_the_share_of_the_set_up(found):
+    row = found["evaluators"]["gtn"]
+    row["setup_seconds"] = 60.0
+    share, *_ = search_figures.cost_curve(found).axes[0].lines
+    np.testing.assert_allclose(
+        share.get_xydata(), [[2.0, row["spearman"]], [5.0, row["spearman"]]]
+    )
+
+
 def test_bars_of_nearly_equal_seconds_stand_side_by_side(found):
     row = found["evaluators"]["gtn"]
     for name, seconds in (("real", 2.1), ("flops", 2.2), ("params", 9.0)):
