@@ -18,7 +18,8 @@ from gtn_tf.initial_values import draw_initial_values, find_initializers
 from gtn_tf.initializers import he_normal
 from gtn_tf.learner_families import leaky_relu
 from gtn_tf.normalization import BatchNormalization
-from gtn_tf.weight_norm import WeightNormConv2D, WeightNormDense
+from gtn_tf.upsampling import UpsampledConv2D
+from gtn_tf.weight_norm import WeightNormDense
 
 #: Images lie in [-IMAGE_SCALE, IMAGE_SCALE] in normalised units.
 IMAGE_SCALE = 2.0
@@ -65,10 +66,8 @@ class Generator(keras.Model):
             for units in (*dense_widths, num_base_units)
         ]
         self._convs = [
-            WeightNormConv2D(
+            UpsampledConv2D(
                 filters,
-                3,
-                padding="valid",
                 use_bias=is_last,
                 kernel_initializer=he_normal(),
                 dtype=dtype,
@@ -106,11 +105,11 @@ class Generator(keras.Model):
             values = leaky_relu(norm(dense(values), training=training))
         groups = tf.shape(values)[:2]
         values = tf.reshape(values, (-1, *self._base))
-        values = self._convs[0](_upsample_and_pad(values))
+        values = self._convs[0](values)
         values = _split(values, groups)
         values = leaky_relu(self._norms[-1](values, training=training))
         values = tf.reshape(values, (-1, *values.shape[2:]))
-        values = self._convs[1](_upsample_and_pad(values))
+        values = self._convs[1](values)
         images = IMAGE_SCALE * tf.tanh(tf.cast(values, self.variable_dtype))
         return _split(images, groups)
 
@@ -121,12 +120,6 @@ class Generator(keras.Model):
             "dense_widths": self.dense_widths,
             "channels": self.channels,
         }
-
-
-def _upsample_and_pad(images: tf.Tensor) -> tf.Tensor:
-    """Nearest x2, then one reflected pixel on each side."""
-    images = tf.repeat(tf.repeat(images, 2, axis=1), 2, axis=2)
-    return tf.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="REFLECT")
 
 
 def _split(images: tf.Tensor, groups: tf.Tensor) -> tf.Tensor:
