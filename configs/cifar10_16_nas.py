@@ -62,5 +62,7 @@ def get_config() -> config_dict.ConfigDict:
     config.search.truth = "real:steps=1000"
     config.search.truth_batch_size = 64
     config.search.truth_learning_rate = 0.1
+    # Of 0.03, 0.1 and 0.3 the one by which 20 real steps rank best: Spearman
+    # 0.16, 0.55 and 0.46.
     config.search.real_learning_rate = 0.1
     return config
