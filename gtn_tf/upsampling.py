@@ -31,27 +31,27 @@ class UpsampledConv2D(WeightNormConv2D):
         super().__init__(filters, 3, padding="valid", **kwargs)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        taps = tf.constant(_TAPS, self.compute_dtype)
-        kernel = tf.einsum(
-            "pk,ql,klcf->pqfc", taps, taps, self.normalized_kernel()
-        )
+        kernel = self._exact_kernel()
+        taps = tf.constant(_TAPS, kernel.dtype)
+        kernel = tf.einsum("pk,ql,klcf->pqfc", taps, taps, kernel)
         padding = ((0, 0), (1, 1), (1, 1), (0, 0))
         padded = tf.pad(inputs, padding, mode="SYMMETRIC")
         height, width = 2 * inputs.shape[1], 2 * inputs.shape[2]
         border = 2 * _CROP
+        batch_size = tf.shape(inputs)[0]
         outputs = tf.nn.conv2d_transpose(
             padded,
-            kernel,
-            (
-                tf.shape(inputs)[0],
-                height + border,
-                width + border,
-                self.filters,
-            ),
+            tf.cast(kernel, self.compute_dtype),
+            (batch_size, height + border, width + border, self.filters),
             strides=2,
             padding="VALID",
         )
-        outputs = outputs[:, _CROP : _CROP + height, _CROP : _CROP + width]
+        # The gradient of a strided slice would copy element by element on CPU.
+        outputs = tf.slice(
+            outputs,
+            (0, _CROP, _CROP, 0),
+            (batch_size, height, width, self.filters),
+        )
         return self._add_bias(outputs)
 
     def get_config(self) -> dict:

@@ -76,14 +76,18 @@ class WeightNormLayer(keras.layers.Layer):
         return _norm(kernel, self.unit_axes)
 
     def normalized_kernel(self) -> tf.Tensor:
-        """Returns W = g V / ||V|| in the layer's compute dtype."""
+        """Returns W in the layer's compute dtype."""
+        return tf.cast(self._exact_kernel(), self.compute_dtype)
+
+    def _exact_kernel(self) -> tf.Tensor:
+        """Returns W = g V / ||V|| in the dtype of the variables."""
         direction = tf.convert_to_tensor(self.kernel)
         scale = tf.convert_to_tensor(self.gain) / _norm(
             direction, self.unit_axes
         )
         for axis in sorted(self.unit_axes):
             scale = tf.expand_dims(scale, axis)
-        return tf.cast(direction * scale, self.compute_dtype)
+        return direction * scale
 
     def _add_bias(self, outputs: tf.Tensor) -> tf.Tensor:
         if self.bias is None:

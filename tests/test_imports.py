@@ -19,7 +19,7 @@ tensorboard_log checkpoints interrupts intervals teacher
 graph_memory graph_rewriting seeds tfds_reader data real_batches
 nas.genotypes nas.nao_encoding nas.published_genotypes
 nas.search_space nas.cell_structure nas.cell_cost
-counted_loop initializers weight_norm pools layers normalization
+counted_loop initializers weight_norm upsampling pools layers normalization
 inner_optimizers distribution
 initial_values learner_families generators curricula
 nas.cell_network nas.encoded_genotype nas.interpreted_edge
