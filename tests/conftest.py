@@ -4,6 +4,7 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import gtn_tf  # noqa: F401, I001  (its environment comes before TensorFlow)
+import keras
 import pytest
 import tensorflow as tf
 
@@ -21,6 +22,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts long files in front; all others stay in order."""
     place = {f"{name}.py": number for number, name in enumerate(_FIRST)}
     items.sort(key=lambda item: place.get(item.path.name, len(place)))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _seeded_fixtures() -> None:
+    """Keras draws the weights of a layer with its global seed."""
+    keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _seeded(_seeded_fixtures: None) -> None:
+    keras.utils.set_random_seed(0)
 
 
 def _use_grappler(value: bool) -> None:

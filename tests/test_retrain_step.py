@@ -1,5 +1,6 @@
 import math
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -72,6 +73,7 @@ def _setup(protocol, regularization, num_steps=4, strategy="one_device"):
         test=None,
     )
     size = NetworkSize(0, 2, dataset.image_shape, dataset.num_classes)
+    keras.utils.set_random_seed(3)
     with devices.scope():
         model = build_retrain_network(_GENOTYPE, size, regularization)
         state = TrainingState(
