@@ -203,7 +203,7 @@ def _cost(ranking: dict[str, Any]) -> Html:
         "Chart: Spearman's coefficient against seconds, by evaluator",
     )
     caption = (
-        "What ranking costs, without set-up; bars are 95 % intervals. "
+        "What ranking costs; bars are 95 % intervals. "
         "Evaluators without a coefficient are left out."
     )
     return figure(Html(svg), caption)

@@ -9,7 +9,7 @@ from gtn_tf.weight_norm import WeightNormConv2D
 #: Pixel i of the small image fills 2i and 2i + 1 of the large one, and tap k
 #: takes pixel 2i + e, e = 0 or 1, to output 2i + e + 1 - k.
 _TAPS = ((0, 0, 1), (0, 1, 1), (1, 1, 0), (1, 0, 0))
-_CROP = 3  # what the repeated border adds to each side
+_CROP = 3  # on each side: two of the repeated pixel, one of the kernel
 
 
 @keras.saving.register_keras_serializable("gtn_tf")

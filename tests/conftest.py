@@ -31,7 +31,7 @@ def _seeded_fixtures() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _seeded(_seeded_fixtures: None) -> None:
+def _seeded() -> None:
     keras.utils.set_random_seed(0)
 
 
