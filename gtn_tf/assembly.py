@@ -17,6 +17,7 @@ from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
 from gtn_tf.inner_problem import InnerProblem
 from gtn_tf.learner_families import Style
 from gtn_tf.learners import Learner, check_family, from_family, from_keras
+from gtn_tf.meta_optimizer import ScaledAdam
 from gtn_tf.nas.cell_interpreter import CellInterpreter
 from gtn_tf.nas.cell_network import Dress, build_cell_network
 from gtn_tf.nas.genotypes import Genotype
@@ -204,15 +205,18 @@ def build_meta_optimizer(
 ) -> keras.optimizers.Optimizer:
     """Builds Adam with cosine decay; call it in the strategy's scope.
 
-    Clipping is not left to it: it would clip before replicas are averaged.
+    The noise has a rate of its own. Clipping is not left to it: it would clip
+    before replicas are averaged.
     """
     schedule = keras.optimizers.schedules.CosineDecay(
         config.meta.learning_rate,
         config.meta.num_steps,
         alpha=config.meta.final_learning_rate_ratio,
     )
-    optimizer = keras.optimizers.Adam(
+    ratios = {"noise": config.meta.noise_rate_ratio}
+    optimizer = ScaledAdam(
         schedule,
+        [ratios.get(name, 1.0) for name in gtn.trained_names],
         beta_1=config.meta.adam_beta_1,
         beta_2=config.meta.adam_beta_2,
         epsilon=config.meta.adam_epsilon,

@@ -60,6 +60,7 @@ _OUT_OF_RANGE = {
     "meta.num_learners": (0,),
     "meta.batch_size": (0,),
     "meta.learning_rate": (0,),
+    "meta.noise_rate_ratio": (0,),
     "meta.final_learning_rate_ratio": (1.01,),
     "meta.adam_beta_1": (1,),
     "meta.adam_beta_2": (1,),

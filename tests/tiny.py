@@ -38,6 +38,7 @@ SIZES = {
     "inner.batch_size": 10,
     "meta.num_steps": 8,
     "meta.batch_size": 16,
+    "meta.noise_rate_ratio": 3.0,
     "meta.validation_every": 2,
     "meta.validation_num_learners": 2,
     "checkpoint.every_steps": 2,

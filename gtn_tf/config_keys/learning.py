@@ -176,6 +176,12 @@ FIELDS = {
     "meta.learning_rate": real(
         0.01, "a number > 0", lambda v: v > 0, "of Adam, initial"
     ),
+    "meta.noise_rate_ratio": real(
+        1.0,
+        "a number > 0",
+        lambda v: v > 0,
+        "rate of the learned noise, as a multiple of meta.learning_rate",
+    ),
     "meta.final_learning_rate_ratio": real(
         0.1,
         "a number in [0, 1]",
