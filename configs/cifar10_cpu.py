@@ -21,5 +21,6 @@ from configs import mnist_cpu
 def get_config() -> config_dict.ConfigDict:
     config = mnist_cpu.get_config()
     config.dataset.name = "cifar10"
-    config.meta.num_steps = 1000
+    config.meta.num_steps = 5000
+    config.meta.validation_every = 250
     return config
