@@ -14,7 +14,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 
-from gtn_tf.budget_figures import few_step, half_widths, more_data
+from gtn_tf.budget_figures import (
+    OVER_SEEDS,
+    few_step,
+    half_widths,
+    more_data,
+)
+from gtn_tf.experiment_tables import WEIGHT_NORM_ARMS
 from gtn_tf.figure_style import (
     INK,
     LINES,
@@ -59,7 +65,7 @@ def curricula(result: dict) -> Figure:
             markevery=max(1, len(steps) // 8),
             label=name,
         )
-    name_accuracy(left, "validation accuracy [%]")
+    name_accuracy(left, "validation accuracy [%]; bands: all seeds")
     name_steps(left, "meta-step")
     figure.legend(loc="outside upper left", ncols=len(names))
     for place, (name, line) in enumerate(zip(names, LINES, strict=True)):
@@ -116,9 +122,8 @@ def weight_norm(result: dict) -> Figure:
         result["chance_meta_loss"], color=INK, linewidth=0.8, linestyle=":"
     )
     labels = [
-        f"{arm.replace('_', ' ')}\n{result['arms'][arm]['share_diverged']:.0%} "
-        "diverged"
-        for arm in arms
+        f"{name}\n{result['arms'][arm]['share_diverged']:.0%} diverged"
+        for name, arm in zip(WEIGHT_NORM_ARMS, arms, strict=True)
     ]
     axes.set_xticks(range(len(arms)), labels)
     if not all(map(_is_done, result["results"])):
@@ -147,13 +152,9 @@ def transfer(result: dict) -> Figure:
     """Draws test accuracy by learner (rows) and recipe (columns)."""
     arms = list(result["arms"])
     variants = list(result["arms"][arms[0]])
-    values = np.array(
-        [
-            [_number(result["arms"][arm][name]["mean"]) for arm in arms]
-            for name in variants
-        ]
-    )
-    figure = new_figure(46 * len(arms) + 150, 26 * len(variants) + 120)
+    cells = [[result["arms"][arm][name] for arm in arms] for name in variants]
+    values = np.array([[_number(c["mean"]) for c in row] for row in cells])
+    figure = new_figure(56 * len(arms) + 150, 26 * len(variants) + 120)
     axes = figure.subplots()
     axes.grid(False)
     axes.imshow(values, cmap="viridis", vmin=0, vmax=1, aspect="auto")
@@ -162,16 +163,17 @@ def transfer(result: dict) -> Figure:
         axes.text(
             column,
             row,
-            "-" if np.isnan(value) else f"{100 * value:.1f}",
+            _with_spread(cells[row][column]),
             ha="center",
             va="center",
             fontsize=9,
             color=_ink_on(value),
         )
     axes.set_xticks(range(len(arms)), arms, rotation=40, ha="right")
-    axes.set_yticks(range(len(variants)), variants)
-    axes.set_xlabel("meta-trained with")
-    axes.set_ylabel("evaluated on: test accuracy [%]")
+    labels = [name + "*" * (name in result["held_out"]) for name in variants]
+    axes.set_yticks(range(len(variants)), labels)
+    axes.set_xlabel("meta-trained with (no GTN saw the learners with a *)")
+    axes.set_ylabel("evaluated on: test accuracy [%] ± half of 95 %")
     axes.spines[:].set_visible(False)
     return figure
 
@@ -198,8 +200,20 @@ def ablation(result: dict) -> Figure:
     ):
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
         axes.set_xlabel(label)
-    figure.supxlabel("bars: 95 % over GTN seeds", fontsize=9)
+    if any(row["ci95"] for row in result["arms"].values()):
+        figure.supxlabel(OVER_SEEDS, fontsize=9)
     return figure
+
+
+def _with_spread(row: dict) -> str:
+    if row["mean"] is None:
+        return "-"
+    (half,) = half_widths([row])
+    return (
+        f"{100 * row['mean']:.0f} ± {100 * half:.0f}"
+        if half
+        else (f"{100 * row['mean']:.1f}")
+    )
 
 
 def _ink_on(value: float) -> str:

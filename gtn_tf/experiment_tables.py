@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from gtn_tf.intervals import shown
+
+#: In the order of the result's arms.
+WEIGHT_NORM_ARMS = ("weight norm", "no weight norm")
+_SOURCES_OF_MORE_DATA = (
+    "+-: half the 95 % interval; repeat: the curriculum, over again; sample:",
+    "the curriculum, then new draws of its generator; all_sampled: such draws",
+    "alone; endless: another GTN, of fresh noise; real_tuned: tuned rates",
+)
 
 
 def few_step(result: dict) -> str:
@@ -52,7 +61,7 @@ def curricula(result: dict) -> str:
             )
             + f"{'-' if paper is None else f'{paper:.3f}':>14}"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, *_left_out(result["arms"])])
 
 
 def weight_norm(result: dict) -> str:
@@ -63,24 +72,35 @@ def weight_norm(result: dict) -> str:
         f"{'learner':14}{'draws':>6}{'diverged':>10}{'>= chance':>11}"
         f"{'best':>8}{'quartiles (-: diverged)':>26}{'std':>9}",
     ]
-    for arm, row in result["arms"].items():
+    for name, row in zip(
+        WEIGHT_NORM_ARMS, result["arms"].values(), strict=True
+    ):
         quartiles = " ".join(_number(q) for q in row["quartiles"])
         lines.append(
-            f"{arm:14}{row['num_draws']:6}{_percent(row['share_diverged'])}"
+            f"{name:16}{row['num_draws']:4}{_percent(row['share_diverged'])}"
             f"{_percent(row['share_no_better_than_chance']):>11}"
             f"{_number(row['best']):>8}{quartiles:>26}"
             f"{_number(row['std_of_finite']):>9}"
         )
-    gap = result["difference"]
+    signs = result["signs"]
+    lines.append(
+        f"with it the loss is lower in {signs['lower']} draws, higher in "
+        f"{signs['higher']} (one that diverges is higher); sign test: p = "
+        f"{signs['p_value']:.3f}"
+    )
+    gap = result["log_ratio"]
     if gap is not None:
+        ends = gap["ci95"] and [math.exp(end) for end in gap["ci95"]]
         lines.append(
-            f"weight norm - plain, paired: {gap['mean']:+.3f} "
-            f"{shown(gap['ci95'])} over {gap['num_pairs']} draws"
+            f"with / without it, geometric mean: {math.exp(gap['mean']):.3f} "
+            f"{shown(ends, 3)} over the {gap['num_pairs']} draws where neither "
+            "diverges"
         )
     for name, found in result["resampled"].items():
+        ends = ", ".join(map(_number, found["ci95"] or ["-"]))
         lines.append(
-            f"weight norm - plain, {name.replace('_', ' ')}: "
-            f"{_number(found['difference'])} {shown(found['ci95'])}"
+            f"with - without it, {name.replace('_', ' ')}: "
+            f"{_number(found['difference'])} [{ends}]"
         )
     return "\n".join(lines)
 
@@ -90,19 +110,20 @@ def transfer(result: dict) -> str:
     arms = result["arms"]
     variants = list(next(iter(arms.values())))
     lines = [
-        f"{result['dataset']}: test accuracy by learner (rows) and recipe",
+        f"{result['dataset']}: test accuracy by learner (rows) and recipe; "
+        "+-: half the 95 % interval over GTN seeds",
         " " * 18 + "".join(f"{arm:>18}" for arm in arms),
     ]
     lines += [
-        f"{name:18}"
+        f"{name + '*' * (name in result['held_out']):18}"
         + "".join(f"{_spread(arms[arm][name]):>18}" for arm in arms)
         for name in variants
     ]
     gaps = result["chosen_by_minus_own"]
     lines += [
         "validation accuracy, mean over the "
-        f"{len(result['held_out'])} learners that no recipe meta-trains on, "
-        "and what it exceeds that of `own` by:",
+        f"{len(result['held_out'])} learners (*) that no recipe meta-trains "
+        "on, and what it exceeds that of `own` by:",
         " " * 18
         + "".join(f"{_spread(result['chosen_by'][arm]):>18}" for arm in arms),
         " " * 18 + "".join(f"{_gap(gaps.get(arm)):>18}" for arm in arms),
@@ -113,7 +134,7 @@ def transfer(result: dict) -> str:
                 f"{name}, test accuracy, paired by GTN seed:",
                 *(f"{on:18}{_gap(gap):>18}" for on, gap in gaps.items()),
             ]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_left_out(result["chosen_by"])])
 
 
 def _gap(gap: dict | None) -> str:
@@ -147,7 +168,7 @@ def more_data(result: dict) -> str:
             f"{row['num_learners']}: {_spread(row, 'accuracy')}" for row in rows
         )
         lines.append(f"ensembles on {name}: {found}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_SOURCES_OF_MORE_DATA])
 
 
 def ablation(result: dict) -> str:
@@ -157,7 +178,7 @@ def ablation(result: dict) -> str:
         f"{result['dataset']}: validation accuracy over GTN seeds (plain: "
         f"{result['source']}, {result['meta_steps']} meta-steps)",
         f"{'arm':{width}}{'accuracy':>10}  {'95 % interval':17}{'seeds':>6}"
-        f"{'it - plain':>12}  {'95 % interval':18}{'seconds':>7}",
+        f"{'it - plain':>12}  {'95 % interval':18}{'seconds*':>9}",
     ]
     for name, row in result["arms"].items():
         gap = result["differences"].get(name)
@@ -169,9 +190,10 @@ def ablation(result: dict) -> str:
                 if gap
                 else " " * 32
             )
-            + f"{row['seconds']:7.0f}"
+            + f"{_whole(row['seconds']):>9}"
         )
-    return "\n".join(lines)
+    lines.append("*: of a meta-training, median")
+    return "\n".join([*lines, *_left_out(result["arms"])])
 
 
 #: Experiment -> its lines.
@@ -183,6 +205,20 @@ TABLES: dict[str, Callable[[dict], str]] = {
     "more_data": more_data,
     "ablation": ablation,
 }
+
+
+def _left_out(arms: dict[str, dict]) -> list[str]:
+    """Names the arms whose means lack seeds that diverged."""
+    found = [
+        f"{name} {row['num_failed']}"
+        for name, row in arms.items()
+        if row["num_failed"]
+    ]
+    return [f"diverged, left out of the means: {', '.join(found)}"] * any(found)
+
+
+def _whole(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f}"
 
 
 def _seeds(row: dict, num_failed: int) -> str:
@@ -207,7 +243,10 @@ def _spread(row: dict, key: str = "mean") -> str:
     return f"{row[key]:.4f}{half}"
 
 
-def _number(value: float | None) -> str:
+def _number(value: float | str | None) -> str:
+    """Writes a number; "inf" stays as it is."""
+    if isinstance(value, str):
+        return value
     return "-" if value is None else f"{value:.3f}"
 
 

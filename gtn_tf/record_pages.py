@@ -6,6 +6,7 @@ Nothing in them is typed by hand. No TensorFlow here.
 import json
 from pathlib import Path
 
+from gtn_tf.config_keys.choices import EXPERIMENTS
 from gtn_tf.experiment_tables import TABLES
 from gtn_tf.figure_style import SOURCES
 from gtn_tf.intervals import shown
@@ -48,7 +49,7 @@ def _table(folder: Path) -> str:
         f"steps of {evaluation['inner_batch_size']} images; "
         f"{training['meta_steps']} meta-steps in "
         f"{_duration(training['seconds'])}, one GTN seed; "
-        f"{_hardware(environment)}",
+        f"{_hardware(environment)}.",
         "",
         f"| source | accuracy, 95 % interval | {own} - source, paired | set-up "
         "| how |",
@@ -114,7 +115,7 @@ def _trained(name: str, results: list[dict]) -> str:
         f"{first['dataset']}, {first['num_epochs']} epochs of "
         f"{first['num_training_images']} images; error on "
         f"{first['num_test_images']} test images, mean and standard deviation "
-        f"over seeds; {_hardware(first['environment'])}",
+        f"over seeds; {_hardware(first['environment'])}.",
         "",
         "| training | cell | N, F | parameters | Cutout | seeds | test error "
         "| time of each |",
@@ -143,26 +144,45 @@ def _searched(kept: Path) -> str:
     return (
         f"## `search`, config `{kept.name}`\n\n"
         f"All scores: [{at}_scores.csv]({at}_scores.csv). "
-        f"{_hardware(ranking['environment'])}\n\n"
+        f"{_hardware(ranking['environment'])}.\n\n"
         f"![scores]({at}_scatter.png)\n![cost]({at}_cost.png)\n\n"
         f"```\n{evaluator_table(ranking)}\n```"
     )
 
 
 def _experiment(path: Path, result: dict) -> str:
-    name, environment = result["experiment"], result["environment"]
-    figure = f"{path.parent.name}/{name}.png"
+    name = result["experiment"]
     trials = result.get("results", [])
+    # A trial may be older than the table that it is in.
+    ran = [t["environment"] for t in trials if "environment" in t]
+    where = dict.fromkeys(map(_hardware, ran or [result["environment"]]))
     seconds = sum(trial["seconds"] for trial in trials)
-    of_trials = (
-        f"{len(trials)} meta-trainings in {_duration(seconds)}; "
-        if trials
-        else ""
-    )
+    facts = [
+        _setting(path.parent),
+        f"{len(trials)} meta-trainings in {_duration(seconds)}" * bool(trials),
+        "; ".join(where),
+    ]
     return (
-        f"## `{name}`, config `{path.parent.name}`\n\n"
-        f"{of_trials}{_hardware(environment)}\n\n"
-        f"![{name}]({figure})\n\n```\n{TABLES[name](result)}\n```"
+        f"## `{name}`, kept in `{path.parent.name}`\n\n"
+        f"{EXPERIMENTS[name]}\n\n"
+        f"{'. '.join(filter(None, facts))}.\n\n"
+        f"![{name}]({path.parent.name}/{name}.png)\n\n"
+        f"```\n{TABLES[name](result)}\n```"
+    )
+
+
+def _setting(folder: Path) -> str:
+    """Says what all arms have, unless one says otherwise."""
+    path = folder / "config.json"
+    if not path.exists():
+        return ""
+    config = read_json(path)
+    inner, meta = config["inner"], config["meta"]
+    return (
+        f"T = {inner['num_steps']}, B = {inner['batch_size']}, "
+        f"{meta['num_steps']} meta-steps, meta.noise_rate_ratio "
+        f"{meta.get('noise_rate_ratio', 1.0):g} unless an arm says otherwise "
+        f"([config]({folder.name}/{path.name}))"
     )
 
 
@@ -170,5 +190,5 @@ def _hardware(environment: dict) -> str:
     return (
         f"{environment.get('num_cores', '-')} core(s), "
         f"{environment.get('cpu', '-')}, TF {environment['tensorflow']}, "
-        f"commit {environment.get('commit') or '-'}."
+        f"commit {environment.get('commit') or '-'}"
     )

@@ -91,10 +91,15 @@ _PARTS = {
             }
             for arm, share in (("weight_norm", 0.0), ("plain", 1 / 3))
         },
-        "difference": {"mean": -0.3456, "ci95": (-1, 0.5), "num_pairs": 2},
+        "log_ratio": {
+            "mean": math.log(0.8321),
+            "ci95": (math.log(0.5), math.log(1.25)),
+            "num_pairs": 2,
+        },
+        "signs": {"lower": 2, "higher": 1, "p_value": 0.9876},
         "resampled": {
-            "median": {"difference": -0.4567, "ci95": (None, 0.25)},
-            "share_diverged": {"difference": None, "ci95": (-0.5, 0.5)},
+            "median": {"difference": -0.4567, "ci95": ("-inf", 0.25)},
+            "share_diverged": {"difference": -0.1, "ci95": (-0.5, 0.5)},
         },
         "results": [
             *(_trial("weight_norm", i, 0.5 + i) for i in range(3)),
@@ -104,7 +109,10 @@ _PARTS = {
     "transfer": {
         "own": "mlp",
         "pool": ["mlp"],
-        "chosen_by": {"own": _row(0.6543), "pool": _row(None)},
+        "chosen_by": {
+            "own": _row(0.6543),
+            "pool": _row(None, num_failed=2),
+        },
         "arms": {
             arm: {"mlp": _row(0.8765), "conv2_pool": _row(None)}
             for arm in ("own", "pool")
@@ -147,7 +155,7 @@ _PARTS = {
         "arms": {
             "plain": _row(0.8123, seconds=61.0),
             "meta.batch_size=256": _row(0.8432, seconds=75.4),
-            "inner.learning_rate=9": _row(None, seconds=3.0),
+            "inner.learning_rate=9": _row(None, seconds=None, num_failed=3),
         },
         "differences": {
             "meta.batch_size=256": {

@@ -555,13 +555,28 @@ def test_arms_are_compared_over_all_draws():
     assert found["share_diverged"]["difference"] == -0.25
     # Each draw is better by one, the last by everything.
     low, high = found["median"]["ci95"]
-    assert (low, high) == (None, -1.0)
+    assert (low, high) == ("-inf", -1.0)
     assert found["share_diverged"]["ci95"] == [-0.75, 0.0]
     same = weight_norm._resampled(
         [*_draws("weight_norm", second), *_draws("plain", second)]
     )
     for row in same.values():
         assert row == {"difference": 0.0, "ci95": [0.0, 0.0]}
+
+
+def test_signs_count_draws():
+    first = [1.0, 2.0, 3.0, None, None, 7.0]
+    second = [2.0, 1.0, 4.0, 5.0, None, None]
+    found = weight_norm._signs(
+        [*_draws("weight_norm", first), *_draws("plain", second)]
+    )
+    # Lower: 0, 2, 5; higher: 1, 3. At least that far from even: always.
+    assert found == {"lower": 3, "higher": 2, "p_value": 1.0}
+    five = [*_draws("weight_norm", [1.0] * 5), *_draws("plain", [2.0] * 5)]
+    assert weight_norm._signs(five)["p_value"] == pytest.approx(2 / 32)
+    assert weight_norm._signs(
+        [*_draws("weight_norm", second), *_draws("plain", second)]
+    ) == {"lower": 0, "higher": 0, "p_value": 1.0}
 
 
 def test_ensembles_average_probabilities():
@@ -593,14 +608,15 @@ def test_draws_are_in_range_and_repeat():
 def test_the_heat_map_has_a_row_per_learner():
     (axes,) = experiment_figures.transfer(RESULTS["transfer"]).axes
     rows = [label.get_text() for label in axes.get_yticklabels()]
+    assert rows == ["mlp", "conv2_pool*"]  # which is held out
     columns = [label.get_text() for label in axes.get_xticklabels()]
     found = {
         (rows[int(t.get_position()[1])], columns[int(t.get_position()[0])]): t
         for t in axes.texts
     }
     for (learner, recipe), text in found.items():
-        mean = RESULTS["transfer"]["arms"][recipe][learner]["mean"]
-        expected = "-" if mean is None else f"{100 * mean:.1f}"
+        mean = RESULTS["transfer"]["arms"][recipe][learner.strip("*")]["mean"]
+        expected = "-" if mean is None else f"{100 * mean:.0f} ± 10"
         assert text.get_text() == expected
     assert len(found) == 4
 
@@ -740,15 +756,33 @@ _NUMBERS = {
         "2.8 times as many [2.1, -]",
     ),
     "curricula": ("0.9000", "+0.1234", "0.957"),
-    "weight_norm": ("33%", "0.789", "-0.346", "-0.457"),
-    "transfer": ("0.8765 +-0.1000", "0.6543", "+0.0321", "+0.0456"),
+    "weight_norm": (
+        "no weight norm     3       33%",
+        "0.789",
+        "lower in 2 draws, higher in 1",
+        "p = 0.988",
+        "mean: 0.832 [0.500, 1.250] over the 2 draws",
+        "median: -0.457 [-inf, 0.250]",
+    ),
+    "transfer": (
+        "0.8765 +-0.1000",
+        "conv2_pool*",
+        "0.6543",
+        "+0.0321",
+        "+0.0456",
+        "left out of the means: pool 2",
+    ),
     "more_data": (
         "1 GTN seed\n",
         "0.7321",
         "+0.1357",
         "1: 0.6000 +-0.1000, 2: 0.6500",
     ),
-    "ablation": ("0.8432", "+0.0309  [0.0101, 0.0517]", "75"),
+    "ablation": (
+        "0.8432",
+        "+0.0309  [0.0101, 0.0517]         75\n",
+        "left out of the means: inner.learning_rate=9 3",
+    ),
 }
 
 
@@ -763,6 +797,62 @@ def _is_drawn(path):
     with Image.open(path) as image:
         assert image.format == "PNG"
         return len(np.unique(np.asarray(image.convert("L")))) > 20
+
+
+def _points(axes):
+    """Returns what lines show: {(x, y)}."""
+    return {
+        (round(float(x), 4), round(float(y), 4))
+        for line in axes.lines
+        for x, y in np.broadcast(*line.get_data())
+    }
+
+
+def _figure(name):
+    return experiment_figures.FIGURES[name](RESULTS[name])
+
+
+def test_few_step_is_drawn():
+    (axes,) = _figure("few_step").axes
+    learned, real = {(1, 0.5), (2, 0.7)}, {(2, 0.4), (4, 0.6), (8, 0.8)}
+    assert learned | real < _points(axes)
+    assert 5.6569 in {x for x, _ in _points(axes)}
+    assert "2.8 x the steps\n[2.1, -]" in [t.get_text() for t in axes.texts]
+
+
+def test_curricula_are_drawn():
+    left, right = _figure("curricula").axes
+    assert {(2, 0.3), (4, 0.505)} <= _points(left)
+    assert len(left.lines) == 5
+    assert {(0.9, 0), (0.8, 1), (0.8, 3), (0.957, 0)} <= _points(right)
+    assert (0.8, 4) not in _points(right)  # all its seeds diverged
+
+
+def test_weight_norm_is_drawn():
+    (axes,) = _figure("weight_norm").axes
+    dots = [
+        line for line in axes.lines if line.get_marker() not in ("", "None")
+    ]
+    losses = [sorted(line.get_ydata()) for line in dots]
+    assert losses == [[0.5, 1.5, 2.5], [1, 2, 2 * 2.5]]  # the last diverged
+    labels = [t.get_text() for t in axes.get_xticklabels()]
+    assert labels == [
+        "weight norm\n0% diverged",
+        "no weight norm\n33% diverged",
+    ]
+
+
+def test_more_data_is_drawn():
+    steps, batch, ensembles = _figure("more_data").axes
+    assert {(2, 0.6), (2, 0.5), (4, 0.7)} <= _points(steps)
+    assert {(10, 0.6), (20, 0.7321), (20, 0.65)} <= _points(batch)
+    assert {(1, 0.6), (2, 0.65)} <= _points(ensembles)
+
+
+def test_ablation_is_drawn():
+    left, right = _figure("ablation").axes
+    assert {(0.8123, 0), (0.8432, 1)} <= _points(left)
+    assert (0.0309, 1) in _points(right)
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

@@ -11,6 +11,7 @@ from experiment_results import RESULTS
 from finished_search import SCORES, TRUTH, write_search
 
 from gtn_tf import record_pages, records
+from gtn_tf.config_keys.choices import EXPERIMENTS
 from gtn_tf.experiment_tables import TABLES
 from gtn_tf.nas.genotypes import Genotype
 from gtn_tf.nas.score_table import read_scores
@@ -179,8 +180,38 @@ def test_the_experiments_page_has_tables_and_figures(tmp_path):
         assert TABLES[name](result) in page
         assert f"(digits/{name}.png)" in page
     assert page.count("\n## ") == len(RESULTS)
-    assert "10 meta-trainings in 8 min; " in page
+    assert "10 meta-trainings in 8 min. " in page
     assert "TF 2.21.0, commit abc1234." in page
+    for question in EXPERIMENTS.values():
+        assert f"\n\n{question}\n\n" in page
+
+
+def test_an_experiment_names_its_setting_and_its_trials_commits(tmp_path):
+    folder = tmp_path / "small"
+    folder.mkdir()
+    trials = [
+        {**trial, "seconds": 1.0, "environment": {"tensorflow": version}}
+        for trial, version in zip(
+            RESULTS["weight_norm"]["results"],
+            ("2.19", "2.19", "2.20", "2.20", "2.20", "2.19"),
+            strict=True,
+        )
+    ]
+    result = {**RESULTS["weight_norm"], "results": trials}
+    result["environment"] = {"tensorflow": "2.21"}
+    (folder / "weight_norm.json").write_text(json.dumps(result))
+    config = {
+        "inner": {"num_steps": 3, "batch_size": 4},
+        "meta": {"num_steps": 5},
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    page = record_pages.experiments_page(tmp_path)
+    assert "## `weight_norm`, kept in `small`\n" in page
+    assert (
+        "T = 3, B = 4, 5 meta-steps, meta.noise_rate_ratio 1 unless an arm "
+        "says otherwise ([config](small/config.json)). 6 meta-trainings in "
+        "6 s. - core(s), -, TF 2.19, commit -; - core(s), -, TF 2.20, commit -.\n"
+    ) in page
 
 
 def test_the_experiments_page_has_trainings_to_the_end(workdir, tmp_path):

@@ -134,7 +134,7 @@ def test_bars_of_nearly_equal_seconds_stand_side_by_side(found):
         shifts[bar.get_label()] = (shown - unshifted) * 72 / figure.dpi
         low, high = axes.bbox.intervalx
         assert low < shown < high
-    expected = {"gtn": -8, "real": 0, "flops": 8, "params": 0}
+    expected = {"gtn": -4, "real": 0, "flops": 4, "params": 0}
     assert shifts == pytest.approx(expected)
 
 

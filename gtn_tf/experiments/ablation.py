@@ -55,7 +55,7 @@ def ablation(config: config_dict.ConfigDict, folder: Path) -> dict:
         "arms": {
             arm: {
                 **of_arm(results, arm, _ACCURACY),
-                "seconds": _mean_seconds(results, arm),
+                "seconds": _median_seconds(results, arm),
             }
             for arm in arms
         },
@@ -159,5 +159,11 @@ def _name(changes: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _mean_seconds(results: list[dict], arm: str) -> float:
-    return float(np.mean([r["seconds"] for r in results if r["arm"] == arm]))
+def _median_seconds(results: list[dict], arm: str) -> float | None:
+    """Of the trials to the end: one beside other work stays without weight."""
+    found = [
+        result["seconds"]
+        for result in results
+        if result["arm"] == arm and result["status"] == "ok"
+    ]
+    return float(np.median(found)) if found else None

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from ml_collections import config_dict
+from scipy import stats
 
 from gtn_tf.config_keys.choices import DATASETS
 from gtn_tf.experiments.seed_statistics import difference
@@ -70,10 +71,11 @@ def weight_norm(config: config_dict.ConfigDict, folder: Path) -> dict:
         "ranges": {key: list(value) for key, value in RANGES.items()},
         "chance_meta_loss": chance,
         "arms": {arm: _of_arm(results, arm, chance) for arm in ARMS},
-        # Over the draws in which neither diverged.
-        "difference": difference(
-            results, "weight_norm", "plain", _final_meta_loss
+        # Over the draws in which neither diverged: losses span a decade.
+        "log_ratio": difference(
+            results, "weight_norm", "plain", _log_final_meta_loss
         ),
+        "signs": _signs(results),
         # Over all draws, one that diverged infinitely bad.
         "resampled": _resampled(results),
         "results": results,
@@ -84,17 +86,36 @@ def _final_meta_loss(result: dict) -> float | None:
     return result["final_meta_loss"] if result["status"] == "ok" else None
 
 
+def _log_final_meta_loss(result: dict) -> float | None:
+    loss = _final_meta_loss(result)
+    return None if loss is None else math.log(loss)
+
+
 def _losses(results: list[dict], arm: str) -> np.ndarray:
     """Returns the arm's losses, in the order of the draws; inf: diverged."""
     found = (_final_meta_loss(r) for r in results if r["arm"] == arm)
     return np.array([math.inf if loss is None else loss for loss in found])
 
 
+def _signs(results: list[dict]) -> dict[str, float]:
+    """Counts the draws in which weight norm's loss is lower, and higher.
+
+    A draw in which one arm diverges counts for the other; one in which both
+    do, for none. `p_value`: of the two-sided sign test.
+    """
+    gap = _minus(*(_losses(results, arm) for arm in ARMS))
+    lower, higher = int((gap < 0).sum()), int((gap > 0).sum())
+    p_value = (
+        stats.binomtest(lower, lower + higher).pvalue if lower + higher else 1.0
+    )
+    return {"lower": lower, "higher": higher, "p_value": float(p_value)}
+
+
 def _resampled(results: list[dict]) -> dict[str, dict[str, Any]]:
     """Returns weight norm - plain of what describes a whole arm.
 
     Intervals are percentiles of a bootstrap of the draws, which the arms
-    share. An end is None where it is infinite.
+    share. Where a value is infinite it is "inf" or "-inf", as JSON has none.
     """
     losses = [_losses(results, arm) for arm in ARMS]
     num_draws = len(losses[0])
@@ -107,8 +128,8 @@ def _resampled(results: list[dict]) -> dict[str, dict[str, Any]]:
         differences = _minus(*(statistic(x[drawn]) for x in losses))
         ends = np.quantile(differences, (0.025, 0.975), method="inverted_cdf")
         found[name] = {
-            "difference": _finite(point),
-            "ci95": [_finite(end) for end in ends],
+            "difference": _for_json(point),
+            "ci95": [_for_json(end) for end in ends],
         }
     return found
 
@@ -120,8 +141,8 @@ def _minus(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(gap), 0.0, gap)
 
 
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+def _for_json(value: float) -> float | str:
+    return float(value) if math.isfinite(value) else str(float(value))
 
 
 def _quantile(losses: np.ndarray, share: float) -> np.ndarray:
