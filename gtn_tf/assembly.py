@@ -213,10 +213,10 @@ def build_meta_optimizer(
         config.meta.num_steps,
         alpha=config.meta.final_learning_rate_ratio,
     )
-    ratios = {"noise": config.meta.noise_rate_ratio}
+    of_noise = config.meta.noise_rate_ratio
     optimizer = ScaledAdam(
         schedule,
-        [ratios.get(name, 1.0) for name in gtn.trained_names],
+        [of_noise if name == "noise" else 1.0 for name in gtn.trained_names],
         beta_1=config.meta.adam_beta_1,
         beta_2=config.meta.adam_beta_2,
         epsilon=config.meta.adam_epsilon,

@@ -107,7 +107,10 @@ def meta_train(
         )
     _, rate, config, folder = max(trials, key=lambda trial: trial[0])
     learned = "learned" if config.inner.learn_hyperparameters else "as given"
-    how = f"inner rates {learned}, meta.learning_rate {rate:g} of {len(rates)}"
+    of = f"the best of {len(rates)} on validation data"
+    how = f"inner rates {learned}, meta.learning_rate {rate:g}, " + (
+        of if len(rates) > 1 else "the only one tried"
+    )
     return MetaTrained(config, folder, seconds, how)
 
 

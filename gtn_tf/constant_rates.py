@@ -18,6 +18,9 @@ from gtn_tf.real_batches import normalize, sample_batch
 from gtn_tf.seeds import ALGORITHM, Purpose, fold, root_seed
 from gtn_tf.sources import Setting, Source
 
+_NUM_FINALISTS = 5
+_TIMES_LEARNERS = 4  # of the finalists: times those of the grid
+
 #: A learner's seed [2] -> (images [T, B, H, W, C], labels [T, B, K]).
 DrawBatches = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
@@ -131,6 +134,9 @@ def constant_rates(
 ) -> Source:
     """Finds one learning rate and one momentum for all steps.
 
+    The best few of the grid are measured once more, by others and four times
+    as many learners: the best of many pairs is also a lucky one.
+
     Args:
       name: of the source.
       ways: to draw batches, by what they are called; the best one is taken.
@@ -141,7 +147,7 @@ def constant_rates(
         for way, make_draw in ways.items()
     }
     tuning = _tune(name, synthesize, setting)
-    way, rate, momentum, _ = max(tuning["grid"], key=lambda row: row[3])
+    way, rate, momentum, _ = max(tuning["finals"], key=_accuracy)
     drawn = f"batches {way}, " if len(ways) > 1 else ""
     return Source(
         name,
@@ -181,7 +187,7 @@ def _tune(
     synthesize: dict[str, Callable[..., SyntheticData]],
     setting: Setting,
 ) -> dict:
-    """Returns {"grid": [[way, rate, momentum, accuracy] ..], "seconds"}.
+    """Returns {"grid", "finals": [[way, rate, momentum, accuracy] ..], ..}.
 
     Kept row by row, so that what was stopped goes on.
     """
@@ -210,40 +216,58 @@ def _tune(
             config.evaluation.tuning_momenta,
         )
     )
-    tuning = {"asked": asked, "grid": [], "seconds": 0.0}
+    tuning = {"asked": asked, "grid": [], "finals": [], "seconds": 0.0}
     if path.exists() and (kept := read_json(path))["asked"] == asked:
-        tuning = kept
-    grid = tuning["grid"]
-    if len(grid) == len(candidates):
+        tuning |= kept
+    grid, finals = tuning["grid"], tuning["finals"]
+    num_rows = len(candidates) + min(_NUM_FINALISTS, len(candidates))
+    if len(grid) + len(finals) == num_rows:
         return tuning
     path.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic() - tuning["seconds"]
-    progress = Progress(len(candidates), len(grid), unit=f"{name} pair")
+    num_learners = config.evaluation.tuning_num_learners
+    progress = Progress(num_rows, len(grid) + len(finals), unit=f"{name} pair")
+
+    def measure(rows: list, candidate: tuple, learners: range) -> None:
+        way, rate, momentum = candidate
+        accuracy = _mean_accuracy(
+            synthesize[way], rate, momentum, learners, setting
+        )
+        rows.append([way, rate, momentum, accuracy])
+        tuning["seconds"] = time.monotonic() - began
+        write_json(path, tuning)
+        best = max(map(_accuracy, finals or grid))
+        progress.update(len(grid) + len(finals), best=best)
+
     try:
         with stoppable() as check_signals:
-            for way, rate, momentum in candidates[len(grid) :]:
+            for candidate in candidates[len(grid) :]:
                 check_signals()
-                accuracy = _mean_accuracy(
-                    synthesize[way], rate, momentum, setting
-                )
-                grid.append([way, rate, momentum, accuracy])
-                tuning["seconds"] = time.monotonic() - began
-                write_json(path, tuning)
-                progress.update(len(grid), best=max(row[3] for row in grid))
+                measure(grid, candidate, range(num_learners))
+            others = range(num_learners, num_learners * (1 + _TIMES_LEARNERS))
+            finalists = sorted(grid, key=_accuracy, reverse=True)
+            for row in finalists[len(finals) : _NUM_FINALISTS]:
+                check_signals()
+                measure(finals, tuple(row[:3]), others)
     finally:
         progress.close()
     return tuning
+
+
+def _accuracy(row: list) -> float:
+    return row[3]
 
 
 def _mean_accuracy(
     synthesize: Callable[..., SyntheticData],
     rate: float,
     momentum: float,
+    learners: range,
     setting: Setting,
 ) -> float:
     root = root_seed(setting.config.seed)
     accuracies = []
-    for index in range(setting.config.evaluation.tuning_num_learners):
+    for index in learners:
         seed = fold(root, Purpose.TUNING, index)
         data = synthesize(seed, tf.constant(rate), tf.constant(momentum))
         accuracies.append(float(setting.accuracy_of(data, seed)))

@@ -124,7 +124,9 @@ def test_rates_are_the_best_of_the_grid(setting):
         for rate in (1e-4, 0.3)
         for momentum in (0.0, 0.5)
     ]
-    way, rate, momentum, best = max(kept["grid"], key=lambda row: row[3])
+    finalists = sorted(kept["grid"], key=lambda row: row[3], reverse=True)[:5]
+    assert [row[:3] for row in kept["finals"]] == [r[:3] for r in finalists]
+    way, rate, momentum, best = max(kept["finals"], key=lambda row: row[3])
     assert f"batches {way}, " in source.how
     assert rate == 0.3
     used = source.synthesize(_SEED).hyperparameters
@@ -132,13 +134,16 @@ def test_rates_are_the_best_of_the_grid(setting):
     np.testing.assert_allclose(used["momentum"], [momentum] * 2)
     assert f"constant rate {rate:g}, momentum {momentum:g}" in source.how
     assert source.setup_seconds == kept["seconds"] > 0
-    # The mean over the validation learners, each with its own real batches.
+    # Means over the validation learners, each with its own real batches: two
+    # of the grid, eight others of the finalists.
     accuracies = []
-    for index in range(2):
+    for index in range(10):
         seed = fold(root_seed(0), Purpose.TUNING, index)
         data_of_learner = source.synthesize(seed)
         accuracies.append(float(setting.accuracy_of(data_of_learner, seed)))
-    assert best == pytest.approx(np.mean(accuracies))
+    (of_grid,) = (r[3] for r in kept["grid"] if r[:3] == [way, rate, momentum])
+    assert of_grid == pytest.approx(np.mean(accuracies[:2]))
+    assert best == pytest.approx(np.mean(accuracies[2:]))
 
 
 def test_tuning_is_kept_until_the_setting_changes(setting, digits):
@@ -194,7 +199,7 @@ def test_the_best_meta_training_by_validation_is_taken(setting, monkeypatch):
     assert config.curriculum.name == "full"
     assert seconds == 7.5  # of all, the one that diverged too
     assert "inner rates learned" in how
-    assert "0.1 of 3" in how
+    assert "0.1, the best of 3 on validation data" in how
     assert curve == [[8, 0.7]]
     # What else may differ from the GTN's config: where it writes, how much.
     for trial, _ in seen:
@@ -231,24 +236,27 @@ def test_a_baseline_of_other_meta_steps_is_refused(setting, monkeypatch):
 def test_a_stopped_tuning_goes_on(setting, monkeypatch):
     measure, calls = constant_rates._mean_accuracy, []
 
-    def counted(synthesize, rate, momentum, setting):
+    def counted(synthesize, rate, momentum, *others):
         calls.append((rate, momentum))
-        if len(calls) == 2:
+        if len(calls) in (2, 6):  # of four in the grid, then four finalists
             os.kill(os.getpid(), signal.SIGTERM)
-        return measure(synthesize, rate, momentum, setting)
+        return measure(synthesize, rate, momentum, *others)
 
     monkeypatch.setattr(constant_rates, "_mean_accuracy", counted)
     tune = baselines.BASELINES["noise"]
-    with pytest.raises(Stopped) as stopped:
-        tune(setting)
-    assert stopped.value.code == 128 + signal.SIGTERM
     path = setting.workdir / "baselines" / "noise" / "tuning.json"
-    before = json.loads(path.read_text())
-    assert len(before["grid"]) == 2
+    for sizes in ((2, 0), (4, 2)):
+        with pytest.raises(Stopped) as stopped:
+            tune(setting)
+        assert stopped.value.code == 128 + signal.SIGTERM
+        before = json.loads(path.read_text())
+        assert (len(before["grid"]), len(before["finals"])) == sizes
     source = tune(setting)
     after = json.loads(path.read_text())
-    assert after["grid"][:2] == before["grid"]
-    assert calls == [tuple(row[1:3]) for row in after["grid"]]
+    assert after["grid"] == before["grid"]
+    assert after["finals"][:2] == before["finals"]
+    rows = [*after["grid"], *after["finals"]]
+    assert calls == [tuple(row[1:3]) for row in rows]
     assert source.setup_seconds == after["seconds"] > before["seconds"]
 
 

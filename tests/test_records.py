@@ -209,8 +209,9 @@ def test_an_experiment_names_its_setting_and_its_trials_commits(tmp_path):
     assert "## `weight_norm`, kept in `small`\n" in page
     assert (
         "T = 3, B = 4, 5 meta-steps, meta.noise_rate_ratio 1 unless an arm "
-        "says otherwise ([config](small/config.json)). 6 meta-trainings in "
-        "6 s. - core(s), -, TF 2.19, commit -; - core(s), -, TF 2.20, commit -.\n"
+        "says otherwise ([config](small/config.json)). 6 meta-trainings "
+        "in 6 s. - core(s), -, TF 2.19, commit -; - core(s), -, TF 2.20, "
+        "commit -.\n"
     ) in page
 
 

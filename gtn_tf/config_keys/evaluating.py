@@ -84,6 +84,9 @@ FIELDS = {
         "momenta tried with each of them",
     ),
     "evaluation.tuning_num_learners": whole(
-        5, 1, "validation learners per such pair"
+        5,
+        1,
+        "validation learners per such pair; the best five pairs are measured "
+        "again, by four times as many others",
     ),
 }
