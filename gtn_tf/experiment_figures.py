@@ -208,12 +208,10 @@ def ablation(result: dict) -> Figure:
 def _with_spread(row: dict) -> str:
     if row["mean"] is None:
         return "-"
+    if row["ci95"] is None:
+        return f"{100 * row['mean']:.1f}"
     (half,) = half_widths([row])
-    return (
-        f"{100 * row['mean']:.0f} ± {100 * half:.0f}"
-        if half
-        else (f"{100 * row['mean']:.1f}")
-    )
+    return f"{100 * row['mean']:.0f} ± {100 * half:.0f}"
 
 
 def _ink_on(value: float) -> str:
