@@ -26,13 +26,13 @@ nas.cell_network nas.encoded_genotype nas.interpreted_edge
 nas.cell_interpreter learners
 gtn inner_loop
 inner_problem data_gradients
-meta_gradient evaluation meta_step
+meta_gradient evaluation meta_step meta_optimizer
 assembly
 nas.correlation nas.picks nas.ranking nas.store nas.executors nas.zero_cost
 nas.score_table nas.search_summary nas.training nas.evaluation_task
 nas.cell_trainers nas.user_models
 figure_style figures evaluation_figures plots search_figures budget_figures
-experiment_figures experiment_tables
+experiment_tables experiment_figures
 cell_columns cell_layout cell_figures
 nas.paper_tables
 page result_files search_results results record_pages records
