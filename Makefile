@@ -55,7 +55,7 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 
 docs: $(VENV)/installed
-	$(BIN)/python -m gtn_tf.config_reference > docs/config.md
+	$(BIN)/python -m gtn_tf.config.reference > docs/config.md
 
 # The pages of results, from docs/results/*/*.json.
 results: $(VENV)/installed-cpu

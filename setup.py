@@ -18,7 +18,10 @@ setup(
     # installs.
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["gtn_tf", "gtn_tf.*"]),
-    package_data={"gtn_tf": ["page.css"], "gtn_tf.nas": ["*.json"]},
+    package_data={
+        "gtn_tf.report": ["page.css"],
+        "gtn_tf.search_spaces.cells": ["*.json"],
+    },
     install_requires=[
         "absl-py",
         "importlib_resources",  # tensorflow-datasets needs it, unsaid

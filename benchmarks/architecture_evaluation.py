@@ -23,9 +23,9 @@ import tensorflow as tf
 from absl import app, flags
 
 from gtn_tf.config import default_config, flatten
-from gtn_tf.distribution import configure_runtime, environment
 from gtn_tf.nas.evaluators import evaluate_job
-from gtn_tf.nas.search_plan import sample_architectures
+from gtn_tf.nas.jobs import sample_architectures
+from gtn_tf.runtime.devices import configure_runtime, environment
 
 _JSON = flags.DEFINE_string("json", None, "Where the result goes.")
 _DATASET = flags.DEFINE_string("dataset", "digits", "A name of data.DATASETS.")

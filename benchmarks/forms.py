@@ -77,14 +77,14 @@ def tensorflow_form(name: str, case: Case) -> Callable:
     """Returns a `tf.function` of no arguments: a key of the forms below."""
     import tensorflow as tf
 
-    from gtn_tf.gtn import SyntheticData
-    from gtn_tf.inner_loop import initial_state, unroll
-    from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
-    from gtn_tf.inner_problem import InnerProblem
-    from gtn_tf.learner_families import Style
-    from gtn_tf.learners import from_family
-    from gtn_tf.meta_gradient import DATA_GRADIENTS
-    from gtn_tf.seeds import root_seed
+    from gtn_tf.learners.families import Style
+    from gtn_tf.learners.functional import from_family
+    from gtn_tf.meta.inner_loop import initial_state, unroll
+    from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
+    from gtn_tf.meta.inner_problem import InnerProblem
+    from gtn_tf.meta.meta_gradient import DATA_GRADIENTS
+    from gtn_tf.ops.seeds import root_seed
+    from gtn_tf.teachers.gtn import SyntheticData
     from gtn_tf.types import Batch
 
     if name.startswith("generator"):
@@ -132,8 +132,8 @@ def tensorflow_form(name: str, case: Case) -> Callable:
 def _generator_form(name: str, case: Case) -> Callable:
     import tensorflow as tf
 
-    from gtn_tf.gtn import GTN, GTNSpec
-    from gtn_tf.seeds import root_seed
+    from gtn_tf.ops.seeds import root_seed
+    from gtn_tf.teachers.gtn import GTN, GTNSpec
 
     noise_dim, dense_widths, channels = case.generator
     spec = GTNSpec(
@@ -171,10 +171,10 @@ def _generator_form(name: str, case: Case) -> Callable:
 
 def state_bytes(case: Case) -> int:
     """Returns the bytes of parameters and slots of a case's learner."""
-    from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
-    from gtn_tf.learner_families import Style
-    from gtn_tf.learners import from_family
-    from gtn_tf.seeds import root_seed
+    from gtn_tf.learners.families import Style
+    from gtn_tf.learners.functional import from_family
+    from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
+    from gtn_tf.ops.seeds import root_seed
 
     learner = from_family(
         case.learner,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gtn_tf.nas.store import problem_of
+from gtn_tf.runtime.job_store import problem_of
 from gtn_tf.types import InputError
 
 #: The part of a job's seconds that is paid once per process.

@@ -34,7 +34,7 @@ from pathlib import Path
 from absl import app, flags
 
 from benchmarks.forms import Case, state_bytes, tensorflow_form
-from gtn_tf.provenance import commit, cpu_name
+from gtn_tf.runtime.provenance import commit, cpu_name
 
 _LEARNER = flags.DEFINE_string("learner", "conv2_fc", "family of the learner")
 _WIDTHS = flags.DEFINE_list("widths", None, "per layer; default: official")
@@ -75,7 +75,7 @@ def _thunk(form: str, case: Case) -> Callable[[], object]:
         from benchmarks.torch_forms import torch_form
 
         return torch_form(form, case)
-    from gtn_tf.distribution import configure_runtime
+    from gtn_tf.runtime.devices import configure_runtime
 
     configure_runtime()
     return tensorflow_form(form, case).get_concrete_function()
@@ -287,7 +287,7 @@ def main(argv: list[str]) -> None:
     result = measure(case, forms, _NUM_ROUNDS.value)
     text = json.dumps(result, indent=1)
     if _JSON.value is not None:
-        from gtn_tf.json_files import write_atomically
+        from gtn_tf.runtime.files import write_atomically
 
         write_atomically(Path(_JSON.value), (text + "\n").encode())
     shown = ("ratios", "cpu_ratios", "flop_ratios", "memory_slope_over_state")

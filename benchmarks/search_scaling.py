@@ -34,7 +34,7 @@ from benchmarks.job_times import (
     read_workdir,
     resample,
 )
-from gtn_tf.nas.store import shard
+from gtn_tf.runtime.job_store import shard
 from gtn_tf.types import InputError
 
 _MEASURED = flags.DEFINE_string(

@@ -93,8 +93,8 @@ def _serve(
         os.environ["TF_CONFIG"] = json.dumps(process.tf_config)
     import tensorflow as tf
 
-    from gtn_tf.distribution import configure_runtime
-    from gtn_tf.training_run import build_run
+    from gtn_tf.runtime.devices import configure_runtime
+    from gtn_tf.training.run import build_run
 
     num_threads = len(process.cores)
     tf.config.threading.set_intra_op_parallelism_threads(num_threads)

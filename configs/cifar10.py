@@ -17,7 +17,7 @@ learner after them 0.161 on validation data; float32, TF 2.21, commit
 
 from ml_collections import config_dict
 
-from gtn_tf.config import default_config
+from gtn_tf.config.validation import default_config
 
 
 def get_config() -> config_dict.ConfigDict:

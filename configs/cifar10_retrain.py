@@ -18,7 +18,7 @@ Measured: at a small scale alone, cifar10_16_retrain in docs/results/README.md.
 
 from ml_collections import config_dict
 
-from gtn_tf.config import default_config
+from gtn_tf.config.validation import default_config
 
 
 def get_config() -> config_dict.ConfigDict:

@@ -7,7 +7,7 @@ Measured: -
 
 from ml_collections import config_dict
 
-from gtn_tf.config import default_config
+from gtn_tf.config.validation import default_config
 
 
 def get_config() -> config_dict.ConfigDict:

@@ -14,7 +14,7 @@ quick start took 3 minutes 45 seconds (commit c9c988a).
 
 from ml_collections import config_dict
 
-from gtn_tf.config import default_config
+from gtn_tf.config.validation import default_config
 
 
 def get_config() -> config_dict.ConfigDict:

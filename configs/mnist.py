@@ -15,7 +15,7 @@ most; meta-loss (sum of 32) 86.1 -> 32.6; float32, TF 2.21, commit
 
 from ml_collections import config_dict
 
-from gtn_tf.config import default_config
+from gtn_tf.config.validation import default_config
 
 
 def get_config() -> config_dict.ConfigDict:

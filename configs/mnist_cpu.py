@@ -12,7 +12,7 @@ rates 0.843, with tuned rates 0.855, a real subset 0.847, distilled images
 
 from ml_collections import config_dict
 
-from gtn_tf.config import default_config
+from gtn_tf.config.validation import default_config
 
 
 def get_config() -> config_dict.ConfigDict:

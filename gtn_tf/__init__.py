@@ -7,7 +7,7 @@ import os
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 from gtn_tf import nas
-from gtn_tf.teacher import Teacher, load
+from gtn_tf.export.load import Teacher, load
 
 __version__ = "0.1.0"
 

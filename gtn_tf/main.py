@@ -17,8 +17,12 @@ from pathlib import Path
 from absl import app, flags, logging
 from ml_collections import config_dict, config_flags
 
-from gtn_tf.cluster import has_several_workers
-from gtn_tf.config import FIELDS, unknown_key_error, validate
+from gtn_tf.config import (
+    FIELDS,
+    unknown_key_error,
+    validate,
+)
+from gtn_tf.runtime.cluster import has_several_workers
 from gtn_tf.types import (
     DivergenceError,
     InputError,
@@ -41,7 +45,8 @@ _WORKDIR = flags.DEFINE_string(
 
 
 def _pretrain(config: config_dict.ConfigDict, workdir: Path) -> int:
-    from gtn_tf import export, pretrain
+    from gtn_tf.export import write as export
+    from gtn_tf.training import pretrain
 
     code = pretrain.pretrain(config, workdir)
     if code or config.source == "real" or has_several_workers(config.strategy):
@@ -50,7 +55,7 @@ def _pretrain(config: config_dict.ConfigDict, workdir: Path) -> int:
 
 
 def _export(config: config_dict.ConfigDict, workdir: Path) -> int:
-    from gtn_tf import export
+    from gtn_tf.export import write as export
 
     return export.export(config, workdir)
 
@@ -60,7 +65,7 @@ def _evaluate(config: config_dict.ConfigDict, workdir: Path) -> int:
         from gtn_tf.experiments import catalog
 
         return catalog.run_experiment(config, workdir)
-    from gtn_tf import comparison
+    from gtn_tf.evaluation import comparison
 
     return comparison.evaluate(config, workdir)
 
@@ -72,13 +77,13 @@ def _search(config: config_dict.ConfigDict, workdir: Path) -> int:
 
 
 def _retrain(config: config_dict.ConfigDict, workdir: Path) -> int:
-    from gtn_tf.nas import retrain
+    from gtn_tf.retrain import run as retrain
 
     return retrain.retrain(config, workdir)
 
 
 def _report(config: config_dict.ConfigDict, workdir: Path) -> int:
-    from gtn_tf import report
+    from gtn_tf.report import write as report
 
     return report.report(config, workdir)
 

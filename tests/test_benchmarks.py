@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny import run_forked
 
 from benchmarks.forms import Case, make_inputs
+from tests.helpers.tiny import run_forked
 
 TINY = Case(
     widths=(4, 6, 8), image_shape=(8, 8, 1), num_inner_steps=2, batch_size=4
@@ -50,12 +50,12 @@ def test_writes_ratios(tmp_path):
 def test_torch_computes_the_same_meta_gradient(name):
     pytest.importorskip("torch")
     from benchmarks.torch_forms import draw_params, torch_form
-    from gtn_tf.data_gradients import rematerialized_data_gradient
-    from gtn_tf.gtn import SyntheticData
-    from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
-    from gtn_tf.inner_problem import InnerProblem
-    from gtn_tf.learners import from_family
-    from gtn_tf.seeds import root_seed
+    from gtn_tf.learners.functional import from_family
+    from gtn_tf.meta.data_gradients import rematerialized_data_gradient
+    from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
+    from gtn_tf.meta.inner_problem import InnerProblem
+    from gtn_tf.ops.seeds import root_seed
+    from gtn_tf.teachers.gtn import SyntheticData
     from gtn_tf.types import Batch
 
     inputs = make_inputs(TINY)

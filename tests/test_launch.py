@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from gtn_tf.config import FIELDS
-from gtn_tf.config_keys.choices import STRATEGIES
+from gtn_tf.config.choices import STRATEGIES
 from gtn_tf.main import MODES
 
 _ROOT = Path(__file__).parents[1]
@@ -161,7 +161,7 @@ def test_local_devices():
 
 
 def test_local_workers(monkeypatch):
-    from gtn_tf.cluster import Cluster, read_cluster
+    from gtn_tf.runtime.cluster import Cluster, read_cluster
 
     commands = _commands(
         "local.sh", "--num_workers=2", "--port=9000", "--", "--config=c"

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import tiny
 
 from gtn_tf.config import flatten
+from tests.helpers import tiny
 
 _ROOT = Path(__file__).parents[1]
 

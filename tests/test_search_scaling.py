@@ -20,7 +20,7 @@ from benchmarks.search_scaling import (
     run_shards,
     saturation,
 )
-from gtn_tf.nas.store import Store
+from gtn_tf.runtime.job_store import Store
 from gtn_tf.types import InputError
 
 _NEVER = 1e9

@@ -1,6 +1,10 @@
 import pytest
 
-from gtn_tf.types import DivergenceError, InputError, one_line
+from gtn_tf.types import (
+    DivergenceError,
+    InputError,
+    one_line,
+)
 
 
 @pytest.mark.parametrize("kind", [InputError, DivergenceError])

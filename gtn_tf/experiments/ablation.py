@@ -14,13 +14,11 @@ from typing import Any
 import numpy as np
 from ml_collections import config_dict
 
-from gtn_tf.assembly import check_learners
-from gtn_tf.config import FIELDS, unknown_key_error, validate
-from gtn_tf.config_keys import learning
-from gtn_tf.experiments.seed_statistics import (
-    difference,
-    mean_accuracy,
-    of_arm,
+from gtn_tf.config import (
+    FIELDS,
+    learning,
+    unknown_key_error,
+    validate,
 )
 from gtn_tf.experiments.trials import (
     changed,
@@ -28,7 +26,13 @@ from gtn_tf.experiments.trials import (
     own_accuracies,
     run_trials,
 )
-from gtn_tf.json_files import to_json
+from gtn_tf.runtime.files import to_json
+from gtn_tf.statistics.over_seeds import (
+    difference,
+    mean_accuracy,
+    of_arm,
+)
+from gtn_tf.training.assembly import check_learners
 from gtn_tf.types import InputError
 
 PLAIN = "plain"

@@ -9,24 +9,24 @@ from pathlib import Path
 
 from ml_collections import config_dict
 
-from gtn_tf.assembly import check_learners
-from gtn_tf.cluster import refuse_several_workers
 from gtn_tf.config import validate
-from gtn_tf.distribution import environment
-from gtn_tf.experiment_figures import save_experiment
-from gtn_tf.experiment_tables import TABLES
 from gtn_tf.experiments.ablation import ablation
 from gtn_tf.experiments.curricula import curricula
 from gtn_tf.experiments.few_step import few_step
+from gtn_tf.experiments.figures import save_experiment
 from gtn_tf.experiments.more_data import more_data
+from gtn_tf.experiments.tables import TABLES
 from gtn_tf.experiments.transfer import transfer
 from gtn_tf.experiments.trials import LeftToOthersError
 from gtn_tf.experiments.weight_norm import weight_norm
-from gtn_tf.interrupts import Stopped
-from gtn_tf.json_files import to_json, write_json
-from gtn_tf.progress import say
-from gtn_tf.training_run import write_config
-from gtn_tf.workdir import check_workdir
+from gtn_tf.runtime.cluster import refuse_several_workers
+from gtn_tf.runtime.devices import environment
+from gtn_tf.runtime.files import to_json, write_json
+from gtn_tf.runtime.interrupts import Stopped
+from gtn_tf.runtime.progress import say
+from gtn_tf.runtime.workdir import check_workdir
+from gtn_tf.training.assembly import check_learners
+from gtn_tf.training.run import write_config
 
 #: `evaluation.experiment` -> (config, its folder) -> result.json.
 EXPERIMENTS: dict[str, Callable[[config_dict.ConfigDict, Path], dict]] = {

@@ -8,16 +8,16 @@ from pathlib import Path
 
 from ml_collections import config_dict
 
-from gtn_tf.config_keys.choices import CURRICULA
-from gtn_tf.experiments.seed_statistics import (
-    difference,
-    mean_accuracy,
-    of_arm,
-)
+from gtn_tf.config.choices import CURRICULA
 from gtn_tf.experiments.trials import (
     make_trials,
     own_accuracies,
     run_trials,
+)
+from gtn_tf.statistics.over_seeds import (
+    difference,
+    mean_accuracy,
+    of_arm,
 )
 from gtn_tf.types import InputError
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from gtn_tf.curricula import balanced_label_ids
-from gtn_tf.exported_gtn import ExportedGTN
-from gtn_tf.gtn import GTN, SyntheticData
-from gtn_tf.seeds import Purpose, fold
+from gtn_tf.export.saved_model import ExportedGTN
+from gtn_tf.ops.seeds import Purpose, fold
+from gtn_tf.teachers.curricula import balanced_label_ids
+from gtn_tf.teachers.gtn import GTN, SyntheticData
 
 
 def repeated(

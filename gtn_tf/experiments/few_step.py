@@ -18,22 +18,22 @@ from typing import Any
 import numpy as np
 from ml_collections import config_dict
 
-from gtn_tf.data import Dataset
+from gtn_tf.datasets.batches import device_split
+from gtn_tf.datasets.loading import Dataset
+from gtn_tf.evaluation.fresh_learners import FinalTest, FreshLearners
+from gtn_tf.evaluation.sources import build_setting, source_of_run
 from gtn_tf.experiments.real_budgets import tuned_real
-from gtn_tf.experiments.seed_statistics import over_seeds
 from gtn_tf.experiments.trials import (
     TUNING_KEYS,
     done_trials,
     make_trials,
     run_trials,
 )
-from gtn_tf.fresh_learners import FinalTest, FreshLearners
-from gtn_tf.interrupts import stoppable
-from gtn_tf.intervals import mean_interval
-from gtn_tf.progress import say
-from gtn_tf.real_batches import device_split
-from gtn_tf.sources import build_setting, source_of_run
-from gtn_tf.training_run import Run
+from gtn_tf.runtime.interrupts import stoppable
+from gtn_tf.runtime.progress import say
+from gtn_tf.statistics.intervals import mean_interval
+from gtn_tf.statistics.over_seeds import over_seeds
+from gtn_tf.training.run import Run
 
 _MOST_DOUBLINGS = 6
 _NUM_DRAWS = 1000

@@ -33,27 +33,35 @@ import numpy as np
 import tensorflow as tf
 from ml_collections import config_dict
 
-from gtn_tf.constant_rates import sequence_shape
-from gtn_tf.data import Dataset
-from gtn_tf.evaluation import fresh_learner_logits
-from gtn_tf.experiments.extended_data import endless, repeated, sampled
+from gtn_tf.datasets.batches import device_split
+from gtn_tf.datasets.loading import Dataset
+from gtn_tf.evaluation.constant_rates import sequence_shape
+from gtn_tf.evaluation.fresh_learners import FinalTest
+from gtn_tf.evaluation.sources import Source, build_setting
+from gtn_tf.experiments.extended_data import (
+    endless,
+    repeated,
+    sampled,
+)
 from gtn_tf.experiments.real_budgets import tuned_real
-from gtn_tf.experiments.seed_statistics import over_seeds
 from gtn_tf.experiments.trials import (
     TUNING_KEYS,
     done_trials,
     make_trials,
     run_trials,
 )
-from gtn_tf.exported_gtn import ExportedGTN
-from gtn_tf.fresh_learners import FinalTest
-from gtn_tf.gtn import SyntheticData
-from gtn_tf.interrupts import stoppable
-from gtn_tf.progress import say
-from gtn_tf.real_batches import device_split
-from gtn_tf.seeds import Purpose, fold, root_seed
-from gtn_tf.sources import Source, build_setting
-from gtn_tf.training_run import Run
+from gtn_tf.export.saved_model import ExportedGTN
+from gtn_tf.meta.evaluation import fresh_learner_logits
+from gtn_tf.ops.seeds import (
+    Purpose,
+    fold,
+    root_seed,
+)
+from gtn_tf.runtime.interrupts import stoppable
+from gtn_tf.runtime.progress import say
+from gtn_tf.statistics.over_seeds import over_seeds
+from gtn_tf.teachers.gtn import SyntheticData
+from gtn_tf.training.run import Run
 from gtn_tf.types import InputError
 
 #: Times the steps, times the batch.

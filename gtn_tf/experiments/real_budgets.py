@@ -1,8 +1,12 @@
 """Real data at other numbers of steps and batch sizes than the GTN's."""
 
-from gtn_tf.baselines import BASELINES
+from gtn_tf.evaluation.baselines import BASELINES
+from gtn_tf.evaluation.sources import (
+    Setting,
+    Source,
+    build_setting,
+)
 from gtn_tf.experiments.trials import changed
-from gtn_tf.sources import Setting, Source, build_setting
 
 
 def tuned_real(setting: Setting, num_steps: int, batch_size: int) -> Source:

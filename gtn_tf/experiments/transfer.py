@@ -17,22 +17,26 @@ from typing import Any, NamedTuple
 import numpy as np
 from ml_collections import config_dict
 
-from gtn_tf.assembly import build_learner_family, build_problem
-from gtn_tf.baselines import AS_REAL
-from gtn_tf.config_keys.choices import INITIALIZERS
-from gtn_tf.config_keys.families import learner_names, learner_widths
-from gtn_tf.data import Dataset
-from gtn_tf.experiments.seed_statistics import Value, difference, of_arm
+from gtn_tf.config.choices import INITIALIZERS
+from gtn_tf.config.families import learner_names, learner_widths
+from gtn_tf.datasets.batches import device_split
+from gtn_tf.datasets.loading import Dataset
+from gtn_tf.evaluation.baselines import AS_REAL
 from gtn_tf.experiments.trials import (
     changed,
     fresh_accuracies,
     make_trials,
     run_trials,
 )
-from gtn_tf.inner_problem import InnerProblem
-from gtn_tf.learner_families import FAMILIES
-from gtn_tf.real_batches import device_split
-from gtn_tf.training_run import Run
+from gtn_tf.learners.families import FAMILIES
+from gtn_tf.meta.inner_problem import InnerProblem
+from gtn_tf.statistics.over_seeds import (
+    Value,
+    difference,
+    of_arm,
+)
+from gtn_tf.training.assembly import build_learner_family, build_problem
+from gtn_tf.training.run import Run
 from gtn_tf.types import InputError
 
 #: Families that the recipe `pool` meta-trains on; the others are held out.

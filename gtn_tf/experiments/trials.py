@@ -16,24 +16,45 @@ from typing import Any, NamedTuple
 import numpy as np
 from ml_collections import config_dict
 
-from gtn_tf.assembly import build_problem, check_learners, load_dataset
-from gtn_tf.checkpoints import has_checkpoint
-from gtn_tf.config import FIELDS, flatten, validate
-from gtn_tf.data import Dataset
-from gtn_tf.distribution import environment
-from gtn_tf.fresh_learners import FinalTest
-from gtn_tf.graph_memory import TracedGraphs
-from gtn_tf.inner_problem import InnerProblem
-from gtn_tf.interrupts import Stopped
-from gtn_tf.json_files import read_json, to_json, write_json
-from gtn_tf.pretrain import pretrain
-from gtn_tf.progress import say
-from gtn_tf.real_batches import RealData, device_split
-from gtn_tf.row_log import last_row, read_rows, validation_curve
-from gtn_tf.sources import source_of_run
-from gtn_tf.training_run import Run, restore_run
-from gtn_tf.types import DivergenceError, InputError, InUseError, one_line
-from gtn_tf.workdir import check_workdir, claim_workdir
+from gtn_tf.config import (
+    FIELDS,
+    flatten,
+    validate,
+)
+from gtn_tf.datasets.batches import RealData, device_split
+from gtn_tf.datasets.loading import Dataset
+from gtn_tf.evaluation.fresh_learners import FinalTest
+from gtn_tf.evaluation.sources import source_of_run
+from gtn_tf.meta.inner_problem import InnerProblem
+from gtn_tf.runtime.checkpoints import has_checkpoint
+from gtn_tf.runtime.devices import environment
+from gtn_tf.runtime.files import (
+    read_json,
+    to_json,
+    write_json,
+)
+from gtn_tf.runtime.graph_memory import TracedGraphs
+from gtn_tf.runtime.interrupts import Stopped
+from gtn_tf.runtime.progress import say
+from gtn_tf.runtime.row_log import (
+    last_row,
+    read_rows,
+    validation_curve,
+)
+from gtn_tf.runtime.workdir import check_workdir, claim_workdir
+from gtn_tf.training.assembly import (
+    build_problem,
+    check_learners,
+    load_dataset,
+)
+from gtn_tf.training.pretrain import pretrain
+from gtn_tf.training.run import Run, restore_run
+from gtn_tf.types import (
+    DivergenceError,
+    InputError,
+    InUseError,
+    one_line,
+)
 
 #: Keys that a workdir may change, and a trial's result depends on.
 _ALSO_ASKED = ("meta.num_steps", "evaluation.num_learners")

@@ -16,9 +16,13 @@ import numpy as np
 from ml_collections import config_dict
 from scipy import stats
 
-from gtn_tf.config_keys.choices import DATASETS
-from gtn_tf.experiments.seed_statistics import difference
-from gtn_tf.experiments.trials import Trial, changed, run_trials
+from gtn_tf.config.choices import DATASETS
+from gtn_tf.experiments.trials import (
+    Trial,
+    changed,
+    run_trials,
+)
+from gtn_tf.statistics.over_seeds import difference
 
 #: Key -> (low, high, whether drawn uniformly in its logarithm).
 RANGES = {

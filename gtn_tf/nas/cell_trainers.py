@@ -14,17 +14,21 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from gtn_tf.graph_memory import TracedGraphs
-from gtn_tf.graph_rewriting import not_rewritten
-from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
-from gtn_tf.learners import Learner, from_keras
-from gtn_tf.nas.cell_interpreter import CellInterpreter
-from gtn_tf.nas.cell_network import DRESSES, build_cell_network
-from gtn_tf.nas.encoded_genotype import EncodedGenotype, draw_genotype, encode
-from gtn_tf.nas.evaluation_task import Setting, Task
-from gtn_tf.nas.search_space import SearchSpace
+from gtn_tf.learners.functional import Learner, from_keras
+from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
+from gtn_tf.nas.task import Setting, Task
 from gtn_tf.nas.training import Trainer
-from gtn_tf.seeds import root_seed
+from gtn_tf.ops.seeds import root_seed
+from gtn_tf.runtime.graph_memory import TracedGraphs
+from gtn_tf.runtime.graph_rewriting import not_rewritten
+from gtn_tf.search_spaces.cells.encoded_genotype import (
+    EncodedGenotype,
+    draw_genotype,
+    encode,
+)
+from gtn_tf.search_spaces.cells.interpreter import CellInterpreter
+from gtn_tf.search_spaces.cells.network import DRESSES, build_cell_network
+from gtn_tf.search_spaces.cells.space import SearchSpace
 from gtn_tf.types import LearnerState
 
 # Networks and their graphs are large: those of one genotype are kept.

@@ -25,11 +25,11 @@ import numpy as np
 import tensorflow as tf
 from ml_collections import config_dict
 
-from gtn_tf.constant_rates import choose_subset
-from gtn_tf.gtn import SyntheticData
-from gtn_tf.interrupts import Stopped
-from gtn_tf.learners import from_keras
-from gtn_tf.nas.cell_cost import cell_network_cost
+from gtn_tf.config.evaluator_names import EvaluatorName
+from gtn_tf.datasets.batches import normalize, sample_batch
+from gtn_tf.evaluation.constant_rates import choose_subset
+from gtn_tf.export.load import Teacher, load
+from gtn_tf.learners.functional import from_keras
 from gtn_tf.nas.cell_trainers import (
     build_network,
     building,
@@ -37,14 +37,18 @@ from gtn_tf.nas.cell_trainers import (
     initial_state,
     trainer_of,
 )
-from gtn_tf.nas.evaluation_task import Setting, Task, task_of
-from gtn_tf.nas.evaluator_names import EvaluatorName
 from gtn_tf.nas.score_table import read_scores
+from gtn_tf.nas.task import (
+    Setting,
+    Task,
+    task_of,
+)
 from gtn_tf.nas.training import teacher_steps
 from gtn_tf.nas.zero_cost import PROXIES
-from gtn_tf.real_batches import normalize, sample_batch
-from gtn_tf.seeds import Purpose, fold
-from gtn_tf.teacher import Teacher, load
+from gtn_tf.ops.seeds import Purpose, fold
+from gtn_tf.runtime.interrupts import Stopped
+from gtn_tf.search_spaces.cells.cost import cell_network_cost
+from gtn_tf.teachers.gtn import SyntheticData
 from gtn_tf.types import Batch
 
 _PROXY_BATCH_SIZE = 64  # as zero-cost proxies are published with

@@ -25,8 +25,12 @@ from typing import Any, NamedTuple
 
 from absl import logging
 
-from gtn_tf.interrupts import Stopped
-from gtn_tf.types import DivergenceError, InputError, one_line
+from gtn_tf.runtime.interrupts import Stopped
+from gtn_tf.types import (
+    DivergenceError,
+    InputError,
+    one_line,
+)
 
 Job = Mapping[str, Any]
 JobFunction = Callable[[Job], dict[str, Any]]

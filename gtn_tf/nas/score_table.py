@@ -5,7 +5,7 @@ import functools
 import math
 from pathlib import Path
 
-from gtn_tf.nas.genotypes import Genotype
+from gtn_tf.search_spaces.cells.genotypes import Genotype
 from gtn_tf.types import InputError
 
 

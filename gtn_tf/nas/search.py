@@ -17,35 +17,40 @@ from absl import logging
 from ml_collections import config_dict
 from tqdm import tqdm
 
-from gtn_tf import __version__, search_figures
-from gtn_tf.baselines import meta_train
-from gtn_tf.cell_figures import save_cells
-from gtn_tf.cluster import refuse_several_workers
-from gtn_tf.distribution import configure_runtime, environment
-from gtn_tf.export import export
-from gtn_tf.interrupts import Stopped, catch_signals, exit_code
-from gtn_tf.json_files import read_json, write_json
-from gtn_tf.nas import search_summary
-from gtn_tf.nas.evaluation_task import Setting, setting_of
-from gtn_tf.nas.evaluator_names import EvaluatorName, parse_evaluator
+from gtn_tf import __version__
+from gtn_tf.config.evaluator_names import EvaluatorName, parse_evaluator
+from gtn_tf.evaluation.baselines import meta_train
+from gtn_tf.export.load import Teacher, load
+from gtn_tf.export.write import export
+from gtn_tf.figures import search as search_figures
+from gtn_tf.figures.cells import save_cells
+from gtn_tf.nas import summary as search_summary
 from gtn_tf.nas.evaluators import evaluate_job, stopped_when
 from gtn_tf.nas.executors import executor
-from gtn_tf.nas.genotypes import Genotype
-from gtn_tf.nas.score_table import read_scores
-from gtn_tf.nas.search_plan import (
+from gtn_tf.nas.jobs import (
     Planned,
     plan,
     sample_architectures,
     settings_of,
 )
-from gtn_tf.nas.store import Store, shard
-from gtn_tf.pretrain import pretrain
-from gtn_tf.progress import Progress, say
-from gtn_tf.search_results import PICTURES
-from gtn_tf.teacher import Teacher, load
-from gtn_tf.training_run import write_config
+from gtn_tf.nas.results import PICTURES
+from gtn_tf.nas.score_table import read_scores
+from gtn_tf.nas.task import Setting, setting_of
+from gtn_tf.runtime.cluster import refuse_several_workers
+from gtn_tf.runtime.devices import configure_runtime, environment
+from gtn_tf.runtime.files import read_json, write_json
+from gtn_tf.runtime.interrupts import (
+    Stopped,
+    catch_signals,
+    exit_code,
+)
+from gtn_tf.runtime.job_store import Store, shard
+from gtn_tf.runtime.progress import Progress, say
+from gtn_tf.runtime.workdir import check_workdir
+from gtn_tf.search_spaces.cells.genotypes import Genotype
+from gtn_tf.training.pretrain import pretrain
+from gtn_tf.training.run import write_config
 from gtn_tf.types import InputError
-from gtn_tf.workdir import check_workdir
 
 _TABLE_SECONDS = 60.0  # between two live tables
 _IN_LIVE_TABLE = 10

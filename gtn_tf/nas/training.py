@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from gtn_tf.evaluation import accuracy
-from gtn_tf.gtn import SyntheticData
-from gtn_tf.inner_loop import inner_step
-from gtn_tf.inner_optimizers import InnerOptimizer
-from gtn_tf.learners import Learner
-from gtn_tf.real_batches import RealData
-from gtn_tf.teacher import Teacher
+from gtn_tf.datasets.batches import RealData
+from gtn_tf.export.load import Teacher
+from gtn_tf.learners.functional import Learner
+from gtn_tf.meta.evaluation import accuracy
+from gtn_tf.meta.inner_loop import inner_step
+from gtn_tf.meta.inner_optimizers import InnerOptimizer
+from gtn_tf.teachers.gtn import SyntheticData
 from gtn_tf.types import DivergenceError, LearnerState
 
 

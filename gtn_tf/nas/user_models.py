@@ -13,13 +13,17 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from gtn_tf import data
-from gtn_tf.inner_optimizers import INNER_OPTIMIZERS
-from gtn_tf.learners import from_keras
+from gtn_tf.datasets import loading as data
+from gtn_tf.datasets.batches import RealData
+from gtn_tf.export.load import Teacher, load
+from gtn_tf.learners.functional import from_keras
+from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
 from gtn_tf.nas.training import Trainer, teacher_steps
-from gtn_tf.real_batches import RealData
-from gtn_tf.seeds import Purpose, fold, root_seed
-from gtn_tf.teacher import Teacher, load
+from gtn_tf.ops.seeds import (
+    Purpose,
+    fold,
+    root_seed,
+)
 from gtn_tf.types import DivergenceError, InputError
 
 

@@ -20,7 +20,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gtn_tf.inner_loop import cross_entropy
+from gtn_tf.meta.inner_loop import cross_entropy
 from gtn_tf.types import Batch, InputError
 
 _JACOB_COV_SHIFT = 1e-5  # keeps the logarithm of a zero eigenvalue finite

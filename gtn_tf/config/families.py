@@ -1,0 +1,33 @@
+"""The learner families that a config names, and their widths."""
+
+from ml_collections import config_dict
+
+from gtn_tf.config.fields import is_int
+
+
+def learner_names(config: config_dict.ConfigDict) -> list[str]:
+    """Returns the families of `learner.name`, one or several."""
+    return [name.strip() for name in config.learner.name.split(",")]
+
+
+def learner_widths(config: config_dict.ConfigDict) -> list[tuple | None]:
+    """Returns the widths of each family of `learner.name`."""
+    num_families = len(learner_names(config))
+    if num_families == 1:
+        return [config.learner.widths]
+    return list(config.learner.widths or [None] * num_families)
+
+
+def has_drawn_widths(config: config_dict.ConfigDict) -> bool:
+    """Returns whether a family's widths are drawn per learner."""
+    return any(
+        not is_int(width)
+        for widths in learner_widths(config)
+        for width in widths or ()
+    )
+
+
+def transfer_widths(config: config_dict.ConfigDict) -> list[tuple | None]:
+    """Returns the widths of each family of `evaluation.learners`."""
+    num_families = len(config.evaluation.learners)
+    return list(config.evaluation.widths or [None] * num_families)

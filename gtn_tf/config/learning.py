@@ -1,0 +1,210 @@
+"""What is meta-trained, and how: data, generator, learner, both loops."""
+
+from gtn_tf.config.choices import (
+    CURRICULA,
+    DATASETS,
+    INITIALIZERS,
+    INNER_OPTIMIZERS,
+    LEARNERS,
+    NORMALIZATIONS,
+    SOURCES,
+)
+from gtn_tf.config.fields import (
+    Field,
+    are_counts,
+    are_families_widths,
+    are_widths,
+    choice,
+    is_int,
+    is_path,
+    real,
+    switch,
+    whole,
+)
+from gtn_tf.search_spaces.cells.operations import OPS
+
+FIELDS = {
+    "seed": Field(
+        0,
+        "a whole number in [0, 2**62)",
+        lambda v: is_int(v) and 0 <= v < 2**62,
+        "root of all random numbers",
+    ),
+    "dataset.name": choice("mnist", tuple(DATASETS), "real images"),
+    "dataset.data_dir": Field(
+        None,
+        "None or a directory",
+        is_path,
+        "where TFDS' data are; None: TFDS_DATA_DIR or TFDS' default",
+        may_change=True,
+    ),
+    "dataset.split_seed": whole(0, 0, "draws the train / validation split"),
+    "source": choice(
+        "gtn",
+        SOURCES,
+        "a generator; dataset distillation: the images themselves are the "
+        "meta-parameters; real images, of which only the inner rates are "
+        "learned (a baseline)",
+    ),
+    "generator.noise_dim": whole(128, 1, "Z"),
+    "generator.dense_widths": Field(
+        (1024,),
+        "a tuple of whole numbers >= 1",
+        are_counts,
+        "units of the hidden dense layers",
+    ),
+    "generator.channels": Field(
+        (128, 64),
+        "two whole numbers >= 1",
+        lambda v: are_counts(v) and len(v) == 2,
+        "channels before the first and before the second convolution",
+    ),
+    "generator.rematerialize": switch(
+        False,
+        "recompute its activations batch by batch instead of keeping those of "
+        "all T batches: a third more work, T times less memory",
+    ),
+    "curriculum.name": choice(
+        "full",
+        CURRICULA,
+        "learned noise in a learned order; batches shuffled; all examples "
+        "shuffled; fresh noise; fixed random noise",
+    ),
+    "curriculum.learn_labels": switch(False, "soft labels, learned"),
+    "learner.name": Field(
+        "conv2_fc",
+        f"one or several (comma-separated) of {', '.join(LEARNERS)}",
+        lambda v: (
+            isinstance(v, str)
+            and all(n.strip() in LEARNERS for n in v.split(","))
+        ),
+        "family; of several, each learner draws one",
+    ),
+    "learner.widths": Field(
+        None,
+        "None, or a width or (low, high) per layer; one such tuple or None "
+        "per family if there are several",
+        lambda v: are_widths(v) or (are_families_widths(v) and len(v) > 0),
+        "units per layer, fixed or drawn per learner, ends included; None: "
+        "the official ones",
+    ),
+    "learner.weight_norm": switch(True, "W = g V / norm(V), or plain layers"),
+    "learner.normalization": choice(
+        "mean_only", NORMALIZATIONS, "batch normalisation of the learner"
+    ),
+    "learner.initializer": choice(
+        "he_normal",
+        INITIALIZERS,
+        "of the kernels of a fresh learner; half and double: times 0.5, 2; "
+        "drawn widths and family cell have he_normal",
+    ),
+    "learner.pool_size": Field(
+        3,
+        "2 or 3",
+        lambda v: is_int(v) and v in (2, 3),
+        "pixels of the max-pools; 3 officially, 2 is cheaper on CPU and "
+        "better on 8x8 images",
+    ),
+    "learner.genotype": Field(
+        None,
+        "None or a genotype",
+        lambda v: v is None or (isinstance(v, str) and bool(v)),
+        "of family cell: a published name or the text form; None: drawn from "
+        "the space",
+    ),
+    "learner.num_genotypes": whole(
+        None,
+        1,
+        "of family cell: so many are drawn from the space beforehand, and "
+        "each learner draws one of them, as if it were a family; None: each "
+        "learner draws its own, by one graph that interprets any (minutes to "
+        "trace, several times slower)",
+    ),
+    "learner.num_cells": whole(
+        1, 0, "N of family cell: normal cells between reductions"
+    ),
+    "learner.channels": whole(
+        32, 1, "F of family cell: before the first reduction"
+    ),
+    "learner.num_nodes": whole(5, 1, "per cell that is drawn"),
+    "learner.ops": Field(
+        tuple(OPS)[:11],
+        f"a tuple of different ones of {', '.join(OPS)}",
+        lambda v: (
+            isinstance(v, tuple | list)
+            and bool(v)
+            and all(isinstance(name, str) for name in v)
+            and set(v) <= set(OPS)
+            and len(set(v)) == len(v)
+        ),
+        "operations of the cells that are drawn",
+    ),
+    "inner.num_steps": whole(32, 1, "T"),
+    "inner.batch_size": whole(128, 2, "B, synthetic images per inner step"),
+    "inner.optimizer": choice("sgd", INNER_OPTIMIZERS, "of the learner"),
+    "inner.learning_rate": real(
+        0.02, "a number > 0", lambda v: v > 0, "initial, at every inner step"
+    ),
+    "inner.momentum": real(
+        0.5,
+        "a number in [0, 1)",
+        lambda v: 0 <= v < 1,
+        "initial, at every inner step; adam: beta_1",
+    ),
+    "inner.learn_hyperparameters": switch(
+        True, "learn a rate and a momentum for each inner step"
+    ),
+    "inner.rematerialize": switch(
+        True,
+        "keep states only and recompute activations, step by step; False: "
+        "keep all (faster below a few steps, memory and tracing grow with T)",
+    ),
+    "inner.truncation_window": whole(
+        None,
+        1,
+        "M: every learner stops after a random number of steps in [M, T], and "
+        "gradients flow through its last M steps only; None: all T",
+    ),
+    "inner.meta_loss_every": whole(
+        0, 0, "k: a meta-loss every k inner steps; 0: after the last only"
+    ),
+    "meta.num_steps": whole(2000, 1, "meta-steps in all", may_change=True),
+    "meta.num_learners": whole(
+        1, 1, "learners per meta-step, on all replicas together"
+    ),
+    "meta.batch_size": whole(128, 1, "real images per meta-loss"),
+    "meta.learning_rate": real(
+        0.01, "a number > 0", lambda v: v > 0, "of Adam, initial"
+    ),
+    "meta.noise_rate_ratio": real(
+        1.0,
+        "a number > 0",
+        lambda v: v > 0,
+        "rate of the learned noise, as a multiple of meta.learning_rate",
+    ),
+    "meta.final_learning_rate_ratio": real(
+        0.1,
+        "a number in [0, 1]",
+        lambda v: 0 <= v <= 1,
+        "end of the cosine decay over meta.num_steps, as a share",
+    ),
+    "meta.adam_beta_1": real(0.9, "in [0, 1)", lambda v: 0 <= v < 1, "Adam's"),
+    "meta.adam_beta_2": real(
+        0.999, "in [0, 1)", lambda v: 0 <= v < 1, "Adam's"
+    ),
+    "meta.adam_epsilon": real(1e-8, "a number > 0", lambda v: v > 0, "Adam's"),
+    "meta.global_clipnorm": real(
+        None,
+        "a number > 0",
+        lambda v: v > 0,
+        "largest norm of the mean meta-gradient",
+    ),
+    "meta.validation_every": whole(
+        50,
+        0,
+        "meta-steps between validations; 0: at the end only",
+    ),
+    "meta.validation_num_learners": whole(
+        5, 1, "fresh learners whose validation accuracies are averaged"
+    ),
+}

@@ -1,0 +1,128 @@
+"""Values that are fine alone and impossible together."""
+
+from gtn_tf.config.families import has_drawn_widths, learner_names
+
+#: (is it so, what was received, expected, remedy), formatted with c=config.
+PAIRS = (
+    (
+        lambda c: (
+            c.strategy == "multi_worker" and (c.num_logical_devices or 1) > 1
+        ),
+        "strategy 'multi_worker' with num_logical_devices "
+        "{c.num_logical_devices}",
+        "a worker uses its GPUs or one CPU device",
+        "set --config.num_logical_devices=None, and start more workers",
+    ),
+    (
+        lambda c: (
+            c.source == "distillation"
+            and c.curriculum.name in ("none", "fixed_noise")
+        ),
+        "source 'distillation' with curriculum '{c.curriculum.name}'",
+        "images that are learned themselves have no noise",
+        "set --config.curriculum.name=full, shuffled_batch or all_shuffled",
+    ),
+    (
+        lambda c: c.source == "real" and c.curriculum.learn_labels,
+        "source 'real' with curriculum.learn_labels",
+        "real images keep their labels",
+        "set --config.curriculum.learn_labels=False",
+    ),
+    (
+        lambda c: c.source == "real" and not c.inner.learn_hyperparameters,
+        "source 'real' with inner.learn_hyperparameters False",
+        "the inner rates are all that it learns",
+        "set --config.inner.learn_hyperparameters=True",
+    ),
+    (
+        lambda c: (
+            c.evaluation.widths is not None
+            and len(c.evaluation.widths) != len(c.evaluation.learners)
+        ),
+        "evaluation.widths {c.evaluation.widths} with evaluation.learners "
+        "{c.evaluation.learners}",
+        "expected one tuple of widths, or None, per family",
+        "set --config.evaluation.widths=None for the official widths",
+    ),
+    (
+        lambda c: c.curriculum.name == "none" and c.curriculum.learn_labels,
+        "curriculum 'none' with learn_labels",
+        "labels that are drawn afresh cannot be learned",
+        "set --config.curriculum.learn_labels=False or another curriculum",
+    ),
+    (
+        lambda c: (
+            c.learner.initializer != "he_normal"
+            and ("cell" in learner_names(c) or has_drawn_widths(c))
+        ),
+        "learner.initializer '{c.learner.initializer}' with learner.name "
+        "'{c.learner.name}' and learner.widths {c.learner.widths}",
+        "drawn widths and family cell have he_normal",
+        "set --config.learner.initializer=he_normal",
+    ),
+    (
+        lambda c: (
+            c.learner.genotype is not None
+            and c.learner.num_genotypes is not None
+        ),
+        "learner.num_genotypes {c.learner.num_genotypes} with "
+        "learner.genotype '{c.learner.genotype}'",
+        "a genotype is given or drawn",
+        "set --config.learner.genotype=None or "
+        "--config.learner.num_genotypes=None",
+    ),
+    (
+        lambda c: c.inner.meta_loss_every > c.inner.num_steps,
+        "inner.meta_loss_every {c.inner.meta_loss_every} with "
+        "inner.num_steps {c.inner.num_steps}",
+        "expected at most the number of inner steps",
+        "set --config.inner.meta_loss_every=0 for the last step only",
+    ),
+    (
+        lambda c: (c.inner.truncation_window or 0) > c.inner.num_steps,
+        "inner.truncation_window {c.inner.truncation_window} with "
+        "inner.num_steps {c.inner.num_steps}",
+        "expected at most the number of inner steps",
+        "set --config.inner.truncation_window=None for all of them",
+    ),
+    (
+        lambda c: (
+            c.inner.truncation_window is not None and not c.inner.rematerialize
+        ),
+        "inner.truncation_window {c.inner.truncation_window} with "
+        "inner.rematerialize False",
+        "a form that stores everything has no window",
+        "set --config.inner.rematerialize=True or "
+        "--config.inner.truncation_window=None",
+    ),
+    (
+        lambda c: (
+            c.learner.widths is not None
+            and len(learner_names(c)) != 1
+            and (
+                len(c.learner.widths) != len(learner_names(c))
+                or not all(
+                    w is None or isinstance(w, tuple | list)
+                    for w in c.learner.widths
+                )
+            )
+        ),
+        "learner.widths {c.learner.widths} with learner.name "
+        "'{c.learner.name}'",
+        "expected one tuple of widths, or None, per family",
+        "set --config.learner.widths=None for the official widths",
+    ),
+    (
+        lambda c: c.search.truth in c.search.evaluators,
+        "search.truth '{c.search.truth}' is one of search.evaluators",
+        "expected something else to compare them with",
+        "set --config.search.truth to a longer training",
+    ),
+    (
+        lambda c: c.search.shard >= c.search.num_shards,
+        "search.shard {c.search.shard} with search.num_shards "
+        "{c.search.num_shards}",
+        "expected 0 <= shard < num_shards",
+        "set --config.search.shard and --config.search.num_shards",
+    ),
+)

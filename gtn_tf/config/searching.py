@@ -1,0 +1,115 @@
+"""Keys of `--mode=search`; a workdir may change them at any time."""
+
+from gtn_tf.config.choices import EXECUTORS, SCHEDULES
+from gtn_tf.config.evaluator_names import CHOICES
+from gtn_tf.config.fields import (
+    Field,
+    are_different,
+    choice,
+    is_evaluator,
+    is_op,
+    is_path,
+    real,
+    switch,
+    whole,
+)
+from gtn_tf.search_spaces.cells.operations import OPS
+
+FIELDS = {
+    "search.num_architectures": whole(
+        128, 1, "different genotypes that are drawn"
+    ),
+    "search.num_nodes": whole(5, 1, "nodes per cell"),
+    "search.num_cells": whole(
+        3,
+        0,
+        "N, normal cells between reductions; 3N + 2 cells in all",
+    ),
+    "search.channels": whole(
+        32,
+        1,
+        "F, channels of a state before the first reduction",
+    ),
+    "search.ops": Field(
+        tuple(OPS)[:11],
+        f"a tuple of different ones of {', '.join(OPS)}",
+        are_different(is_op),
+        "operations of the space",
+    ),
+    "search.evaluators": Field(
+        ("gtn", "real", "params", "flops"),
+        f"a tuple of different ones of {CHOICES}",
+        are_different(is_evaluator),
+        "what scores each architecture; the first one selects",
+    ),
+    "search.truth": Field(
+        "real:epochs=100",
+        f"one of {CHOICES}",
+        is_evaluator,
+        "the accuracy that the scores are compared with; `real` trains the "
+        "network in its final form here (plain convolutions, running "
+        "statistics) and by a cosine schedule",
+    ),
+    "search.truth_num_architectures": whole(
+        None,
+        0,
+        "architectures, the first drawn, that the truth is found of; None: all",
+    ),
+    "search.truth_learning_rate": real(
+        0.025, "a number > 0", lambda v: v > 0, "of SGD"
+    ),
+    "search.truth_batch_size": whole(128, 2, "real images per step"),
+    "search.real_learning_rate": real(
+        0.025,
+        "a number > 0",
+        lambda v: v > 0,
+        "of SGD, for the evaluators `real` and `real_subset`",
+    ),
+    "search.real_momentum": real(
+        0.9,
+        "a number in [0, 1)",
+        lambda v: 0 <= v < 1,
+        "of SGD, for them and the truth",
+    ),
+    "search.real_schedule": choice(
+        "cosine",
+        SCHEDULES,
+        "of their rate, over the steps, epochs or seconds given",
+    ),
+    "search.real_batch_size": whole(
+        None,
+        2,
+        "real images per step for them; None: inner.batch_size",
+    ),
+    "search.gtn": Field(
+        None,
+        "None, a workdir or an export",
+        is_path,
+        "the GTN; None: the workdir's, which is meta-trained first where it "
+        "has none",
+    ),
+    "search.distillation": Field(
+        None,
+        "None, a workdir or an export",
+        is_path,
+        "distilled images; None: baselines/distillation in the workdir, which "
+        "is meta-trained first where there is none",
+    ),
+    "search.interpret": switch(
+        True,
+        "one graph runs any genotype, for the evaluators: tracing it takes a "
+        "minute or more, once per process, and its steps are slower; False: "
+        "each network is built and traced, as for the truth",
+    ),
+    "search.executor": choice(
+        "inline",
+        EXECUTORS,
+        "where evaluations run: this process, or a Ray cluster",
+    ),
+    "search.shard": whole(
+        0,
+        0,
+        "which share of the evaluations this process does",
+    ),
+    "search.num_shards": whole(1, 1, "processes that share the workdir"),
+}

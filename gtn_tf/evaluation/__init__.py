@@ -1,0 +1,1 @@
+"""Compares a GTN with other sources of training data."""

@@ -1,0 +1,283 @@
+"""Sources that learn nothing: batches at the best of a grid of inner rates."""
+
+import itertools
+import time
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+from ml_collections import config_dict
+
+from gtn_tf.datasets.batches import normalize, sample_batch
+from gtn_tf.datasets.loading import Dataset
+from gtn_tf.evaluation.sources import Setting, Source
+from gtn_tf.ops.seeds import (
+    ALGORITHM,
+    Purpose,
+    fold,
+    root_seed,
+)
+from gtn_tf.runtime.files import (
+    read_json,
+    to_json,
+    write_json,
+)
+from gtn_tf.runtime.interrupts import stoppable
+from gtn_tf.runtime.progress import Progress
+from gtn_tf.teachers.curricula import balanced_label_ids, draw_noise
+from gtn_tf.teachers.gtn import SyntheticData
+
+_NUM_FINALISTS = 5
+_TIMES_LEARNERS = 4  # of the finalists: times those of the grid
+
+#: A learner's seed [2] -> (images [T, B, H, W, C], labels [T, B, K]).
+DrawBatches = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
+
+def draw_real(setting: Setting) -> DrawBatches:
+    """Real batches at random, each learner's own: what source `real` draws."""
+    shape = sequence_shape(setting.config)
+    num_images = shape[0] * shape[1]
+
+    def draw(seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        batch = sample_batch(
+            setting.train, fold(seed, Purpose.CURRICULUM), num_images
+        )
+        images, labels = (tf.reshape(v, (*shape, *v.shape[1:])) for v in batch)
+        return images, labels
+
+    return draw
+
+
+def draw_balanced(setting: Setting) -> DrawBatches:
+    """Real images as they are, each learner's own, the classes in turn.
+
+    What a fresh learner of few steps gains from: every batch holds all
+    classes alike, and no image is cropped or flipped.
+    """
+    of_pixels = setting.dataset.train.label_ids
+    # Positions class by class: where a class begins, and how many it has.
+    positions = tf.constant(np.argsort(of_pixels, kind="stable"))
+    sizes = np.bincount(of_pixels, minlength=setting.dataset.num_classes)
+    begins = np.cumsum(sizes) - sizes
+    label_ids = _label_ids(setting)
+    labels = tf.one_hot(label_ids, setting.dataset.num_classes)
+
+    def draw(seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        numbers = tf.random.stateless_uniform(
+            label_ids.shape,
+            fold(seed, Purpose.CURRICULUM),
+            maxval=tf.int32.max,
+            dtype=tf.int32,
+            alg=ALGORITHM,
+        )
+        offsets = numbers % tf.constant(sizes[label_ids], tf.int32)
+        chosen = offsets + tf.constant(begins[label_ids], tf.int32)
+        images = normalize(
+            tf.gather(setting.train.images, tf.gather(positions, chosen)),
+            setting.dataset.mean,
+            setting.dataset.std,
+        )
+        return images, labels
+
+    return draw
+
+
+def draw_subset(setting: Setting) -> DrawBatches:
+    """One balanced set of T x B real images, the same for every learner."""
+    pixels, of_pixels = setting.dataset.train
+    chosen = choose_subset(setting.config, setting.dataset)
+    images = normalize(
+        tf.constant(pixels[chosen]), setting.dataset.mean, setting.dataset.std
+    )
+    labels = tf.one_hot(of_pixels[chosen], setting.dataset.num_classes)
+    return lambda seed: (images, labels)
+
+
+def choose_subset(
+    config: config_dict.ConfigDict, dataset: Dataset
+) -> np.ndarray:
+    """Chooses as many training images as there are synthetic ones.
+
+    Returns:
+      [T, B] positions; the classes come in turn.
+    """
+    label_ids = balanced_label_ids(
+        *sequence_shape(config), dataset.num_classes
+    ).numpy()
+    rng = np.random.default_rng(config.seed)
+    chosen = np.empty(label_ids.shape, np.int64)
+    for label in range(dataset.num_classes):
+        places = label_ids == label
+        of_label = np.flatnonzero(dataset.train.label_ids == label)
+        # More places than images: they come round again.
+        chosen[places] = np.resize(rng.permutation(of_label), places.sum())
+    return chosen
+
+
+def draw_noise_images(setting: Setting) -> DrawBatches:
+    """Standard normal images with balanced labels, fixed: no information."""
+    label_ids = _label_ids(setting)
+    images = draw_noise(
+        fold(root_seed(setting.config.seed), Purpose.TUNING),
+        (*label_ids.shape, *setting.dataset.image_shape),
+    )
+    labels = tf.one_hot(label_ids, setting.dataset.num_classes)
+    return lambda seed: (images, labels)
+
+
+def sequence_shape(config: config_dict.ConfigDict) -> tuple[int, int]:
+    """Returns (T, B)."""
+    return config.inner.num_steps, config.inner.batch_size
+
+
+def _label_ids(setting: Setting) -> np.ndarray:
+    shape = sequence_shape(setting.config)
+    return balanced_label_ids(*shape, setting.dataset.num_classes).numpy()
+
+
+def constant_rates(
+    name: str,
+    ways: dict[str, Callable[[Setting], DrawBatches]],
+    setting: Setting,
+) -> Source:
+    """Finds one learning rate and one momentum for all steps.
+
+    The best few of the grid are measured once more, by others and four times
+    as many learners: the best of many pairs is also a lucky one.
+
+    Args:
+      name: of the source.
+      ways: to draw batches, by what they are called; the best one is taken.
+      setting: what the source is for.
+    """
+    synthesize = {
+        way: _with_rates(make_draw(setting), setting)
+        for way, make_draw in ways.items()
+    }
+    tuning = _tune(name, synthesize, setting)
+    way, rate, momentum, _ = max(tuning["finals"], key=_accuracy)
+    drawn = f"batches {way}, " if len(ways) > 1 else ""
+    return Source(
+        name,
+        lambda seed: synthesize[way](
+            seed, tf.constant(rate), tf.constant(momentum)
+        ),
+        tuning["seconds"],
+        f"{drawn}constant rate {rate:g}, momentum {momentum:g}: the best of "
+        f"{len(tuning['grid'])} on validation data",
+    )
+
+
+def _with_rates(
+    draw: DrawBatches, setting: Setting
+) -> Callable[..., SyntheticData]:
+    shape = sequence_shape(setting.config)
+
+    @tf.function(autograph=False)
+    def synthesize(
+        seed: tf.Tensor, rate: tf.Tensor, momentum: tf.Tensor
+    ) -> SyntheticData:
+        images, labels = draw(seed)
+        return SyntheticData(
+            images,
+            labels,
+            {
+                "learning_rate": tf.fill(shape[:1], rate),
+                "momentum": tf.fill(shape[:1], momentum),
+            },
+        )
+
+    return synthesize
+
+
+def _tune(
+    name: str,
+    synthesize: dict[str, Callable[..., SyntheticData]],
+    setting: Setting,
+) -> dict:
+    """Returns {"grid", "finals": [[way, rate, momentum, accuracy] ..], ..}.
+
+    Kept row by row, so that what was stopped goes on.
+    """
+    config = setting.config
+    path = setting.workdir / "baselines" / name / "tuning.json"
+    asked = to_json(
+        {
+            key: value
+            for key, value in config.to_dict().items()
+            if key in ("seed", "dataset", "learner", "inner", "precision")
+        }
+        | {
+            key: config.evaluation[key]
+            for key in (
+                "tuning_learning_rates",
+                "tuning_momenta",
+                "tuning_num_learners",
+            )
+        }
+    )
+    asked["ways"] = list(synthesize)
+    candidates = list(
+        itertools.product(
+            synthesize,
+            config.evaluation.tuning_learning_rates,
+            config.evaluation.tuning_momenta,
+        )
+    )
+    tuning = {"asked": asked, "grid": [], "finals": [], "seconds": 0.0}
+    if path.exists() and (kept := read_json(path))["asked"] == asked:
+        tuning |= kept
+    grid, finals = tuning["grid"], tuning["finals"]
+    num_rows = len(candidates) + min(_NUM_FINALISTS, len(candidates))
+    if len(grid) + len(finals) == num_rows:
+        return tuning
+    path.parent.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic() - tuning["seconds"]
+    num_learners = config.evaluation.tuning_num_learners
+    progress = Progress(num_rows, len(grid) + len(finals), unit=f"{name} pair")
+
+    def measure(rows: list, candidate: tuple, learners: range) -> None:
+        way, rate, momentum = candidate
+        accuracy = _mean_accuracy(
+            synthesize[way], rate, momentum, learners, setting
+        )
+        rows.append([way, rate, momentum, accuracy])
+        tuning["seconds"] = time.monotonic() - began
+        write_json(path, tuning)
+        best = max(map(_accuracy, finals or grid))
+        progress.update(len(grid) + len(finals), best=best)
+
+    try:
+        with stoppable() as check_signals:
+            for candidate in candidates[len(grid) :]:
+                check_signals()
+                measure(grid, candidate, range(num_learners))
+            others = range(num_learners, num_learners * (1 + _TIMES_LEARNERS))
+            finalists = sorted(grid, key=_accuracy, reverse=True)
+            for row in finalists[len(finals) : _NUM_FINALISTS]:
+                check_signals()
+                measure(finals, tuple(row[:3]), others)
+    finally:
+        progress.close()
+    return tuning
+
+
+def _accuracy(row: list) -> float:
+    return row[3]
+
+
+def _mean_accuracy(
+    synthesize: Callable[..., SyntheticData],
+    rate: float,
+    momentum: float,
+    learners: range,
+    setting: Setting,
+) -> float:
+    root = root_seed(setting.config.seed)
+    accuracies = []
+    for index in learners:
+        seed = fold(root, Purpose.TUNING, index)
+        data = synthesize(seed, tf.constant(rate), tf.constant(momentum))
+        accuracies.append(float(setting.accuracy_of(data, seed)))
+    return float(np.mean(accuracies))

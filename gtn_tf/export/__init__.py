@@ -1,0 +1,1 @@
+"""A trained GTN as files (`write`), and read again (`load`)."""

@@ -1,0 +1,174 @@
+"""Exports a GTN: a SavedModel, and its synthetic data as NumPy arrays.
+
+`export/1/` opens with plain TensorFlow; `curriculum.npz` and `metadata.json`
+need none.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from ml_collections import config_dict
+
+from gtn_tf import __version__
+from gtn_tf.config import FIELDS, flatten
+from gtn_tf.config.families import learner_names, learner_widths
+from gtn_tf.export.load import FORMAT_VERSION
+from gtn_tf.export.saved_model import ExportedGTN
+from gtn_tf.learners.families import FAMILIES
+from gtn_tf.ops.seeds import (
+    Purpose,
+    fold,
+    root_seed,
+)
+from gtn_tf.runtime.files import write_json
+from gtn_tf.runtime.progress import say
+from gtn_tf.runtime.workdir import claim_workdir
+from gtn_tf.training.assembly import learner_genotypes
+from gtn_tf.training.run import Run, restore_run
+from gtn_tf.types import InputError
+
+
+def export(config: config_dict.ConfigDict, workdir: Path) -> int:
+    """Writes `workdir/export` from the newest checkpoint; returns 0.
+
+    Raises:
+      InputError: bad config, data or workdir, or no GTN in it.
+    """
+    if config.source == "real":
+        raise InputError(
+            "source 'real' has no synthetic data; expected 'gtn' or "
+            "'distillation'; give the config and --workdir of such a run"
+        )
+    run = restore_run(config, workdir)
+    seed = fold(root_seed(config.seed), Purpose.VALIDATION, 0)
+    module = ExportedGTN(run.gtn, run.gtn.read(), seed)
+    with claim_workdir(workdir):
+        write_export(workdir / "export", module, metadata_of(run, module))
+    say(f"exported to {workdir / 'export'}")
+    return 0
+
+
+def metadata_of(run: Run, module: ExportedGTN) -> dict[str, object]:
+    """Returns what metadata.json says of a run's export."""
+    config, gtn = run.config, run.gtn
+    of_batch = "none" if gtn.generator is None else "of the inner batch"
+    return {
+        "format_version": FORMAT_VERSION,
+        "dataset": run.dataset.name,
+        "split_seed": config.dataset.split_seed,
+        "num_classes": run.dataset.num_classes,
+        "image_shape": run.dataset.image_shape,
+        "num_inner_steps": config.inner.num_steps,
+        "inner_batch_size": config.inner.batch_size,
+        "inner_optimizer": config.inner.optimizer,
+        "source": config.source,
+        "curriculum": {
+            "name": config.curriculum.name,
+            "learn_labels": config.curriculum.learn_labels,
+            "is_one_draw_of_many": not gtn.curriculum.shared,
+        },
+        "normalisation": {
+            "mean": run.dataset.mean,
+            "std": run.dataset.std,
+            "formula": "(pixel / 255 - mean) / std, per channel",
+        },
+        "statistics": {
+            name: of_batch if name == "curriculum" else "stored"
+            for name in module.endpoints
+        },
+        "sample_noise": module.sample_noise,
+        "meta_steps": int(run.step.numpy()),
+        "meta_training_seconds": float(run.seconds.numpy()),
+        "config_digest": _digest(config),
+        "learner": learner_facts(config),
+        "versions": {
+            "gtn_tf": __version__,
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "numpy": np.__version__,
+        },
+    }
+
+
+def learner_facts(config: config_dict.ConfigDict) -> dict[str, object]:
+    """Returns what metadata.json says of the learners."""
+    names, choices = learner_names(config), config.learner
+    found = {
+        "name": names,
+        # None of family cell: `channels` says how wide it is.
+        "widths": [
+            FAMILIES[name].widths
+            if widths is None and name in FAMILIES
+            else widths
+            for name, widths in zip(names, learner_widths(config), strict=True)
+        ],
+        "weight_norm": choices.weight_norm,
+        "normalization": choices.normalization,
+        "pool_size": choices.pool_size,
+    }
+    if "cell" in names:
+        # No genotypes: each learner drew its own from the space.
+        found["cell"] = {
+            "genotypes": [
+                genotype.to_text() for genotype in learner_genotypes(config)
+            ],
+            "num_cells": choices.num_cells,
+            "channels": choices.channels,
+        }
+        if choices.genotype is None:
+            found["cell"]["num_nodes"] = choices.num_nodes
+            found["cell"]["ops"] = choices.ops
+    return found
+
+
+def _digest(config: config_dict.ConfigDict) -> str:
+    """SHA-256 of the keys that a resumed run may not change."""
+    fixed = {
+        key: value
+        for key, value in flatten(config.to_dict())
+        if not FIELDS[key].may_change
+    }
+    return hashlib.sha256(
+        json.dumps(fixed, sort_keys=True).encode()
+    ).hexdigest()
+
+
+def write_export(
+    path: Path, module: ExportedGTN, metadata: dict[str, object]
+) -> None:
+    """Writes the folder `path` as a whole, in place of an older one."""
+    with _replaced_folder(path) as folder:
+        tf.saved_model.save(
+            module, str(folder / "1"), signatures=module.endpoints
+        )
+        arrays = {name: v.numpy() for name, v in module.arrays.items()}
+        np.savez(folder / "curriculum.npz", **arrays)
+        write_json(folder / "metadata.json", metadata)
+
+
+@contextlib.contextmanager
+def _replaced_folder(path: Path) -> Iterator[Path]:
+    """Yields an empty folder that in the end becomes `path`.
+
+    A kill leaves the old folder or the new one, but between the two renames
+    at the end: there it leaves none, and the next call puts the old one back.
+    """
+    new, old = (path.with_name(f".{path.name}.{s}") for s in ("new", "old"))
+    if old.exists() and not path.exists():
+        os.replace(old, path)
+    for leftover in (new, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    new.mkdir(parents=True)
+    yield new
+    if path.exists():
+        os.replace(path, old)
+    os.replace(new, path)
+    shutil.rmtree(old, ignore_errors=True)

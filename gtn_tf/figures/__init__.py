@@ -1,0 +1,4 @@
+"""Everything that is drawn; no TensorFlow here.
+
+`style` is how all of it looks.
+"""

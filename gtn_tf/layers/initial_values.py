@@ -1,0 +1,202 @@
+"""Fresh initial values of any Keras model, as a pure function of a seed.
+
+Keras draws initial values once, from global state, when a model is built. A
+meta-step needs new ones for every learner inside one traced graph, so the
+layers' own initializers are called again here with a stateless seed. Keras
+does not keep a variable's initializer: it is an attribute that the layer names
+after the variable, or else what a rebuilt twin of the layer creates it with.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from gtn_tf.layers.masks import WidthMask
+from gtn_tf.layers.weight_norm import WeightNormLayer
+from gtn_tf.ops.seeds import fold
+from gtn_tf.types import InputError
+
+#: By id of the variable.
+Initializers = dict[int, keras.initializers.Initializer]
+
+_SEED_STATE_NAME = "seed_generator_state"
+
+
+class _StatelessSeed(keras.random.SeedGenerator):
+    """Lets a Keras initializer draw from a given [2] seed tensor."""
+
+    def __init__(self, seed: tf.Tensor) -> None:
+        # No super().__init__: it would create a variable, which a traced
+        # function cannot.
+        self._seed = seed
+
+    def next(self, ordered: bool = True) -> tf.Tensor:
+        del ordered
+        return self._seed
+
+
+def find_initializers(model: keras.Model) -> Initializers:
+    """Finds what draws each variable of a built model; not while tracing.
+
+    A value that is not random, such as one fitted to data, is kept.
+
+    Raises:
+      InputError: a variable's initializer cannot be found.
+    """
+    holders: dict[int, list[keras.layers.Layer]] = {}
+    variables = {}
+    for layer in model._flatten_layers(include_self=False):
+        for variable in _own_variables(layer):
+            if _is_gain(layer, variable):
+                continue
+            # More than one, as a wrapper uses what its inner layer holds.
+            holders.setdefault(id(variable), []).insert(0, layer)
+            variables[id(variable)] = variable
+    return {
+        key: _initializer_of(layers, variables[key])
+        for key, layers in holders.items()
+    }
+
+
+def draw_initial_values(
+    model: keras.Model,
+    initializers: Initializers,
+    seed: tf.Tensor,
+    masks: list[tf.Tensor] | None = None,
+) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+    """Draws fresh values for all variables of a built model.
+
+    Args:
+      model: built; sequential if `masks` are given.
+      initializers: from `find_initializers(model)`.
+      seed: [2] int32.
+      masks: the [C] value of each `WidthMask` in order. Kernels that read
+        masked channels get zeros there and the scale that their narrower
+        fan-in asks for, so that the learner equals a really narrow one.
+
+    Returns:
+      (params, statistics), in the order of `model.trainable_variables` and
+      `model.non_trainable_variables`, as `stateless_call` takes them.
+    """
+    values: dict[int, tf.Tensor] = {}
+    remaining_masks = iter(masks or ())
+    input_mask = None
+    for layer in model._flatten_layers(include_self=False):
+        if isinstance(layer, WidthMask) and masks is not None:
+            input_mask = next(remaining_masks)
+            values[id(layer.mask)] = input_mask
+            continue
+        if isinstance(layer, keras.layers.Flatten) and input_mask is not None:
+            num_pixels = int(np.prod(layer.input.shape[1:-1]))
+            input_mask = tf.tile(input_mask, [num_pixels])  # channels last
+        for variable in _own_variables(layer):
+            if id(variable) in values:
+                continue
+            if _is_gain(layer, variable):
+                value = layer.initial_gain(values[id(layer.kernel)])
+            else:
+                value = _draw(
+                    initializers[id(variable)],
+                    variable,
+                    fold(seed, len(values)),
+                )
+            if variable.name == "kernel" and input_mask is not None:
+                value = _narrow(value, input_mask)
+            values[id(variable)] = value
+    for variable in model.non_trainable_variables:
+        if variable.name == _SEED_STATE_NAME:
+            draw = fold(seed, len(values))
+            values[id(variable)] = tf.cast(draw, variable.dtype)
+    return (
+        [values[id(v)] for v in model.trainable_variables],
+        [values[id(v)] for v in model.non_trainable_variables],
+    )
+
+
+def _own_variables(layer: keras.layers.Layer) -> list[keras.Variable]:
+    # Not `weights`, which adds those of the sublayers.
+    return [*layer._trainable_variables, *layer._non_trainable_variables]
+
+
+def _narrow(kernel: tf.Tensor, input_mask: tf.Tensor) -> tf.Tensor:
+    """Scales a [..., I, O] kernel of variance ~ 1/I to its unmasked inputs."""
+    mask = tf.cast(input_mask, kernel.dtype)
+    scale = tf.sqrt(tf.cast(tf.size(mask), mask.dtype) / tf.reduce_sum(mask))
+    return kernel * (mask * scale)[:, None]
+
+
+def _is_gain(layer: keras.layers.Layer, variable: keras.Variable) -> bool:
+    """Whether the value follows from another variable's, the kernel's."""
+    return isinstance(layer, WeightNormLayer) and variable is layer.gain
+
+
+def _draw(
+    initializer: keras.initializers.Initializer,
+    variable: keras.Variable,
+    seed: tf.Tensor,
+) -> tf.Tensor:
+    if hasattr(initializer, "seed"):
+        initializer = type(initializer).from_config(initializer.get_config())
+        initializer.seed = _StatelessSeed(seed)
+    return tf.cast(
+        initializer(variable.shape, dtype=variable.dtype), variable.dtype
+    )
+
+
+def _initializer_of(
+    layers: list[keras.layers.Layer], variable: keras.Variable
+) -> keras.initializers.Initializer:
+    """Returns the initializer of a variable that `layers` hold."""
+    for layer in layers:
+        named = _named_initializer(layer, variable.name)
+        if named is not None:
+            return named
+    rebuilt = [_rebuilt_initializer(layer, variable) for layer in layers]
+    known = [r for r in rebuilt if r is not None]
+    if known and hasattr(known[0], "seed"):
+        return known[0]
+    value = tf.convert_to_tensor(variable.value).numpy()
+    if not known and value.size and np.any(value != value.flat[0]):
+        layer = layers[0]
+        raise InputError(
+            f"variable '{variable.name}' of layer '{layer.name}' "
+            f"({type(layer).__name__}) has random values but no known "
+            f"initializer; expected an attribute "
+            f"'{variable.name}_initializer'; store the initializer under that "
+            "name in the layer, or give the layer a get_config"
+        )
+    return keras.initializers.Constant(value)
+
+
+def _named_initializer(
+    layer: keras.layers.Layer, name: str
+) -> keras.initializers.Initializer | None:
+    """Finds a layer's initializer by Keras' naming of its attributes."""
+    candidates = [name, name.removesuffix("_kernel")]
+    if name == "kernel":
+        candidates.append("depthwise")
+    for candidate in candidates:
+        initializer = getattr(layer, f"{candidate}_initializer", None)
+        if initializer is not None:
+            return initializer
+    return None
+
+
+def _rebuilt_initializer(
+    layer: keras.layers.Layer, variable: keras.Variable
+) -> keras.initializers.Initializer | None:
+    """Finds an initializer by building the layer's twin.
+
+    In a stateless scope Keras puts initial values off and keeps what is to
+    draw them.
+    """
+    index = [id(v) for v in _own_variables(layer)].index(id(variable))
+    try:
+        with keras.StatelessScope():
+            twin = type(layer).from_config(layer.get_config())
+            twin.build_from_config(layer.get_build_config())
+            initializer = _own_variables(twin)[index]._initializer
+    except Exception:  # a layer without a config may raise anything
+        return None
+    is_known = isinstance(initializer, keras.initializers.Initializer)
+    return initializer if is_known else None

@@ -1,0 +1,158 @@
+"""First-order training of fresh learners, and their accuracy on real data."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from gtn_tf.datasets.batches import RealData, normalize
+from gtn_tf.learners.functional import Learner, with_drawn_learner
+from gtn_tf.meta.inner_loop import (
+    initial_state,
+    inner_step,
+    step_data,
+    unroll,
+)
+from gtn_tf.meta.inner_problem import InnerProblem
+from gtn_tf.ops.counted_loop import counted_loop, counted_map
+from gtn_tf.teachers.gtn import SyntheticData
+from gtn_tf.types import LearnerState
+
+_CHUNK_SIZE = 500  # images per forward pass: bounds memory, fills two cores
+
+
+def predict(learner: Learner, state: LearnerState, real: RealData) -> tf.Tensor:
+    """Returns the logits [N, K] of a split's N images."""
+    num_images = real.images.shape[0]
+    chunk = min(_CHUNK_SIZE, num_images)
+    num_chunks = -(-num_images // chunk)
+
+    def logits_of(index: tf.Tensor) -> tf.Tensor:
+        # The last chunk is filled up with images that do not count.
+        indices = tf.minimum(index * chunk + tf.range(chunk), num_images - 1)
+        images = normalize(tf.gather(real.images, indices), real.mean, real.std)
+        logits, _ = learner.apply(
+            state.params,
+            state.statistics,
+            tf.cast(images, state.params[0].dtype),
+            training=False,
+        )
+        return logits
+
+    logits = counted_map(
+        logits_of, num_chunks, state.params[0].dtype, parallel_iterations=1
+    )
+    return tf.reshape(logits, (num_chunks * chunk, -1))[:num_images]
+
+
+def share_right(logits: tf.Tensor, real: RealData) -> tf.Tensor:
+    """Returns the share of a split's images whose logits [N, K] are right."""
+    predicted = tf.argmax(logits, -1, tf.int32)
+    num_right = tf.math.count_nonzero(
+        predicted == real.label_ids, dtype=tf.int32
+    )
+    return tf.cast(num_right, tf.float32) / real.images.shape[0]
+
+
+def accuracy(
+    learner: Learner, state: LearnerState, real: RealData
+) -> tf.Tensor:
+    """Returns the share of a split's images that the learner gets right."""
+    return share_right(predict(learner, state, real), real)
+
+
+def fresh_learner_logits(
+    problem: InnerProblem,
+    data: SyntheticData,
+    real: RealData,
+    seed: tf.Tensor,
+) -> tf.Tensor:
+    """Trains one fresh learner for all T steps; returns its logits [N, K].
+
+    Args:
+      problem: the learners, of which `seed` draws one, and their optimizer.
+      data: what it trains on.
+      real: the split that is asked about.
+      seed: [2], the learner's.
+    """
+
+    def train_and_predict(learner: Learner) -> tf.Tensor:
+        state = initial_state(learner, problem.optimizer, seed)
+        state = unroll(learner, problem.optimizer, state, data)
+        return predict(learner, state, real)
+
+    return with_drawn_learner(problem.learners, seed, train_and_predict)
+
+
+def fresh_learner_accuracy(
+    problem: InnerProblem,
+    data: SyntheticData,
+    real: RealData,
+    seed: tf.Tensor,
+) -> tf.Tensor:
+    """Returns that learner's accuracy; arguments as above."""
+    return fresh_learner_accuracy_on(problem, data, [real], seed)[0]
+
+
+def fresh_learner_accuracy_on(
+    problem: InnerProblem,
+    data: SyntheticData,
+    splits: Sequence[RealData],
+    seed: tf.Tensor,
+) -> tf.Tensor:
+    """Returns that one learner's accuracy on each of S splits, [S]."""
+
+    def train_and_test(learner: Learner) -> tf.Tensor:
+        state = initial_state(learner, problem.optimizer, seed)
+        state = unroll(learner, problem.optimizer, state, data)
+        return tf.stack([accuracy(learner, state, real) for real in splits])
+
+    return with_drawn_learner(problem.learners, seed, train_and_test)
+
+
+def fresh_learner_accuracies(
+    problem: InnerProblem,
+    data: SyntheticData,
+    real: RealData,
+    seed: tf.Tensor,
+) -> tf.Tensor:
+    """Returns the accuracy after every inner step, [T]; else as above."""
+    num_steps = data.images.shape[0]
+
+    def train_and_test(learner: Learner) -> tf.Tensor:
+        state = initial_state(learner, problem.optimizer, seed)
+
+        def body(
+            step: tf.Tensor, flat: list[tf.Tensor], found: tf.TensorArray
+        ) -> tuple:
+            after = inner_step(
+                learner,
+                problem.optimizer,
+                tf.nest.pack_sequence_as(state, flat),
+                step_data(data, step),
+            )
+            found = found.write(step, accuracy(learner, after, real))
+            return step + 1, tf.nest.flatten(after), found
+
+        found = tf.TensorArray(tf.float32, num_steps, element_shape=[])
+        _, _, found = counted_loop(
+            num_steps, body, (tf.constant(0), tf.nest.flatten(state), found)
+        )
+        return found.stack()
+
+    return with_drawn_learner(problem.learners, seed, train_and_test)
+
+
+def train_fresh_learner(
+    problem: InnerProblem, data: SyntheticData, seed: tf.Tensor
+) -> tf.Tensor:
+    """Trains one fresh learner; returns the norm of its parameters.
+
+    For timing: the norm needs all T steps and costs nothing beside them.
+    """
+
+    def train(learner: Learner) -> tf.Tensor:
+        state = initial_state(learner, problem.optimizer, seed)
+        state = unroll(learner, problem.optimizer, state, data)
+        return tf.linalg.global_norm(state.params)
+
+    return with_drawn_learner(problem.learners, seed, train)

@@ -1,0 +1,114 @@
+"""The meta-gradient: from the real-data loss back through the inner loop.
+
+`meta_gradient` makes the data, averages the gradient with respect to them
+over learners (`data_gradients`) and carries it back into the generator.
+"""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from gtn_tf.learners.functional import with_drawn_learner
+from gtn_tf.meta.data_gradients import (
+    rematerialized_data_gradient,
+    stored_data_gradient,
+)
+from gtn_tf.meta.inner_problem import InnerProblem, MetaLoss
+from gtn_tf.ops.counted_loop import counted_loop
+from gtn_tf.ops.seeds import fold
+from gtn_tf.teachers.gtn import GTN, SyntheticData
+
+#: `inner.rematerialize` -> form.
+DATA_GRADIENTS = {
+    False: stored_data_gradient,
+    True: rematerialized_data_gradient,
+}
+
+
+def meta_gradient(
+    gtn: GTN,
+    problem: InnerProblem,
+    meta_params: dict[str, tf.Tensor],
+    step_seed: tf.Tensor,
+    learner_ids: tuple[int | tf.Tensor, int],
+    rematerialize: bool = True,
+) -> tuple[list[tf.Tensor], MetaLoss]:
+    """Returns the mean gradient and losses of some of a step's learners.
+
+    Args:
+      gtn: the pure functions; its variables are not read.
+      problem: learners, inner optimizer, real data.
+      meta_params: from `gtn.read()`.
+      step_seed: [2], derived from (seed, meta-step).
+      learner_ids: (first, number): learners first .. first + number - 1.
+      rematerialize: which of the two forms.
+
+    Returns:
+      (gradients, losses), the gradients in the order of `gtn.trained_names`.
+    """
+    first, num_learners = learner_ids
+    # Learners that see the same batches share one pass of the generator.
+    per_pass = num_learners if gtn.shares_data else 1
+    gradient_of = DATA_GRADIENTS[rematerialize]
+
+    trained = [meta_params[name] for name in gtn.trained_names]
+
+    def one_learner(
+        data: SyntheticData, seed: tf.Tensor
+    ) -> tuple[SyntheticData, MetaLoss]:
+        return with_drawn_learner(
+            problem.learners,
+            seed,
+            lambda learner: gradient_of(problem, learner, data, seed),
+        )
+
+    def one_pass(first: tf.Tensor) -> tuple[list[tf.Tensor], MetaLoss]:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(trained)
+            data = gtn.synthesize(meta_params, fold(step_seed, first))
+        data_gradient, losses = _sum_over(
+            lambda index: one_learner(data, fold(step_seed, index)),
+            first,
+            per_pass,
+            like=data,
+        )
+        gradients = tape.gradient(
+            data,
+            trained,
+            output_gradients=data_gradient,
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
+        return gradients, losses
+
+    num_passes = num_learners // per_pass
+    summed = _sum_over(one_pass, first, num_passes, like=trained)
+    return tf.nest.map_structure(
+        lambda value: value / tf.cast(num_learners, value.dtype), summed
+    )
+
+
+def _sum_over(
+    function: Callable[[tf.Tensor], tuple],
+    first: int | tf.Tensor,
+    number: int,
+    like: list[tf.Tensor] | SyntheticData,
+) -> tuple:
+    """Returns the sum of function(first) .. function(first + number - 1).
+
+    `function` returns (gradients of the structure `like`, losses). It is
+    traced once, however many times it runs.
+    """
+    first = tf.convert_to_tensor(first)
+    if number == 1:
+        return function(first)
+    zero = tf.zeros([], tf.nest.flatten(like)[0].dtype)
+    losses = MetaLoss(zero, zero, tf.zeros([]))
+    sums = (tf.nest.map_structure(tf.zeros_like, like), losses)
+
+    def body(index: tf.Tensor, *sums: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        values = tf.nest.flatten(function(index))
+        added = [s + v for s, v in zip(sums, values, strict=True)]
+        return (index + 1, *added)
+
+    _, *flat = counted_loop(number, body, (first, *tf.nest.flatten(sums)))
+    return tf.nest.pack_sequence_as(sums, flat)

@@ -1,0 +1,99 @@
+"""One meta-step on all replicas: gradient, average, clip, apply.
+
+The apply is the only mutation of a meta-step; all before it is a pure
+function of tensors.
+"""
+
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from gtn_tf.meta.inner_problem import InnerProblem, MetaLoss
+from gtn_tf.meta.meta_gradient import meta_gradient
+from gtn_tf.ops.seeds import Purpose, fold
+from gtn_tf.runtime.devices import Devices
+from gtn_tf.teachers.gtn import GTN
+
+#: meta-step (from 0) -> its scalars.
+MetaStep = tf.types.experimental.PolymorphicFunction
+
+
+def pure_meta_gradient(
+    gtn: GTN,
+    problem: InnerProblem,
+    num_learners: int,
+    rematerialize: bool = True,
+    jit: bool = False,
+) -> Callable[..., tuple[list[tf.Tensor], MetaLoss]]:
+    """Returns the part of a meta-step that can be compiled, traced.
+
+    It is (meta_params, step seed [2], first learner []) -> what
+    `meta_gradient` returns for learners first .. first + num_learners - 1.
+    """
+
+    @tf.function(jit_compile=jit or None, autograph=False)
+    def pure(
+        meta_params: dict[str, tf.Tensor], seed: tf.Tensor, first: tf.Tensor
+    ) -> tuple[list[tf.Tensor], MetaLoss]:
+        learners = (first, num_learners)
+        return meta_gradient(
+            gtn, problem, meta_params, seed, learners, rematerialize
+        )
+
+    return pure
+
+
+def make_meta_step(
+    gtn: GTN,
+    problem: InnerProblem,
+    optimizer: keras.optimizers.Optimizer,
+    devices: Devices,
+    root_seed: tf.Tensor,
+    num_learners: int,
+    rematerialize: bool = True,
+    global_clipnorm: float | None = None,
+    jit: bool = False,
+) -> MetaStep:
+    """Returns the traced function that moves the GTN by one meta-step.
+
+    Args:
+      gtn: created in the devices' scope, as is `optimizer`.
+      problem: learners, inner optimizer and real data.
+      optimizer: built on `gtn.trained_variables()`.
+      devices: their replicas share the learners by index.
+      root_seed: [2], the run's.
+      num_learners: of a meta-step, on all replicas together.
+      rematerialize: which form of the meta-gradient.
+      global_clipnorm: largest norm of the mean gradient, or None.
+      jit: compile the pure part with XLA.
+    """
+    num_own = num_learners // devices.num_replicas
+    pure = pure_meta_gradient(gtn, problem, num_own, rematerialize, jit)
+
+    def on_replica(step: tf.Tensor) -> dict[str, tf.Tensor]:
+        seed = fold(root_seed, Purpose.META_STEP, step)
+        first = devices.replica_index() * num_own
+        gradients, losses = devices.mean(pure(gtn.read(), seed, first))
+        norm = tf.linalg.global_norm(gradients)
+        if global_clipnorm is not None:
+            gradients, _ = tf.clip_by_global_norm(
+                gradients, global_clipnorm, use_norm=norm
+            )
+        # Keras sums over replicas once more when it applies.
+        optimizer.apply(
+            [g / devices.num_replicas for g in gradients],
+            gtn.trained_variables(),
+        )
+        return {
+            "meta_loss": losses.total,
+            "final_meta_loss": losses.final,
+            "meta_accuracy": losses.accuracy,
+            "meta_gradient_norm": norm,
+        }
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.int32)], autograph=False)
+    def meta_step(step: tf.Tensor) -> dict[str, tf.Tensor]:
+        return devices.run(on_replica, step)
+
+    return meta_step

@@ -1,0 +1,137 @@
+"""What a search left in a workdir: its ranking and the scores behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gtn_tf.runtime.job_store import problem_of
+from gtn_tf.runtime.result_files import (
+    damaged,
+    is_interval,
+    is_number,
+    is_number_or_none,
+    is_text,
+    misfit,
+    read_checked,
+    read_object,
+)
+from gtn_tf.search_spaces.cells.genotypes import Genotype
+from gtn_tf.types import InputError
+
+_COSTS = {
+    "seconds_per_architecture?": is_number_or_none,
+    "setup_seconds?": is_number_or_none,
+}
+_EVALUATOR = {
+    **dict.fromkeys(
+        (
+            *("spearman", "kendall", "spearman_top_half"),
+            *("precision_at_10", "best_of_top_5"),
+        ),
+        is_number_or_none,
+    ),
+    "spearman_ci95": lambda v: v is None or (is_interval(v) and None not in v),
+    "num_scored?": is_number,
+    **_COSTS,
+}
+_SELECTED = {
+    "key": is_text,
+    "genotype": is_text,
+    "evaluator?": is_text,
+    "score?": is_number_or_none,
+    "truth?": is_number_or_none,
+}
+_RANKING = {
+    "num_architectures": is_number,
+    "truth": {
+        "evaluator": is_text,
+        "best?": is_number_or_none,
+        "num_failed?": is_number,
+        **_COSTS,
+    },
+    "evaluators": {"*": _EVALUATOR},
+    "differences": {"*": {"spearman": is_number_or_none, "ci95": is_interval}},
+    "selected": lambda v: v is None or not misfit(v, _SELECTED, "selected"),
+}
+#: Figures in search/, as far as there was something to draw.
+PICTURES = ("scatter", "cost", "selected")
+#: What tells jobs of one evaluator apart that were asked at different times.
+_ASKED = ("budget", "gtn_digest")
+
+
+class SearchResults(NamedTuple):
+    """A finished search.
+
+    Attributes:
+      ranking: ranking.json.
+      selected: its genotype; None where every evaluation failed.
+      scores: by evaluator and architecture, None for failures; None as a whole
+        where search/results/ does not hold just the scores of the ranking.
+      genotypes: of all architectures in search/results/, as text by key.
+    """
+
+    ranking: dict[str, Any]
+    selected: Genotype | None
+    scores: dict[str, dict[str, float | None]] | None
+    genotypes: dict[str, str]
+
+
+def num_scored(ranking: Mapping[str, Any]) -> int:
+    """Returns how many architectures were scored, truth or not."""
+    number = ranking["num_architectures"]
+    rows = ranking["evaluators"].values()
+    return max(row.get("num_scored", number) for row in rows)
+
+
+def read_search(workdir: Path) -> SearchResults | None:
+    """Reads a workdir's search; None where it has none that has finished.
+
+    Raises:
+      InputError: a file is damaged.
+    """
+    path = workdir / "search" / "ranking.json"
+    ranking = read_checked(path, _RANKING)
+    if ranking is None:
+        return None
+    if not ranking["evaluators"]:
+        raise damaged(path, "no evaluators")
+    selected = ranking["selected"]
+    try:
+        genotype = selected and Genotype.from_text(selected["genotype"])
+    except InputError as error:
+        raise damaged(path, "its 'selected.genotype' is none") from error
+    results = _results(workdir)
+    texts = {r["genotype_key"]: r["genotype"] for r in results}
+    return SearchResults(ranking, genotype, _scores(results, ranking), texts)
+
+
+def _results(workdir: Path) -> list[dict[str, Any]]:
+    results = []
+    for path in sorted(workdir.glob("search/results/*.json")):
+        result = read_object(path)
+        if problem_of(result, path.stem):
+            raise damaged(path, "not the result of the job in its name")
+        results.append(result)
+    return results
+
+
+def _scores(
+    results: Iterable[Mapping[str, Any]], ranking: Mapping[str, Any]
+) -> dict[str, dict[str, float | None]] | None:
+    truth = ranking["truth"]["evaluator"]
+    rows = {**ranking["evaluators"], truth: ranking["truth"]}
+    scores: dict[str, dict[str, float | None]] = {name: {} for name in rows}
+    for result in results:
+        row = rows.get(result["evaluator"])
+        if row is not None and all(
+            row[key] == result[key] for key in _ASKED if key in row
+        ):
+            of_evaluator = scores[result["evaluator"]]
+            of_evaluator[result["genotype_key"]] = result["score"]
+    ranked = scores[truth].keys()
+    is_whole = len(ranked) == ranking["num_architectures"] and all(
+        ranked <= of_evaluator.keys() for of_evaluator in scores.values()
+    )
+    return scores if is_whole else None

@@ -1,0 +1,148 @@
+"""What a search found, as data and as lines; imports no TensorFlow."""
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from gtn_tf.statistics.picks import best_keys
+from gtn_tf.statistics.ranking import ranking
+
+_SECONDS_PER_DAY = 86400.0
+
+Scores = dict[str, dict[str, float | None]]
+
+
+def scores_by_evaluator(
+    results: Iterable[Mapping[str, Any] | None],
+) -> Scores:
+    """Returns scores by evaluator and architecture; None are failures."""
+    scores: Scores = {}
+    for result in results:
+        if result is not None:
+            of_evaluator = scores.setdefault(result["evaluator"], {})
+            of_evaluator[result["genotype_key"]] = result["score"]
+    return scores
+
+
+def summarize(
+    results: Sequence[Mapping[str, Any]],
+    evaluators: Sequence[str],
+    truth: str,
+    setup_seconds: Mapping[str, float],
+) -> tuple[Scores, dict[str, Any]]:
+    """Ranks.
+
+    Args:
+      results: of all jobs, as stored.
+      evaluators: their names, the first one selects.
+      truth: the name of the truth.
+      setup_seconds: by kind of evaluator, 0 where absent.
+
+    Returns:
+      Scores by evaluator and architecture, and the content of ranking.json.
+    """
+    found = scores_by_evaluator(results)
+    scores = {name: found.get(name, {}) for name in (*evaluators, truth)}
+    costs = {
+        name: _costs(
+            [result for result in results if result["evaluator"] == name],
+            setup_seconds.get(name, 0.0),
+        )
+        for name in scores
+    }
+    genotypes = {r["genotype_key"]: r["genotype"] for r in results}
+    return scores, ranking(scores, truth, costs, genotypes)
+
+
+def _costs(
+    results: Sequence[Mapping[str, Any]], setup_seconds: float
+) -> dict[str, Any]:
+    """Returns what one evaluator cost; failures cost their seconds too."""
+    spent = [dict(result["seconds"]) for result in results]
+    # Once per process: no two processes take the same, to the nanosecond.
+    setup_seconds += sum({s.pop("setup", 0.0) for s in spent})
+    totals = [sum(seconds.values()) for seconds in spent]
+    total = sum(totals) + setup_seconds
+    return {
+        # What was asked of it: it tells these results from earlier ones.
+        "budget": results[0]["budget"] if results else None,
+        "gtn_digest": results[0]["gtn_digest"] if results else None,
+        "seconds_per_architecture": (
+            statistics.fmean(totals) if totals else None
+        ),
+        "seconds": {
+            part: statistics.fmean(s.get(part, 0.0) for s in spent)
+            for part in sorted({part for s in spent for part in s})
+        },
+        "setup_seconds": setup_seconds,
+        "total_seconds": total,
+        "device_days": total / _SECONDS_PER_DAY,
+    }
+
+
+def evaluator_table(ranked: Mapping[str, Any]) -> str:
+    """Returns ranking.json as lines for a terminal."""
+    truth = ranked["truth"]
+    width = max(map(len, (*ranked["evaluators"], "evaluator")))
+    first = next(iter(ranked["evaluators"]))
+    lines = [
+        f"{ranked['num_architectures']} architectures against "
+        f"{truth['evaluator']} ({_number(truth['seconds_per_architecture'])} "
+        "s each)",
+        f"{'evaluator':{width}} {'Spearman [95 %]':>20} {'tau':>6} "
+        f"{'top half':>8} {first + ' - it [95 %]':>22} {'s each':>8} "
+        f"{'set-up':>8} {'days':>8}",
+    ]
+    for name, row in ranked["evaluators"].items():
+        difference = ranked["differences"].get(f"{first} - {name}")
+        lines.append(
+            f"{name:{width}} {_with_range(row, 'spearman_ci95'):>20} "
+            f"{_signed(row['kendall']):>6} "
+            f"{_signed(row['spearman_top_half']):>8} "
+            f"{_with_range(difference, 'ci95'):>22} "
+            f"{_number(row['seconds_per_architecture']):>8} "
+            f"{_number(row['setup_seconds']):>8} "
+            f"{_number(row['device_days']):>8}"
+            + (f"  {row['num_failed']} failed" if row["num_failed"] else "")
+        )
+    return "\n".join(lines)
+
+
+def best_table(
+    scores: Scores, evaluators: Sequence[str], truth: str, number: int
+) -> str:
+    """Returns the best by the first evaluator as lines, '' if none is known."""
+    first, *others = evaluators
+    if not scores.get(first):
+        return ""
+    columns = [first, *others, truth]
+    widths = [max(len(name), 9) for name in columns]
+    heads = " ".join(
+        f"{name:>{width}}" for name, width in zip(columns, widths, strict=True)
+    )
+    lines = [f"{'best':16} {heads}"]
+    for key in best_keys(scores[first], number):
+        cells = (scores.get(name, {}).get(key) for name in columns)
+        lines.append(
+            f"{key:16} "
+            + " ".join(
+                f"{_number(value):>{width}}"
+                for value, width in zip(cells, widths, strict=True)
+            )
+        )
+    return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _signed(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _with_range(row: Mapping[str, Any] | None, interval: str) -> str:
+    if row is None or row["spearman"] is None:
+        return "-"
+    low, high = row[interval]
+    return f"{row['spearman']:.2f} [{low:.2f}, {high:.2f}]"

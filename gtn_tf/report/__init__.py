@@ -1,0 +1,1 @@
+"""One self-contained page of whatever a workdir holds; no TensorFlow here."""

@@ -1,0 +1,159 @@
+"""The head of a report: what the workdir holds, and its main numbers."""
+
+from __future__ import annotations
+
+from gtn_tf.nas.results import num_scored
+from gtn_tf.report.evaluation import evaluation_cards
+from gtn_tf.report.page import (
+    Html,
+    count,
+    element,
+    join,
+)
+from gtn_tf.report.results import (
+    Results,
+    config_value,
+    has_run,
+)
+from gtn_tf.report.search import search_cards
+from gtn_tf.report.training import training_cards
+
+
+def title(results: Results) -> str:
+    """Returns what the workdir is about: its GTN, or else what it holds."""
+    if has_run(results):
+        about = "GTN"
+    else:
+        names = [name for name, _, _ in _beside(results)]
+        about = _capitalised(
+            " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+        )
+    return f"{about} on {config_value(results, 'dataset.name')}"
+
+
+def header(results: Results) -> Html:
+    """Returns the title, what was done here, and the headline."""
+    parts = [element("h1", title(results))]
+    if has_run(results):
+        parts += _of_run(results)
+    else:
+        facts = "; ".join(facts for _, facts, _ in _beside(results))
+        parts.append(element("p", _capitalised(facts), class_="subtitle"))
+        parts += [element("p", text) for _, _, text in _beside(results)]
+    parts.append(_headline(results))
+    return join(parts, "\n")
+
+
+def _of_run(results: Results) -> list[Html]:
+    num_steps = config_value(results, "inner.num_steps")
+    subtitle = (
+        f"{num_steps} inner steps of "
+        f"{config_value(results, 'inner.batch_size')} synthetic images, "
+        f"learner {config_value(results, 'learner.name')}, "
+        f"seed {config_value(results, 'seed')}"
+    )
+    is_generated = config_value(results, "source") == "gtn"
+    if is_generated:
+        what = "A Generative Teaching Network (GTN) learns to make training"
+        start = ["curriculum", "generator"]
+    else:
+        what = "Here the images themselves are learned: distilled training"
+        start = ["learned images"]
+    flow = [
+        *start,
+        f"inner step \u00d7 {num_steps}",
+        "meta-loss on real data",
+        "meta-gradient",
+        "one update",
+    ]
+    parts = [
+        element("p", subtitle, class_="subtitle"),
+        element(
+            "p",
+            f"{what} data. A freshly initialised learner trains on them "
+            f"for {num_steps} inner steps; its cross-entropy on real "
+            "images is the meta-loss. The gradient of the meta-loss "
+            "through all inner steps improves the data, so what counts is "
+            "how well such a learner then does on real images.",
+        ),
+        element(
+            "ol",
+            *(element("li", element("span", step)) for step in flow),
+            class_="flow",
+            aria_label="data flow of one meta-step",
+        ),
+    ]
+    also = "; ".join(facts for _, facts, _ in _beside(results))
+    if also:
+        parts.append(element("p", f"Also here: {also}."))
+    return parts
+
+
+def _beside(results: Results) -> list[tuple[str, str, str]]:
+    """Returns what there is beside a GTN: its name, facts, and what it is."""
+    found = []
+    if results.search is not None:
+        ranking = results.search.ranking
+        found.append(
+            (
+                "architecture search",
+                f"a search over {count(num_scored(ranking))} "
+                f"architectures by {_some(ranking['evaluators'], 'evaluator')}",
+                "Architectures were drawn at random and scored by evaluators "
+                "that take seconds. What counts is how well the scores rank "
+                "architectures by what they reach in a long training, and how "
+                "good the one is that they select.",
+            )
+        )
+    if results.retrainings:
+        found.append(
+            (
+                "trained architectures",
+                "final trainings of "
+                f"{_some(results.retrainings, 'architecture')}",
+                "Each architecture was trained on real images from fresh "
+                "initial weights, once per seed, by the long protocol; test "
+                "images were read after the last epoch.",
+            )
+        )
+    if results.experiments:
+        found.append(
+            (
+                "experiments",
+                f"{_some(results.experiments, 'experiment')} "
+                f"({', '.join(results.experiments)})",
+                "The experiments are about Generative Teaching Networks "
+                "(GTNs), which learn to make training data: a freshly "
+                "initialised learner trains on them for a few steps, and the "
+                "gradient of its loss on real images, through all these "
+                "steps, improves the data.",
+            )
+        )
+    return found
+
+
+def _capitalised(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _some(things: list | dict, name: str) -> str:
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
+
+
+def _headline(results: Results) -> Html:
+    """The numbers that a reader comes for: name, value, what it rests on."""
+    cards = [
+        *evaluation_cards(results),
+        *training_cards(results),
+        *search_cards(results),
+    ]
+    items = (
+        element(
+            "div",
+            element("dt", name),
+            element("dd", value, class_="value"),
+            element("dd", more, class_="more"),
+        )
+        for name, value, more in cards
+    )
+    return element("dl", *items, class_="headline") if cards else Html()

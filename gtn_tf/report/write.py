@@ -1,0 +1,277 @@
+"""`--mode=report`: one self-contained page of whatever a workdir holds.
+
+Reads files only. A section is a function of the results that returns None
+where what it shows is absent; `_SECTIONS` lists them in the order of the page.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+from ml_collections import config_dict
+
+from gtn_tf.config import (
+    FIELDS,
+    default_config,
+    flatten,
+    validate,
+)
+from gtn_tf.report.evaluation import evaluation_section
+from gtn_tf.report.experiments import experiments_section
+from gtn_tf.report.header import header, title
+from gtn_tf.report.page import (
+    ABSENT,
+    Html,
+    document,
+    duration,
+    element,
+    join,
+    section,
+    table,
+)
+from gtn_tf.report.results import (
+    Results,
+    has_run,
+    read_results,
+)
+from gtn_tf.report.retrain import retrain_section
+from gtn_tf.report.search import search_section
+from gtn_tf.report.training import curriculum_section, meta_training_section
+from gtn_tf.runtime.files import to_json, write_atomically
+from gtn_tf.runtime.progress import say
+from gtn_tf.runtime.workdir import check_workdir
+from gtn_tf.types import InputError
+
+_EXPERIMENT = "--config.evaluation.experiment"
+
+
+def report(config: config_dict.ConfigDict, workdir: Path) -> int:
+    """Writes `workdir/report.html` and says so on standard error.
+
+    Returns:
+      The exit code, 0.
+
+    Raises:
+      InputError: bad config; no results in the workdir, damaged ones or those
+        of another config; or the page cannot be written.
+    """
+    validate(config)
+    results = read_results(workdir)
+    check_workdir(config, workdir)
+    path = Path(workdir) / "report.html"
+    # A lone surrogate, which JSON can hold, has no UTF-8.
+    page = build_page(results).encode("utf-8", "xmlcharrefreplace")
+    try:
+        write_atomically(path, page)
+    except OSError as error:
+        raise InputError(
+            f"{str(path)!r} cannot be written ({error.strerror}); expected a "
+            "workdir that can be written; report on a copy of it"
+        ) from error
+    say(str(path))
+    return 0
+
+
+def build_page(results: Results) -> str:
+    """Returns the page: the same results, the same text."""
+    found = (make(results) for make in _SECTIONS)
+    return document(
+        title(results),
+        header(results),
+        join([part for part in found if part is not None], "\n"),
+    )
+
+
+def _config(results: Results) -> Html:
+    defaults = dict(flatten(to_json(default_config().to_dict())))
+    values = dict(flatten(results.config))
+    rows, classes = [], []
+    for key in [*FIELDS, *(key for key in values if key not in FIELDS)]:
+        value, default = values.get(key, ABSENT), defaults.get(key, ABSENT)
+        is_set = key in values and value != default
+        rows.append(
+            (
+                element("code", key),
+                element("code", _flag_value(value)),
+                element("code", _flag_value(default)) if is_set else "",
+                FIELDS[key].meaning if key in FIELDS else "",
+            )
+        )
+        classes.append("set" if is_set else "default")
+    return section(
+        "config",
+        "Config",
+        element(
+            "details",
+            element(
+                "summary",
+                f"{classes.count('set')} of {len(rows)} keys differ from the "
+                "defaults",
+            ),
+            table(
+                "Keys that differ from the default are marked.",
+                ["key", "value", "default, if another", "meaning"],
+                rows,
+                num_text_columns=4,
+                row_classes=classes,
+            ),
+        ),
+    )
+
+
+def _provenance(results: Results) -> Html:
+    facts = dict(flatten(results.environment))
+    export, evaluation = results.export or {}, results.evaluation or {}
+    seconds = results.rows[-1].get("seconds") if results.rows else None
+    if has_run(results):
+        facts["time of meta-training"] = duration(seconds)
+    for name, found in (("export", export), ("evaluation", evaluation)):
+        versions = found.get("versions")
+        if isinstance(versions, dict):
+            listed = flatten(versions)
+            text = ", ".join(f"{key} {value}" for key, value in listed)
+            facts[f"versions of the {name}"] = text
+    if evaluation:
+        facts["time of evaluation"] = duration(evaluation.get("seconds"))
+    pairs = []
+    for name, value in facts.items():
+        if isinstance(value, list):
+            value = ", ".join(map(str, value))
+        pairs += [
+            element("dt", name.replace("_", " ")),
+            element("dd", value),
+        ]
+    return section(
+        "provenance",
+        "Versions, hardware, times",
+        element("dl", *pairs, class_="facts"),
+    )
+
+
+def flags(results: Results) -> list[str]:
+    """Returns the flags that make configs/default.py the config of a run."""
+    defaults = dict(flatten(to_json(default_config().to_dict())))
+    values = flatten(results.config)
+    return [
+        f"--config.{key}={_flag_value(value)}"
+        for key, value in values
+        if key in FIELDS
+        and value != defaults[key]
+        and key != "evaluation.experiment"  # stands with its mode
+    ]
+
+
+def _flag_value(value: object) -> str:
+    """Writes a value of config.json as flags take it: lists as tuples."""
+    if isinstance(value, list):
+        items = "".join(f"{_flag_value(item)}," for item in value)
+        return f"({items if len(value) == 1 else items[:-1]})"
+    return str(value)
+
+
+def _reproduce(results: Results) -> Html:
+    modes, experiments = _modes(results), list(results.experiments)
+    first = [f"--mode={modes.pop(0) if modes else 'evaluate'}"]
+    if first == ["--mode=pretrain"]:
+        first = []  # the default
+    elif first == ["--mode=evaluate"]:
+        first.append(f"{_EXPERIMENT}={experiments.pop(0)}")
+    given = [
+        "python -m gtn_tf.main --config=configs/default.py",
+        f"--workdir={results.workdir}",
+        *first,
+        *flags(results),
+    ]
+    command = " \\\n    ".join(
+        [given[0], *(shlex.quote(flag) for flag in given[1:])]
+    )
+    items = [element("code", f"--mode={mode}") for mode in modes]
+    if experiments:
+        items.append(
+            join(
+                [
+                    element("code", "--mode=evaluate"),
+                    element("code", f"{_EXPERIMENT}=NAME"),
+                    f"for NAME {', '.join(experiments)}",
+                ],
+                " ",
+            )
+        )
+    items.append(element("code", "--mode=report"))
+    return section(
+        "reproduce",
+        "Reproduce",
+        element(
+            "p",
+            "From a checkout of gtn_tf; give another ",
+            element("code", "--workdir"),
+            " to begin anew.",
+        ),
+        element("pre", element("code", command), tabindex="0"),
+        element(
+            "p",
+            "The same command in other modes makes the rest of this page. The "
+            "keys are those that the workdir was begun with: a search, a "
+            "final training or an experiment that came later may have been "
+            "given others.",
+        ),
+        element("ul", *(element("li", item) for item in items)),
+    )
+
+
+def _modes(results: Results) -> list[str]:
+    """Returns the modes that make what the workdir holds, in order."""
+    made = {
+        "pretrain": has_run(results),
+        "evaluate": results.evaluation,
+        "export": results.export,
+        "search": results.search,
+        "retrain": results.retrainings,
+    }
+    return [mode for mode, holds in made.items() if holds]
+
+
+def _notes(results: Results) -> Html:
+    notes = {
+        "Intervals are over learners within one GTN: fresh initial weights, "
+        "the same meta-trained GTN. They do not say how another "
+        "meta-training, from another seed, would end.": results.evaluation,
+        "Intervals of rank correlations are over architectures: they speak of "
+        "other architectures of the space, scored by the same evaluators, not "
+        "of another GTN or seed.": results.search,
+        "Intervals of the experiments are over GTN seeds, or of one seed over "
+        "its learners; the difference that weight_norm shows is over "
+        "draws.": results.experiments,
+        "\u201cBetter\u201d and \u201cworse\u201d mean that the 95 % interval "
+        "of the paired difference excludes 0.": (
+            results.evaluation or results.search
+        ),
+        "Training reads the train split; validation accuracies are of images "
+        "held out from it, and are what choices are made by. Test images are "
+        "read by evaluations, experiments and final trainings alone.": True,
+        f"\u201c{ABSENT}\u201d: not run, or not known.": True,
+    }
+    return section(
+        "notes",
+        "How to read this",
+        element(
+            "ul", *(element("li", n) for n, holds in notes.items() if holds)
+        ),
+    )
+
+
+#: In the order of the page.
+_SECTIONS: tuple[Callable[[Results], Html | None], ...] = (
+    evaluation_section,
+    search_section,
+    retrain_section,
+    experiments_section,
+    curriculum_section,
+    meta_training_section,
+    _notes,
+    _reproduce,
+    _config,
+    _provenance,
+)

@@ -1,0 +1,1 @@
+"""Trains one genotype to the end on real data, the long protocol."""

@@ -1,0 +1,125 @@
+"""Which genotype `retrain.genotype` means; imports no TensorFlow."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gtn_tf.nas.results import SearchResults, read_search
+from gtn_tf.search_spaces.cells.genotypes import Genotype
+from gtn_tf.search_spaces.cells.published_genotypes import published
+from gtn_tf.statistics.picks import best_keys
+from gtn_tf.types import InputError
+
+_SEARCH = "search:"
+_FORM = "search:WORKDIR[:EVALUATOR]"
+
+
+class Origin(NamedTuple):
+    """A genotype, and where it is from.
+
+    Attributes:
+      genotype: the cells.
+      name: of the literature, of the file, or `search-` and the key.
+      search: None, or facts of the search whose pick it is: `evaluator`,
+        `num_architectures` and, where the search has them, `seconds` (setup
+        and all evaluations by that evaluator).
+    """
+
+    genotype: Genotype
+    name: str
+    search: dict[str, Any] | None = None
+
+
+def find_genotype(value: str | None) -> Origin:
+    """Resolves `retrain.genotype`.
+
+    Raises:
+      InputError: no such name, file or search, or what they hold is none.
+    """
+    names = ", ".join(published())
+    remedy = f"set --config.retrain.genotype to one of {names}"
+    if value is None:
+        raise InputError(
+            "retrain.genotype is None; expected a published name, a genotype "
+            f"file or {_FORM}; {remedy}"
+        )
+    if value in published():
+        return Origin(published()[value].genotype, value)
+    if value.startswith(_SEARCH):
+        return _pick(value.removeprefix(_SEARCH))
+    path = Path(value)
+    if not path.is_file():
+        raise InputError(
+            f"retrain.genotype is '{value}'; expected a published name, a "
+            f"genotype file that exists or {_FORM}; {remedy}"
+        )
+    return Origin(_read(path), path.stem)
+
+
+def _read(path: Path) -> Genotype:
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"genotype file '{path}' cannot be read ({type(error).__name__}); "
+            "expected JSON or text; give another --config.retrain.genotype"
+        ) from error
+    if not text.lstrip().startswith("{"):
+        return Genotype.from_text(text)
+    try:
+        return Genotype.from_json(json.loads(text))
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"genotype file '{path}' is no JSON ({error}); expected what "
+            "Genotype.to_json returns; correct it"
+        ) from error
+
+
+def _pick(value: str) -> Origin:
+    """Returns the best by an evaluator of a search, or what it selected."""
+    place, _, evaluator = value.partition(":")
+    workdir = Path(place)
+    found = read_search(workdir)
+    if found is None:
+        raise InputError(
+            f"workdir '{workdir}' has no search/ranking.json; expected one "
+            "that --mode=search has finished; run that first or give another "
+            "--config.retrain.genotype"
+        )
+    if not evaluator and found.ranking["selected"]:
+        evaluator = found.ranking["selected"].get("evaluator") or ""
+        genotype = found.selected
+    elif evaluator:
+        genotype = _best(found, evaluator, workdir)
+    else:
+        raise InputError(
+            f"the search in '{workdir}' selected nothing; expected one of "
+            "which an evaluation succeeded; run --mode=search again or name a "
+            "genotype"
+        )
+    name = f"search-{genotype.key()[:8]}"
+    cost = found.ranking["evaluators"].get(evaluator, {})
+    facts = {
+        "evaluator": evaluator or None,
+        "num_architectures": cost.get("num_scored"),
+        "seconds": cost.get("total_seconds"),
+    }
+    return Origin(genotype, name, facts)
+
+
+def _best(found: SearchResults, evaluator: str, workdir: Path) -> Genotype:
+    names = list(found.ranking["evaluators"])
+    if evaluator not in names:
+        raise InputError(
+            f"the search in '{workdir}' has no evaluator '{evaluator}'; "
+            f"expected one of {', '.join(names)}; correct "
+            "--config.retrain.genotype"
+        )
+    scores = (found.scores or {}).get(evaluator, {})
+    if all(score is None for score in scores.values()):
+        raise InputError(
+            f"the search in '{workdir}' has no scores of '{evaluator}' in "
+            "search/results/; expected those that its ranking is of; run "
+            "--mode=search again"
+        )
+    return Genotype.from_text(found.genotypes[best_keys(scores, 1)[0]])

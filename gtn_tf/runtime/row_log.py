@@ -1,0 +1,130 @@
+"""Rows of numbers in .jsonl files, one per step. No TensorFlow here."""
+
+import json
+from pathlib import Path
+
+from gtn_tf.runtime.files import to_json, write_atomically
+from gtn_tf.types import InputError
+
+
+def read_rows(path: Path, number_key: str = "step") -> list[dict]:
+    """Reads a .jsonl file; a last line torn by a kill is left out.
+
+    Args:
+      path: metrics.jsonl, or another file of rows.
+      number_key: Each row must have a whole number under this key.
+
+    Returns:
+      One dict per line, in file order; floats that were not finite are None.
+
+    Raises:
+      InputError: The file cannot be read, or a line other than the last is
+        damaged.
+    """
+    try:
+        lines = Path(path).read_bytes().splitlines()
+    except OSError as error:
+        raise InputError(
+            f"{str(path)!r} cannot be read ({error.strerror}); expected the "
+            f"{Path(path).name} of a run; give the workdir of a run"
+        ) from error
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+            if not isinstance(row, dict) or not isinstance(
+                row.get(number_key), int
+            ):
+                raise ValueError(f"no integer {number_key!r}")
+        except ValueError as error:
+            if number == len(lines):
+                break
+            raise InputError(
+                f"{path}:{number} is damaged; expected one JSON object with "
+                f"an integer {number_key!r} per line; repair or delete that "
+                "line"
+            ) from error
+        rows.append(row)
+    return rows
+
+
+def last_row(workdir: Path, num_steps: int) -> dict:
+    """Returns the last row of a meta-training that is done.
+
+    Raises:
+      InputError: it is not of meta-step `num_steps`.
+    """
+    rows = read_rows(workdir / "metrics.jsonl")
+    done = rows[-1]["step"] if rows else 0
+    if done != num_steps:
+        raise InputError(
+            f"{str(workdir)!r} has done {done} meta-steps; expected "
+            f"{num_steps}, as many as what it is compared with; move it away "
+            "to train it anew"
+        )
+    return rows[-1]
+
+
+def validations(workdir: Path, num_steps: int) -> list[list] | None:
+    """Returns the validation curve up to meta-step `num_steps`.
+
+    What was killed has rows beyond its newest checkpoint. None where the
+    workdir has no metrics.jsonl.
+    """
+    path = workdir / "metrics.jsonl"
+    if not path.exists():
+        return None
+    return validation_curve(
+        [row for row in read_rows(path) if row["step"] <= num_steps]
+    )
+
+
+def validation_curve(rows: list[dict]) -> list[list]:
+    """Returns [meta-step, validation accuracy] of the rows that have one."""
+    key = "validation_accuracy"
+    return [[row["step"], row[key]] for row in rows if key in row]
+
+
+class RowLog:
+    """Appends rows to a .jsonl file.
+
+    Args:
+      path: The file; created where absent.
+      kept: The rows it begins with; whatever else it held is dropped.
+    """
+
+    def __init__(self, path: Path, kept: list[dict]) -> None:
+        path = Path(path)
+        write_atomically(path, b"".join(map(_line, kept)))
+        self._file = path.open("ab")
+
+    def append(self, row: dict) -> None:
+        """Writes one row and flushes it; non-finite floats become null."""
+        self._file.write(_line(row))
+        self._file.flush()
+
+    def close(self) -> None:
+        """Closes the file; a second call does nothing."""
+        self._file.close()
+
+
+class MetricsLog(RowLog):
+    """Appends rows to metrics.jsonl, from a restored meta-step on.
+
+    Args:
+      path: The file; created where absent.
+      resume_step: The restored meta-step. Rows beyond it, and a torn last
+        line, are dropped; 0 begins an empty file.
+
+    Raises:
+      InputError: A line in the middle of the file is damaged.
+    """
+
+    def __init__(self, path: Path, resume_step: int) -> None:
+        path = Path(path)
+        rows = read_rows(path) if resume_step and path.exists() else []
+        super().__init__(path, [r for r in rows if r["step"] <= resume_step])
+
+
+def _line(row: dict) -> bytes:
+    return (json.dumps(to_json(row), allow_nan=False) + "\n").encode()

@@ -1,0 +1,4 @@
+"""Spaces of architectures, one package each.
+
+Imports `types`, `ops` and `layers`.
+"""

@@ -1,0 +1,138 @@
+"""The outer loop: meta-trains a GTN, and survives being stopped.
+
+Order of every meta-step: step, check that it is finite, log, validate, save.
+Everything random derives from (seed, meta-step), so that a resumed run goes on
+bit for bit as if it had not been stopped.
+
+Of several workers the chief alone writes files and validates. The others take
+the same meta-steps, and wait for it where all agree to stop.
+"""
+
+import contextlib
+import math
+import signal
+import time
+from pathlib import Path
+
+import tensorflow as tf
+from ml_collections import config_dict
+
+from gtn_tf.config import validate
+from gtn_tf.runtime.cluster import has_several_workers, is_chief
+from gtn_tf.runtime.devices import configure_runtime, naming_lost_workers
+from gtn_tf.runtime.interrupts import catch_signals, exit_code
+from gtn_tf.runtime.progress import say
+from gtn_tf.runtime.workdir import check_workdir, claim_workdir
+from gtn_tf.training.assembly import check_learners
+from gtn_tf.training.record import RunRecord, is_due
+from gtn_tf.training.run import (
+    Run,
+    build_run,
+    check_equal,
+    write_config,
+)
+from gtn_tf.types import DivergenceError
+
+
+def pretrain(config: config_dict.ConfigDict, workdir: Path) -> int:
+    """Meta-trains, resuming where the workdir has a checkpoint.
+
+    Returns:
+      The exit code: 0, or 128 + the number of the signal that stopped it.
+
+    Raises:
+      InputError: bad config, data or workdir.
+      DivergenceError: the meta-loss or its gradient is not finite.
+      LostWorkerError: another worker is gone.
+    """
+    validate(config)
+    check_learners(config)
+    with contextlib.ExitStack() as stack:
+        if is_chief(config.strategy):
+            stack.enter_context(claim_workdir(workdir))
+        if has_several_workers(config.strategy):
+            stack.enter_context(naming_lost_workers())
+        caught = stack.enter_context(catch_signals())
+        check_workdir(config, workdir)
+        configure_runtime(config.num_logical_devices, config.tensor_float_32)
+        run = build_run(config, workdir)
+        restored = run.checkpoints.restore_latest()
+        done = int(run.step.numpy())
+        check_equal(run.devices, done, "checkpoint", "one shared --workdir")
+        if run.devices.is_chief:
+            write_config(config, workdir)
+            if restored is not None:
+                say(f"resumed at meta-step {done} of {config.meta.num_steps}")
+        return _train(run, workdir, done, caught)
+
+
+def _train(run: Run, workdir: Path, done: int, caught: list[int]) -> int:
+    config = run.config
+    num_steps = config.meta.num_steps
+    if done >= num_steps:
+        if run.devices.is_chief:
+            say(
+                f"{workdir} has done {done} of {num_steps} meta-steps already; "
+                "raise --config.meta.num_steps to go on"
+            )
+        return 0
+    began = time.monotonic() - float(run.seconds.numpy())
+    _trace(run, done + 1)
+    stopped_by = 0
+    with contextlib.closing(RunRecord(run, workdir, done, began)) as record:
+        for step in range(done + 1, num_steps + 1):
+            row = _one_step(run, step, workdir)
+            if run.devices.is_chief:
+                record.add(row)
+            run.step.assign(step)
+            # The chief comes late, having validated; all leave together.
+            stopped_by = max(run.devices.gather(next(iter(caught), 0)))
+            must_save = step == num_steps or is_due(
+                step, config.checkpoint.every_steps
+            )
+            if run.devices.is_chief and (must_save or stopped_by):
+                run.checkpoints.save(step)
+            if stopped_by:
+                break
+    run.devices.gather(0)  # None ends before the chief has saved.
+    if run.devices.is_chief:
+        _say_end(workdir, int(run.step.numpy()), stopped_by)
+    return exit_code([stopped_by]) if stopped_by else 0
+
+
+def _trace(run: Run, step: int) -> None:
+    """Traces ahead of the first step, so that progress times steps alone."""
+    if not run.devices.is_chief:
+        run.meta_step.get_concrete_function()
+        return
+    say("tracing the meta-step (once per process)")
+    began = time.monotonic()
+    run.meta_step.get_concrete_function()
+    say(
+        f"traced in {time.monotonic() - began:.0f} s; meta-step {step} of "
+        f"{run.config.meta.num_steps} is running"
+    )
+
+
+def _one_step(run: Run, step: int, workdir: Path) -> dict[str, float]:
+    """Runs meta-step number `step` (from 1) and returns its row."""
+    scalars = run.meta_step(tf.constant(step - 1))
+    row = {name: float(value) for name, value in scalars.items()}
+    for name in ("meta_loss", "meta_gradient_norm"):
+        if not math.isfinite(row[name]):
+            raise DivergenceError(
+                f"{name} is {row[name]} at meta-step {step}; the last good "
+                f"checkpoint stays in {workdir / 'checkpoints'}; start again "
+                "in another --workdir with a lower --config.meta.learning_rate "
+                "or --config.inner.learning_rate, or with "
+                "--config.meta.global_clipnorm"
+            )
+    return {"step": step, **row}
+
+
+def _say_end(workdir: Path, step: int, stopped_by: int) -> None:
+    if stopped_by:
+        name = signal.Signals(stopped_by).name
+        say(f"{name}: saved meta-step {step}; the same command resumes there")
+    else:
+        say(f"done: {step} meta-steps in {workdir}")

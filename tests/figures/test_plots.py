@@ -1,0 +1,135 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from gtn_tf.figures import curriculum as plots
+
+
+def test_grid_by_hand():
+    # T=2 inner steps of B=3 images of 16 x 16, so tiles of 32; K=3 classes.
+    values = np.array([[0.2, 0.4, 0.6], [0.0, 1.0, 0.8]])
+    label_ids = np.array([[2, 2, 0], [1, 0, 1]])
+    images = np.broadcast_to(
+        ((values - 0.5) / 0.25)[..., None, None, None], (2, 3, 16, 16, 1)
+    )
+    picture = plots.curriculum_grid(images, label_ids, 0.5, 0.25)
+    assert picture.shape == (3 * 34 - 2, 2 * 34 - 2, 3)
+    assert picture.dtype == np.uint8
+    absent = plots._BLANK
+    # Rows are classes, columns inner steps; of two images the first is drawn.
+    for (row, column), expected in {
+        (0, 0): 153,  # 0.6 * 255
+        (1, 0): absent,
+        (2, 0): 51,
+        (0, 1): 255,
+        (1, 1): 0,
+        (2, 1): absent,
+    }.items():
+        tile = picture[34 * row : 34 * row + 32, 34 * column : 34 * column + 32]
+        np.testing.assert_array_equal(tile, np.full((32, 32, 3), expected))
+    assert np.all(picture[32:34] == 255)
+    assert np.all(picture[:, 32:34] == 255)
+
+
+def test_pixels_are_enlarged_as_squares_in_their_place():
+    image = np.linspace(0, 1, 64).reshape(1, 1, 8, 8, 1)
+    picture = plots.curriculum_grid(image, np.zeros((1, 1), int), 0.0, 1.0)
+    expected = np.rint(image[0, 0, :, :, 0] * 255).astype(np.uint8)
+    assert picture.shape == (32, 32, 3)
+    np.testing.assert_array_equal(
+        picture, expected.repeat(4, 0).repeat(4, 1)[..., None].repeat(3, 2)
+    )
+
+
+def test_colour_channels_have_their_own_statistics():
+    images = np.zeros((1, 1, 32, 32, 3))
+    picture = plots.curriculum_grid(
+        images, np.zeros((1, 1), int), np.array([0.2, 0.4, 0.6]), np.ones(3)
+    )
+    assert picture.shape == (32, 32, 3)
+    np.testing.assert_array_equal(picture[5, 5], [51, 102, 153])
+
+
+def test_values_beyond_the_data_range_stay_apart():
+    # Data units -1, 0 and 1: black is -1, white is 1.
+    images = np.zeros((1, 3, 32, 32, 1)) + np.array([-1, 0, 1]).reshape(
+        1, 3, 1, 1, 1
+    )
+    picture = plots.curriculum_grid(images, np.array([[0, 1, 2]]), 0.0, 1.0)
+    assert [picture[34 * row, 0, 0] for row in range(3)] == [0, 128, 255]
+
+
+def test_outliers_do_not_set_the_range():
+    images = np.full((1, 1, 32, 32, 1), 0.2)
+    images[0, 0, 0, 0, 0], images[0, 0, 0, 1, 0] = 1000.0, -1000.0
+    picture = plots.curriculum_grid(images, np.array([[0]]), 0.0, 1.0)
+    assert [*picture[0, :3, 0]] == [255, 0, 51]
+
+
+def test_png_round_trip(tmp_path):
+    picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+    plots.save_png(tmp_path / "a.png", picture)
+    with Image.open(tmp_path / "a.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), picture)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def contains(figure, part):
+    """Whether `part` occurs in `figure`, pixel by pixel."""
+    height, width = part.shape[:2]
+    probe = np.all(figure == part[0, 0], axis=-1)
+    return any(
+        np.array_equal(figure[y : y + height, x : x + width], part)
+        for y, x in np.argwhere(probe)
+        if y + height <= figure.shape[0] and x + width <= figure.shape[1]
+    )
+
+
+@pytest.mark.parametrize(
+    ("num_steps", "bands", "zoom"), [(3, [3], 2), (70, [32, 32, 6], 1)]
+)
+def test_the_figure_holds_every_pixel_of_the_grid(
+    tmp_path, num_steps, bands, zoom
+):
+    rng = np.random.default_rng(0)
+    images = rng.uniform(size=(num_steps, 2, 32, 32, 3))
+    label_ids = np.tile([0, 1], (num_steps, 1))
+    path = tmp_path / "curriculum.png"
+    plots.save_curriculum_figure(path, images, label_ids, 0.0, 1.0, "title")
+    with Image.open(path) as image:
+        figure = np.asarray(image.convert("RGB"))
+    grid = plots.curriculum_grid(images, label_ids, 0.0, 1.0)
+    start = 0
+    for columns in bands:
+        part = grid[:, 34 * start : 34 * (start + columns) - 2]
+        part = part.repeat(zoom, axis=0).repeat(zoom, axis=1)
+        # Text may stand on the border; the inside has to be exact.
+        assert contains(figure, part[8:-8, 8:-8])
+        start += columns
+    assert [entry.name for entry in tmp_path.iterdir()] == ["curriculum.png"]
+
+
+def capture_figures(monkeypatch):
+    figures = []
+    monkeypatch.setattr(
+        plots, "save_figure", lambda _, figure, dpi: figures.append(figure)
+    )
+    return figures
+
+
+def test_ticks_name_inner_steps_and_classes(monkeypatch):
+    figures = capture_figures(monkeypatch)
+    images = np.zeros((40, 3, 8, 8, 1))
+    label_ids = np.tile([0, 1, 2], (40, 1))
+    plots.save_curriculum_figure("-", images, label_ids, 0.0, 1.0, "40 steps")
+    first, second = figures[0].axes
+    ticks = [tick.get_text() for tick in first.get_xticklabels()]
+    assert ticks == ["0", "4", "8", "12", "16", "20", "24", "28"]
+    # Column 4 spans the pixels 4 * 34 to 4 * 34 + 32: its middle.
+    assert first.get_xticks()[1] == pytest.approx(4.5 * 34)
+    ticks = [tick.get_text() for tick in second.get_xticklabels()]
+    assert ticks == [str(step) for step in range(32, 40)]
+    assert [t.get_text() for t in first.get_yticklabels()] == ["0", "1", "2"]
+    assert second.get_xlabel() == "inner step"
+    assert first.get_ylabel() == "class"
+    assert figures[0].get_suptitle() == "40 steps"

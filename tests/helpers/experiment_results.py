@@ -1,0 +1,183 @@
+"""Hand-made result.json of every experiment."""
+
+import json
+import math
+
+from gtn_tf.runtime.files import to_json
+
+
+def _row(mean, **more):
+    ci95 = None if mean is None else (mean - 0.1, mean + 0.1)
+    return {
+        "mean": mean,
+        "std": 0.1,
+        "ci95": ci95,
+        "num_seeds": 3,
+        "num_failed": 0,
+        **more,
+    }
+
+
+def _size(source, steps, batch, accuracy):
+    gap = {"minus_real": {"mean": 0.1357, "ci95": (0.1, 0.2)}}
+    return (gap if source == "sample" else {}) | {
+        "source": source,
+        "num_steps": steps,
+        "batch_size": batch,
+        "accuracy": accuracy,
+        "ci95": (accuracy - 0.02, accuracy + 0.02),
+        "num_seeds": 1,
+    }
+
+
+def _trial(arm, pair, loss=1.0):
+    return {
+        "arm": arm,
+        "pair": pair,
+        "status": "ok" if loss is not None else "diverged",
+        "final_meta_loss": loss,
+        "validation_accuracy": [[2, 0.3], [4, 0.5 + 0.01 * pair]],
+    }
+
+
+_CURRICULA = ("full", "shuffled_batch", "all_shuffled", "none", "fixed_noise")
+_PARTS = {
+    "few_step": {
+        "source": "gtn",
+        "num_steps": 2,
+        "num_seeds": 3,
+        "num_failed": 1,
+        "accuracy": 0.7,
+        "ci95": (0.65, 0.75),
+        "accuracy_per_step": [0.5, 0.7],
+        "ci95_per_step": [[0.4, 0.6], [0.65, 0.75]],
+        "real": [
+            {
+                "num_steps": n,
+                "accuracy": a,
+                "ci95": (a - 0.1, a + 0.1),
+                "num_seeds": 3,
+            }
+            for n, a in ((2, 0.4), (4, 0.6), (8, 0.8))
+        ],
+        "is_at_most": False,
+        "real_steps_needed": 5.6569,
+        "real_steps_needed_ci95": [4.2, None],
+        "speed_up": 2.8284,
+        "speed_up_ci95": [2.1, None],
+        "results": [],
+    },
+    "curricula": {
+        "arms": {
+            name: _row(0.9 if name == "full" else 0.8, paper=0.957)
+            for name in _CURRICULA[:-1]
+        }
+        | {"fixed_noise": _row(None, paper=None)},
+        "differences": {
+            "full - none": {"mean": 0.1234, "ci95": None, "num_pairs": 1}
+        },
+        "results": [_trial(name, p) for name in _CURRICULA for p in (0, 1)],
+    },
+    "weight_norm": {
+        "chance_meta_loss": math.log(10),
+        "arms": {
+            arm: {
+                "num_draws": 3,
+                "share_diverged": share,
+                "share_no_better_than_chance": share,
+                "best": 0.5,
+                "quartiles": [0.6, 0.7891, 0.9],
+                "std_of_finite": 0.1,
+            }
+            for arm, share in (("weight_norm", 0.0), ("plain", 1 / 3))
+        },
+        "log_ratio": {
+            "mean": math.log(0.8321),
+            "ci95": (math.log(0.5), math.log(1.25)),
+            "num_pairs": 2,
+        },
+        "signs": {"lower": 2, "higher": 1, "p_value": 0.9876},
+        "resampled": {
+            "median": {"difference": -0.4567, "ci95": ("-inf", 0.25)},
+            "share_diverged": {"difference": -0.1, "ci95": (-0.5, 0.5)},
+        },
+        "results": [
+            *(_trial("weight_norm", i, 0.5 + i) for i in range(3)),
+            *(_trial("plain", i, loss) for i, loss in enumerate((1, 2, None))),
+        ],
+    },
+    "transfer": {
+        "own": "mlp",
+        "pool": ["mlp"],
+        "chosen_by": {
+            "own": _row(0.6543),
+            "pool": _row(None, num_failed=2),
+        },
+        "arms": {
+            arm: {"mlp": _row(0.8765), "conv2_pool": _row(None)}
+            for arm in ("own", "pool")
+        },
+        "held_out": ["conv2_pool"],
+        "chosen_by_minus_own": {
+            "pool": {"mean": 0.0321, "ci95": (-0.01, 0.0742), "num_pairs": 2}
+        },
+        "differences": {
+            "own - real": {
+                "mlp": {"mean": 0.0456, "ci95": None, "num_pairs": 1},
+                "conv2_pool": None,
+            }
+        },
+        "results": [],
+    },
+    "more_data": {
+        "num_steps": 2,
+        "batch_size": 10,
+        "num_failed": 0,
+        "sizes": [
+            _size("repeat", 2, 10, 0.6),
+            _size("sample", 2, 10, 0.6),
+            _size("real_tuned", 2, 10, 0.5),
+            _size("sample", 4, 10, 0.7),
+            _size("sample", 2, 20, 0.7321),
+            _size("endless", 2, 20, 0.65),
+        ],
+        "ensembles": {
+            "repeat": [
+                {"num_learners": 1, "accuracy": 0.6, "ci95": (0.5, 0.7)},
+                {"num_learners": 2, "accuracy": 0.65, "ci95": None},
+            ]
+        },
+        "results": [],
+    },
+    "ablation": {
+        "source": "gtn",
+        "meta_steps": 600,
+        "arms": {
+            "plain": _row(0.8123, seconds=61.0),
+            "meta.batch_size=256": _row(0.8432, seconds=75.4),
+            "inner.learning_rate=9": _row(None, seconds=None, num_failed=3),
+        },
+        "differences": {
+            "meta.batch_size=256": {
+                "mean": 0.0309,
+                "ci95": (0.0101, 0.0517),
+                "num_pairs": 2,
+            },
+            "inner.learning_rate=9": None,
+        },
+        "results": [],
+    },
+}
+
+RESULTS = {
+    name: to_json({"experiment": name, "dataset": "digits", **parts})
+    for name, parts in _PARTS.items()
+}
+
+
+def write_experiments(workdir, **results):
+    """Writes experiments/NAME/result.json of each."""
+    for name, result in results.items():
+        folder = workdir / "experiments" / name
+        folder.mkdir(parents=True)
+        (folder / "result.json").write_text(json.dumps(result))

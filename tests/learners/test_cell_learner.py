@@ -1,0 +1,193 @@
+"""Learner family `cell`, from the config to a meta-training run."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gtn_tf.config import default_config
+from gtn_tf.datasets.batches import RealData
+from gtn_tf.export.write import learner_facts
+from gtn_tf.meta.meta_gradient import meta_gradient
+from gtn_tf.nas.jobs import sample_architectures
+from gtn_tf.ops.seeds import root_seed
+from gtn_tf.search_spaces.cells.genotypes import Genotype
+from gtn_tf.search_spaces.cells.published_genotypes import published_genotype
+from gtn_tf.training.assembly import (
+    build_gtn,
+    build_learners,
+    build_problem,
+    check_learners,
+    learner_genotypes,
+)
+from gtn_tf.types import InputError
+from tests.helpers import tiny
+
+SMALL = {
+    "learner.name": "cell",
+    "learner.widths": None,
+    "learner.normalization": "batch",
+    "learner.num_cells": 0,
+    "learner.channels": 2,
+    "learner.num_nodes": 1,
+    "learner.ops": ("conv1x1", "identity"),
+}
+
+
+def small_config(**choices):
+    config = tiny.get_config()
+    config.update_from_flattened_dict(
+        {**SMALL, **{f"learner.{k}": v for k, v in choices.items()}}
+    )
+    return config
+
+
+def test_a_named_genotype_is_that_genotype():
+    (learner,) = build_learners(small_config(genotype="GTN-fixed"))
+    assert learner.name == f"cell_{published_genotype('GTN-fixed').key()}"
+
+
+def test_a_genotype_can_be_given_as_text():
+    text = "conv1x1@0+identity@1:2/max2x2@0+conv3x3@1:2"
+    (learner,) = build_learners(small_config(genotype=text))
+    params, statistics = learner.init(root_seed(0))
+    logits, _ = learner.apply(
+        params, statistics, tf.ones((2, 8, 8, 1)), training=False
+    )
+    assert logits.shape == (2, 10)
+    assert np.isfinite(logits).all()
+
+
+def test_genotypes_drawn_beforehand_are_learners_each():
+    config = small_config(num_genotypes=3, num_nodes=2)
+    config.learner.name = "mlp,cell"
+    genotypes = learner_genotypes(config)
+    assert len({genotype.key() for genotype in genotypes}) == 3
+    learners = build_learners(config)
+    expected = ["mlp", *(f"cell_{g.key()}" for g in genotypes)]
+    assert [learner.name for learner in learners] == expected
+    for learner in learners:
+        params, statistics = learner.init(root_seed(0))
+        logits, _ = learner.apply(
+            params, statistics, tf.ones((2, 8, 8, 1)), training=False
+        )
+        assert logits.shape == (2, 10)
+    config.seed = 1
+    assert learner_genotypes(config) != genotypes
+
+
+def test_a_gtn_is_not_made_for_the_cells_that_a_search_draws():
+    # NumPy takes (0, 5, 0) and (0, 5) for the same seed: the first cell of a
+    # pool could be the sixth of a search.
+    config = default_config()
+    config.learner.num_genotypes = 30
+    drawn = {genotype.key() for genotype in learner_genotypes(config)}
+    assert len(drawn) == 30
+    assert not drawn & sample_architectures(config).keys()
+
+
+def test_an_export_says_which_cells_it_was_made_for():
+    config = small_config(genotype="GTN-fixed")
+    named = learner_facts(config)["cell"]
+    found = Genotype.from_text(named["genotypes"][0])
+    assert found.key() == published_genotype("GTN-fixed").key()
+    assert named == {
+        "genotypes": named["genotypes"],
+        "num_cells": 0,
+        "channels": 2,
+    }
+    each_its_own = learner_facts(small_config())
+    assert each_its_own["name"] == ["cell"]
+    assert each_its_own["widths"] == [None]
+    assert each_its_own["cell"] == {
+        "genotypes": [],
+        "num_cells": 0,
+        "channels": 2,
+        "num_nodes": 1,
+        "ops": ("conv1x1", "identity"),
+    }
+
+
+@pytest.mark.slow
+def test_each_learner_draws_its_genotype():
+    (learner,) = build_learners(small_config())
+    init = tf.function(lambda seed: learner.init(seed)[1][:2], autograph=False)
+    drawn = {
+        tuple(np.concatenate([v.numpy().ravel() for v in init([3, i])]))
+        for i in range(12)
+    }
+    assert len(drawn) > 6  # of 64
+
+
+@pytest.mark.parametrize(
+    ("choices", "message"),
+    [
+        ({"genotype": "NASNet"}, "'NASNet' is unknown; expected"),
+        (
+            {"num_genotypes": 999},
+            "learner.num_genotypes is 999; .*learner.num_nodes",
+        ),
+        ({"widths": (3, 3)}, "widths \\(3, 3\\) for family 'cell'"),
+    ],
+)
+def test_impossible_cells_are_refused(choices, message):
+    with pytest.raises(InputError, match=message):
+        check_learners(small_config(**choices))
+
+
+@pytest.mark.slow
+def test_cells_are_drawn_in_meta_training():
+    config = small_config()
+    config.source = "distillation"
+    config.meta.batch_size = 3
+    images = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 1))
+    real = RealData(
+        tf.constant(images, tf.uint8),
+        tf.constant(np.arange(20) % 10, tf.int32),
+        mean=(0.5,),
+        std=(0.25,),
+        num_classes=10,
+        augment=False,
+    )
+    gtn = build_gtn(config, real)
+    problem = build_problem(config, real)
+
+    @tf.function(autograph=False)
+    def function(meta_params):
+        return meta_gradient(gtn, problem, meta_params, root_seed(1), (0, 2))
+
+    gradients, losses = function(gtn.read())
+    assert np.isfinite(losses.total)
+    assert all(np.isfinite(g).all() for g in gradients)
+    assert np.any(gradients[0] != 0)
+
+
+@pytest.mark.slow
+def test_a_gtn_of_cells_is_trained_exported_and_evaluated(tmp_path):
+    command = [
+        "--config.learner.name=cell",
+        "--config.learner.widths=None",
+        "--config.learner.num_genotypes=2",
+        "--config.learner.num_nodes=1",
+        "--config.learner.num_cells=0",
+        "--config.learner.channels=2",
+        "--config.meta.num_steps=2",
+        "--config.evaluation.num_learners=2",
+        "--config.evaluation.sources=('gtn',)",
+        "--config.evaluation.learners=('cell',)",
+    ]
+    done = tiny.run_main(tmp_path, *command)
+    assert done.code == 0, done.errors
+    metadata = json.loads((tmp_path / "export/metadata.json").read_text())
+    learner = metadata["learner"]
+    assert learner["name"] == ["cell"]
+    assert learner["widths"] == [None]
+    found = [Genotype.from_text(g) for g in learner["cell"]["genotypes"]]
+    assert len(found) == 2
+    done = tiny.run_main(tmp_path, "--mode=evaluate", *command)
+    assert done.code == 0, done.errors
+    evaluation = json.loads((tmp_path / "evaluation.json").read_text())
+    # The same learners, whether as the GTN's own family or as another one.
+    own = evaluation["sources"]["gtn"]["accuracies"]
+    assert evaluation["transfer"]["cell"]["gtn"]["accuracy"] == np.mean(own)

@@ -1,0 +1,149 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gtn_tf.datasets import loading as data
+from gtn_tf.datasets.batches import (
+    RealData,
+    device_split,
+    sample_batch,
+)
+from gtn_tf.learners.functional import Learner
+from gtn_tf.meta import evaluation
+from gtn_tf.meta.inner_loop import (
+    initial_state,
+    inner_step,
+    step_data,
+)
+from gtn_tf.ops.seeds import fold, root_seed
+from gtn_tf.teachers.gtn import SyntheticData
+from gtn_tf.training.assembly import build_gtn, build_problem
+from gtn_tf.types import LearnerState
+from tests.helpers import tiny
+
+_SEED = root_seed(5)
+
+
+def _linear(params, statistics, images, training):
+    assert training is False
+    return tf.reshape(images, [images.shape[0], -1]) @ params[0], statistics
+
+
+@pytest.mark.parametrize("num_images", [1, 499, 500, 501, 1203])
+def test_accuracy_counts_every_image_once(num_images):
+    rng = np.random.default_rng(num_images)
+    images = rng.integers(0, 256, (num_images, 2, 3, 1), np.uint8)
+    label_ids = rng.integers(0, 4, num_images, np.int32)
+    weights = rng.normal(size=(6, 4)).astype(np.float32)
+    mean, std = 0.4, 0.3
+    real = RealData(
+        tf.constant(images), tf.constant(label_ids), (mean,), (std,), 4, False
+    )
+    logits = ((images / 255 - mean) / std).reshape(num_images, 6) @ weights
+    # The filling of the last chunk repeats the last image: let it be right.
+    label_ids[-1] = logits[-1].argmax()
+    real = real._replace(label_ids=tf.constant(label_ids))
+    expected = (logits.argmax(-1) == label_ids).mean()
+
+    state = LearnerState([tf.constant(weights)], [], [])
+    learner = Learner("linear", lambda seed: None, _linear)
+    found = tf.function(evaluation.accuracy, autograph=False)(
+        learner, state, real
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits")
+
+
+def test_fresh_learner_depends_on_its_seed_alone(digits):
+    config = tiny.get_config()
+    train = device_split(digits, "train")
+    gtn = build_gtn(config, train)
+    problem = build_problem(config, train)
+    real = device_split(digits, "validation")
+
+    @tf.function(autograph=False)
+    def accuracy_of(index):
+        seed = fold(_SEED, index)
+        data = gtn.synthesize(gtn.read(), seed)
+        return evaluation.fresh_learner_accuracy(problem, data, real, seed)
+
+    first = [float(accuracy_of(tf.constant(i))) for i in range(4)]
+    again = [float(accuracy_of(tf.constant(i))) for i in reversed(range(4))]
+    assert first == again[::-1]
+    assert len(set(first)) > 1
+    assert all(0 <= value < 0.5 for value in first)
+
+
+def test_real_data_teach_a_learner(digits):
+    """The path of a GTN's learner, with real batches in place of its data."""
+    num_steps = 100
+    config = tiny.get_config()
+    config.learner.widths = (64, 32)
+    train = device_split(digits, "train")
+    batches = [
+        sample_batch(train, fold(_SEED, t), 32) for t in range(num_steps)
+    ]
+    synthetic = SyntheticData(
+        images=tf.stack([batch.images for batch in batches]),
+        labels=tf.stack([batch.labels for batch in batches]),
+        hyperparameters={
+            "learning_rate": tf.fill([num_steps], 0.05),
+            "momentum": tf.fill([num_steps], 0.5),
+        },
+    )
+    problem = build_problem(config, train)
+    real = device_split(digits, "validation")
+
+    @tf.function(autograph=False)
+    def accuracy():
+        return evaluation.fresh_learner_accuracy(
+            problem, synthetic, real, _SEED
+        )
+
+    assert accuracy() > 0.85
+
+
+def test_accuracies_per_step_are_those_of_shorter_trainings(digits):
+    config = tiny.get_config()
+    config.inner.num_steps = 4
+    train = device_split(digits, "train")
+    gtn = build_gtn(config, train)
+    problem = build_problem(config, train)
+    real = device_split(digits, "validation")
+    data = gtn.synthesize(gtn.read(), _SEED)
+
+    def first(number):
+        return tf.nest.map_structure(lambda values: values[:number], data)
+
+    per_step = tf.function(
+        evaluation.fresh_learner_accuracies, autograph=False
+    )(problem, data, real, _SEED)
+    for number in range(1, 5):
+        expected = tf.function(
+            evaluation.fresh_learner_accuracy, autograph=False
+        )(problem, first(number), real, _SEED)
+        np.testing.assert_array_equal(per_step[number - 1], expected)
+    assert len(set(per_step.numpy())) > 1
+
+
+def test_training_alone_ends_where_training_with_tests_does(digits):
+    """Its seconds are those of the same T steps: the norm depends on all."""
+    config = tiny.get_config()
+    train = device_split(digits, "train")
+    gtn = build_gtn(config, train)
+    problem = build_problem(config, train)
+    data = gtn.synthesize(gtn.read(), _SEED)
+    (learner,) = problem.learners
+    state = initial_state(learner, problem.optimizer, _SEED)
+    for step in range(config.inner.num_steps):
+        batch = step_data(data, step)
+        state = inner_step(learner, problem.optimizer, state, batch)
+    norm = tf.function(evaluation.train_fresh_learner, autograph=False)(
+        problem, data, _SEED
+    )
+    expected = np.sqrt(sum(np.sum(np.square(p)) for p in state.params))
+    np.testing.assert_allclose(norm, expected, rtol=1e-6)

@@ -1,0 +1,74 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from gtn_tf.datasets.batches import device_split
+from gtn_tf.meta.meta_optimizer import ScaledAdam
+from gtn_tf.training.assembly import (
+    build_gtn,
+    build_meta_optimizer,
+    load_dataset,
+)
+from tests.helpers import tiny
+
+_SCALES = (1.0, 3.0, 0.25)
+_OF_ADAM = {"beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-3}
+
+
+def _variables():
+    rng = np.random.default_rng(0)
+    return [tf.Variable(rng.normal(size=n)) for n in (2, 3, 4)]
+
+
+def _schedule(rate=0.1):
+    return keras.optimizers.schedules.CosineDecay(rate, 5, alpha=0.1)
+
+
+def test_each_variable_moves_as_by_an_adam_with_its_own_rate():
+    ours, theirs = _variables(), _variables()
+    scaled = ScaledAdam(_schedule(), _SCALES, **_OF_ADAM)
+    scaled.build(ours)
+    alone = [
+        keras.optimizers.Adam(_schedule(0.1 * scale), **_OF_ADAM)
+        for scale in _SCALES
+    ]
+    rng = np.random.default_rng(1)
+    for _ in range(5):
+        gradients = [tf.constant(rng.normal(size=v.shape)) for v in ours]
+        scaled.apply(gradients, ours)
+        for adam, gradient, variable in zip(
+            alone, gradients, theirs, strict=True
+        ):
+            adam.apply([gradient], [variable])
+    for got, expected in zip(ours, theirs, strict=True):
+        # The rates are products in float32.
+        np.testing.assert_allclose(got, expected, rtol=1e-6)
+
+
+def test_a_first_step_by_hand():
+    # Adam's first step is rate * g / (|g| + epsilon / sqrt(1 - beta_2)).
+    variables = [tf.Variable([1.0]), tf.Variable([1.0])]
+    adam = ScaledAdam(0.1, (1.0, 3.0), beta_2=0.75, epsilon=0.25)
+    adam.build(variables)
+    adam.apply([tf.constant([1.5]), tf.constant([-0.5])], variables)
+    assert variables[0].numpy() == pytest.approx([1 - 0.1 * 1.5 / 2])
+    assert variables[1].numpy() == pytest.approx([1 + 0.3 * 0.5 / 1])
+
+
+@pytest.mark.parametrize("source", ["gtn", "distillation", "real"])
+def test_the_config_s_ratio_is_the_noise_s(source):
+    config = tiny.get_config()
+    config.source = source
+    config.meta.noise_rate_ratio = 4.0
+    config.meta.adam_epsilon = 1e-12
+    gtn = build_gtn(config, device_split(load_dataset(config), "train"))
+    before = gtn.read()
+    variables = gtn.trained_variables()
+    optimizer = build_meta_optimizer(config, gtn)
+    optimizer.apply([tf.ones_like(v) for v in variables], variables)
+    for name, value in gtn.read().items():
+        rate = 4.0 * 0.01 if name == "noise" else 0.01
+        np.testing.assert_allclose(
+            before[name] - value, tf.fill(value.shape, rate), atol=1e-6
+        )

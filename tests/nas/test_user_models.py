@@ -1,0 +1,105 @@
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import gtn_tf
+from gtn_tf.datasets import loading as data
+from gtn_tf.types import InputError
+from tests.helpers import exports
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory):
+    """Thirty real images, ten times each: enough to learn something."""
+    return exports.write_export(
+        tmp_path_factory.mktemp("gtn") / "export", num_steps=30
+    )
+
+
+def _model(width, bias=0.0, activation="relu", image_shape=(8, 8, 1)):
+    return keras.Sequential(
+        [
+            keras.Input(image_shape),
+            keras.layers.Flatten(),
+            # Refused in meta-training; here only first order is needed.
+            keras.layers.BatchNormalization(momentum=0.5),
+            keras.layers.Dense(width, activation=activation),
+            keras.layers.Dense(10, use_bias=bool(bias)),
+        ]
+    )
+
+
+def build_wide():
+    return _model(64)
+
+
+def build_narrow():
+    return _model(1)
+
+
+def test_three_lines(export):
+    teacher = gtn_tf.load(export)
+    scores = gtn_tf.nas.rank([build_wide, build_narrow], teacher)
+    best = [build_wide, build_narrow][int(np.argmax(scores))]
+
+    assert best is build_wide
+    assert scores[0] > 0.5 > scores[1] > 0
+
+
+def test_equal_seeds_have_equal_scores(export):
+    validation = data.load("digits").validation
+    first = gtn_tf.nas.rank([build_narrow], export, validation)
+    again = gtn_tf.nas.rank([build_narrow], export, seed=0)
+    other = gtn_tf.nas.rank([build_narrow], export, seed=1)
+    assert first == again != other
+
+
+def test_validation_of_ones_own(export):
+    """Accuracy is the share of the images given."""
+    images, label_ids = (v[:7] for v in data.load("digits").validation)
+    (score,) = gtn_tf.nas.rank([build_wide], export, (images, label_ids))
+    (wrong,) = gtn_tf.nas.rank(
+        [build_wide], export, (images, (label_ids + 1) % 10)
+    )
+    assert score * 7 == pytest.approx(round(score * 7), abs=1e-5)
+    assert score + wrong <= 1 < score + wrong + 1
+
+
+def test_a_divergence_is_nan_and_the_others_go_on(export):
+    def build_steep():
+        return _model(64, activation=lambda x: 1e30 * x * x)
+
+    scores = gtn_tf.nas.rank([build_steep, build_narrow], export)
+    assert np.isnan(scores[0])
+    assert scores[1] > 0
+
+
+@pytest.mark.parametrize(
+    ("validation", "part"),
+    [
+        ((np.zeros((2, 8, 8, 1)), np.zeros(2)), "float64"),
+        ((np.zeros((2, 8, 8), np.uint8), np.zeros(2)), "(2, 8, 8)"),
+        ((np.zeros((2, 8, 8, 1), np.uint8), np.zeros(3)), "(3,)"),
+    ],
+)
+def test_other_validation_data_are_refused(export, validation, part):
+    with pytest.raises(InputError, match="uint8") as caught:
+        gtn_tf.nas.rank([build_narrow], export, validation)
+    assert part in str(caught.value).split(";")[0]
+
+
+def test_a_model_of_other_images_is_refused(export):
+    with pytest.raises(InputError, match=r"\(8, 8, 3\) to \(10,\)"):
+        gtn_tf.nas.rank([lambda: _model(2, image_shape=(8, 8, 3))], export)
+
+
+def test_the_package_imports_no_tensorflow():
+    code = (
+        "import sys, gtn_tf, gtn_tf.nas as nas\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)\n"
+        "assert not hasattr(nas, 'no_such_name')\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

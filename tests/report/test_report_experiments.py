@@ -1,0 +1,118 @@
+import html
+import json
+import re
+
+import pytest
+
+from gtn_tf.config.choices import EXPERIMENTS
+from gtn_tf.experiments import tables as experiment_tables
+from gtn_tf.report import write as report
+from gtn_tf.report.results import read_results
+from gtn_tf.types import InputError
+from tests.helpers import tiny
+from tests.helpers.experiment_results import RESULTS, write_experiments
+from tests.helpers.report_workdirs import Page, write_workdir
+
+
+def _page(workdir):
+    return report.build_page(read_results(workdir))
+
+
+def test_each_has_its_question_figure_and_table(tmp_path):
+    workdir = write_workdir(tmp_path / "run")
+    write_experiments(workdir, **RESULTS)
+    page = _page(workdir)
+    places = [page.index(f">{name}</h3>") for name in EXPERIMENTS]
+    assert places == sorted(places)
+    for name, begin in zip(EXPERIMENTS, places, strict=True):
+        asked, drawn, listed = (
+            page.index(part, begin)
+            for part in (
+                html.escape(EXPERIMENTS[name]),
+                f'aria-label="Figure of the experiment {name}"',
+                html.escape(experiment_tables.TABLES[name](RESULTS[name])),
+            )
+        )
+        assert asked < drawn < listed
+        later = [place for place in places if place > begin]
+        assert listed < min(later, default=len(page))
+    # Keys can scroll the tables.
+    assert all('tabindex="0"' in pre for pre in re.findall("<pre.*?>", page))
+
+
+def test_experiments_alone_are_what_the_header_speaks_of(tmp_path):
+    workdir = write_workdir(tmp_path / "run")
+    names = ("curricula", "transfer")
+    write_experiments(workdir, **{name: RESULTS[name] for name in names})
+    found = Page(_page(workdir))
+    assert found.text.count("Experiments on digits") == 2  # title and h1
+    assert "2 experiments (curricula, transfer)" in found.text
+    assert found.sections[0] == "experiments"
+    assert "meta-training" not in found.sections
+    assert "--config.evaluation.experiment=curricula" in found.command
+    assert "for NAME transfer" in found.text
+    assert "Intervals of the experiments are over GTN seeds" in found.text
+    assert "Intervals of rank correlations" not in found.text
+
+
+def test_beside_a_gtn_they_are_named(tmp_path):
+    workdir = write_workdir(tmp_path / "run", "metrics")
+    write_experiments(workdir, transfer=RESULTS["transfer"])
+    found = Page(_page(workdir))
+    assert "GTN on digits" in found.text
+    assert "Also here: 1 experiment (transfer)." in found.text
+    assert "--mode=" not in found.command
+    assert "--config.evaluation.experiment" not in found.command
+
+
+def test_one_seed_has_no_interval(tmp_path):
+    workdir = write_workdir(tmp_path / "run")
+
+    def without(value):
+        if isinstance(value, dict):
+            return {
+                k: None if k == "ci95" else without(v) for k, v in value.items()
+            }
+        return [*map(without, value)] if isinstance(value, list) else value
+
+    write_experiments(workdir, **without(RESULTS))
+    assert _page(workdir).count("Figure of the experiment") == len(RESULTS)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("damage", ["lost", "null", "text", "list", "empty"])
+def test_a_damaged_result_is_one_line(tmp_path, name, damage):
+    result = json.loads(json.dumps(RESULTS[name]))
+    key = "real" if name == "few_step" else "arms"
+    key = "sizes" if name == "more_data" else key
+    value = {"null": None, "text": "x", "list": [3], "empty": 3}
+    if damage == "lost":
+        del result[key]
+    else:
+        result[key] = value[damage]
+    workdir = write_workdir(tmp_path / "run")
+    write_experiments(workdir, **{name: result})
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+        report.report(tiny.get_config(), workdir)
+    assert f"{name}/result.json' is damaged" in str(caught.value)
+    assert not (workdir / "report.html").exists()
+
+
+def test_no_json_is_one_line(tmp_path):
+    workdir = write_workdir(tmp_path / "run")
+    write_experiments(workdir, transfer=[])
+    with pytest.raises(InputError, match=tiny.ONE_LINE):
+        read_results(workdir)
+
+
+def test_hostile_text_stays_text(tmp_path):
+    hostile = "</pre><i>&"
+    result = json.loads(json.dumps(RESULTS["transfer"]))
+    result["dataset"] = hostile
+    for key in ("arms", "chosen_by"):
+        result[key] = {hostile: result[key]["own"]}
+    workdir = write_workdir(tmp_path / "run")
+    write_experiments(workdir, transfer=result)
+    page = _page(workdir)
+    assert "<i>" not in page
+    assert hostile in Page(page).text

@@ -1,0 +1,267 @@
+import json
+
+import numpy as np
+import pytest
+
+from gtn_tf.figures import search as search_figures
+from gtn_tf.nas.results import read_search
+from gtn_tf.report import page
+from gtn_tf.report import write as report
+from gtn_tf.report.results import read_results
+from gtn_tf.search_spaces.cells.genotypes import Genotype
+from gtn_tf.types import InputError
+from tests.helpers import tiny
+from tests.helpers.finished_search import (
+    KEYS,
+    SCORES,
+    TRUTH,
+    put_results,
+    write_search,
+)
+from tests.helpers.report_workdirs import (
+    HOSTILE,
+    Page,
+    write_workdir,
+)
+
+_MINUS = "\u2212"
+
+
+@pytest.fixture
+def workdir(tmp_path):
+    return write_workdir(tmp_path / "run")
+
+
+def _page(workdir):
+    return Page(report.build_page(read_results(workdir)))
+
+
+def _change(workdir, path, value):
+    """Changes a value of ranking.json."""
+    file = workdir / "search" / "ranking.json"
+    ranked = json.loads(file.read_text())
+    *parents, last = path
+    place = ranked
+    for parent in parents:
+        place = place[parent]
+    if value is KeyError:
+        del place[last]
+    else:
+        place[last] = value
+    file.write_text(json.dumps(ranked))
+
+
+def _two(value, sign=""):
+    return f"{value:{sign}.2f}".replace("-", _MINUS)
+
+
+def test_numbers_of_the_ranking(workdir):
+    ranked = write_search(workdir)
+    found = _page(workdir)
+    row = ranked["evaluators"]["gtn"]
+    low, high = row["spearman_ci95"]
+    assert found.row("gtn")[1:] == [
+        _two(row["spearman"]),
+        f"[{_two(low)}, {_two(high)}]",
+        _two(row["kendall"]),
+        _two(row["spearman_top_half"]),
+        f"{100 * row['precision_at_10']:.0f} %",
+        f"{100 * row['best_of_top_5']:.2f} %",
+        "250 ms",
+        "77.8 s",
+    ]
+    # Neither seconds nor, of constant scores, coefficients.
+    assert found.row("params")[-2:] == ["-", "-"]
+    assert found.row("flat")[1:5] == ["-", "-", "-", "-"]
+    assert found.row("flat")[-2:] == ["500 ms", "0 s"]
+    assert "12 architectures" in found.text
+    assert (
+        f"{TRUTH}, whose score counts as the truth and takes 8.00 s each"
+        in (found.text)
+    )
+    assert "chance gives 83 %" in found.text
+
+
+def test_differences_have_verdicts(workdir):
+    ranked = write_search(workdir)
+    difference = ranked["differences"]["gtn - params"]
+    low, high = difference["ci95"]
+    found = _page(workdir).row(f"gtn {_MINUS} params")
+    assert found[2:] == [
+        _two(difference["spearman"], "+"),
+        f"[{_two(low, '+')}, {_two(high, '+')}]",
+    ]
+    _change(workdir, ["differences", "gtn - params", "ci95"], [0.01, 0.5])
+    changed = _page(workdir)
+    assert changed.row(f"gtn {_MINUS} params")[1] == "better"
+    found = changed.row(f"gtn {_MINUS} flat")
+    assert found[1:] == ["no difference shown", "-", "-"]
+
+
+@pytest.mark.parametrize(
+    ("ci95", "word"),
+    [
+        ([0.01, 0.5], "better"),
+        ([-0.5, -0.01], "worse"),
+        ([-0.1, 0.5], "no difference shown"),
+        (None, "no difference shown"),
+    ],
+)
+def test_verdicts(ci95, word):
+    assert page.verdict(ci95) == word
+
+
+def test_the_headline(workdir):
+    ranked = write_search(workdir)
+    found = _page(workdir)
+    row, selected = ranked["evaluators"]["gtn"], ranked["selected"]
+    card = found.cards["Rank correlation"]
+    assert card.startswith(f"{_two(row['spearman'])}gtn, over 12 architectures")
+    card = found.cards["Selected by gtn"]
+    assert card.startswith(f"{100 * selected['truth']:.2f} %")
+    assert card.endswith(f"{100 * max(SCORES[TRUTH].values()):.2f} %")
+
+
+def test_a_search_alone_is_what_the_header_speaks_of(workdir):
+    write_search(workdir)
+    found = _page(workdir)
+    assert "Architecture search on digits" in found.text
+    assert "A search over 12 architectures by 3 evaluators" in (found.text)
+    assert "meta-loss" not in found.text.split("How to read this")[0]
+    assert found.sections[0] == "search"
+    assert "meta-training" not in found.sections
+    assert "time of meta-training" not in found.cards
+    assert "--mode=search" in found.command
+
+
+def test_the_selected_cells_are_drawn(workdir):
+    ranked = write_search(workdir)
+    results = read_results(workdir)
+    text = ranked["selected"]["genotype"]
+    genotype = Genotype.from_text(text)
+    assert results.search.selected == genotype
+    page = report.build_page(results)
+    assert f">{text}</pre>" in page
+    for kind in ("normal", "reduction"):
+        begin = page.index(f'aria-label="Diagram of the {kind} cell"')
+        drawing = page[begin : page.index("</svg>", begin)]
+        for edge in getattr(genotype, kind).edges:
+            assert f">{edge.op}<" in drawing
+
+
+def test_nothing_selected(workdir):
+    write_search(workdir)
+    _change(workdir, ["selected"], None)
+    found = _page(workdir)
+    assert "No architecture was selected" in found.text
+    assert "Selected by gtn" not in found.cards
+
+
+def test_the_scatter_is_of_the_results(workdir, monkeypatch):
+    drawn, scatter = [], search_figures.scatter
+    monkeypatch.setattr(
+        search_figures,
+        "scatter",
+        lambda *given: drawn.append(scatter(*given)) or drawn[-1],
+    )
+    write_search(workdir)
+    # Of an earlier search: with another budget, by another GTN.
+    put_results(workdir, TRUTH, dict.fromkeys(KEYS, 0.1), budget={"steps": 9})
+    put_results(workdir, "gtn", dict.fromkeys(KEYS, 0.1), gtn_digest="34cd")
+    _page(workdir)
+    points = drawn[0].axes[0].collections[0].get_offsets().data
+    expected = [(SCORES["gtn"][k], SCORES[TRUTH][k]) for k in KEYS[1:]]
+    np.testing.assert_allclose(sorted(points.tolist()), sorted(expected))
+
+
+@pytest.mark.parametrize("keep", [0, 9])
+def test_scores_that_are_not_the_ranking_s_are_not_drawn(workdir, keep):
+    """Fewer than were ranked, or those of more architectures."""
+    write_search(workdir, num_architectures=9)
+    assert read_search(workdir).scores is not None
+    if keep:
+        put_results(workdir, TRUTH, dict.fromkeys(KEYS[keep:], 0.5))
+    else:
+        next((workdir / "search" / "results").glob("*.json")).unlink()
+    assert read_search(workdir).scores is None
+    page = report.build_page(read_results(workdir))
+    assert "The scores are not drawn" in page
+    assert "Scatter charts" not in page
+
+
+def test_a_truth_that_is_no_share(workdir):
+    write_search(workdir)
+    _change(workdir, ["truth", "best"], 93.25)
+    _change(workdir, ["evaluators", "gtn", "best_of_top_5"], 92.123456)
+    assert _page(workdir).row("gtn")[6] == "92.12"
+
+
+def test_a_search_without_truths(workdir):
+    write_search(workdir, num_architectures=0)
+    _change(workdir, ["selected"], None)
+    found = _page(workdir)
+    assert found.row("gtn")[1:7] == ["-"] * 6
+    assert found.cards["Rank correlation"].startswith("-")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "part"),
+    [
+        (["evaluators"], {}, "no evaluators"),
+        (["evaluators"], [], "'evaluators'"),
+        (["evaluators", "gtn", "spearman"], "x", "evaluators.gtn.spearman"),
+        (["evaluators", "gtn", "kendall"], KeyError, "evaluators.gtn.kendall"),
+        (["evaluators", "gtn", "spearman_ci95"], [0], "gtn.spearman_ci95"),
+        (["evaluators", "gtn", "setup_seconds"], "1", "gtn.setup_seconds"),
+        (["truth"], None, "'truth'"),
+        (["truth", "evaluator"], 3, "'truth.evaluator'"),
+        (["num_architectures"], None, "'num_architectures'"),
+        (["differences", "gtn - params"], 3, "differences.gtn - params"),
+        (["selected"], KeyError, "'selected'"),
+        (["selected", "genotype"], None, "'selected'"),
+        (["selected", "genotype"], "conv9x9@0", "'selected.genotype'"),
+    ],
+    ids=str,
+)
+def test_a_damaged_ranking_is_one_line(workdir, path, value, part):
+    write_search(workdir)
+    _change(workdir, path, value)
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+        report.report(tiny.get_config(), workdir)
+    assert "ranking.json' is damaged" in str(caught.value)
+    assert part in str(caught.value)
+    assert not (workdir / "report.html").exists()
+
+
+@pytest.mark.parametrize("content", ["{", "{}", "[]"])
+def test_a_damaged_result_is_one_line(workdir, content):
+    write_search(workdir)
+    path = next((workdir / "search" / "results").glob("*.json"))
+    path.write_text(content)
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+        report.report(tiny.get_config(), workdir)
+    assert path.name in str(caught.value)
+
+
+def test_the_report_changes_nothing(workdir):
+    write_search(workdir)
+    before = {p: p.stat().st_mtime_ns for p in workdir.rglob("*")}
+    read_results(workdir)
+    assert {p: p.stat().st_mtime_ns for p in workdir.rglob("*")} == before
+
+
+def test_hostile_names_stay_text(workdir):
+    ranked = write_search(workdir)
+    name = HOSTILE.replace("\ud800", "$x$")  # no font has it
+    for part, old, new in (
+        ("evaluators", "params", name),
+        ("differences", "gtn - params", f"gtn - {name}"),
+    ):
+        values = {new if k == old else k: v for k, v in ranked[part].items()}
+        _change(workdir, [part], values)
+    seconds = ["evaluators", name, "seconds_per_architecture"]
+    _change(workdir, seconds, 1.0)
+    _change(workdir, ["selected", "key"], name)
+    page = report.build_page(read_results(workdir))
+    assert "<script" not in page
+    assert name in Page(page).text

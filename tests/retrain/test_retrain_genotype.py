@@ -1,0 +1,118 @@
+import json
+
+import pytest
+
+from gtn_tf.retrain.genotype import find_genotype
+from gtn_tf.search_spaces.cells.genotypes import Genotype
+from gtn_tf.search_spaces.cells.published_genotypes import published_genotype
+from gtn_tf.types import InputError
+from tests.helpers import tiny
+from tests.helpers.finished_search import SCORES, write_search
+
+_GENOTYPE = published_genotype("NAONet-A")
+
+
+def test_a_published_name():
+    origin = find_genotype("NAONet-A")
+    assert origin == (_GENOTYPE, "NAONet-A", None)
+
+
+@pytest.mark.parametrize(
+    "text", [_GENOTYPE.to_text(), json.dumps(_GENOTYPE.to_json(), indent=1)]
+)
+def test_a_file_as_text_or_json(tmp_path, text):
+    path = tmp_path / "mine.v2.json"
+    path.write_text(f"{text}\n")
+    assert find_genotype(str(path)) == (_GENOTYPE, "mine.v2", None)
+
+
+def test_what_a_search_selected(tmp_path):
+    ranked = write_search(tmp_path)
+    genotype = Genotype.from_text(ranked["selected"]["genotype"])
+    expected = {
+        "evaluator": "gtn",
+        "num_architectures": 12,
+        "seconds": ranked["evaluators"]["gtn"].get("total_seconds"),
+    }
+    name = f"search-{genotype.key()[:8]}"
+    for value in (f"search:{tmp_path}", f"search:{tmp_path}:gtn"):
+        assert find_genotype(value) == (genotype, name, expected)
+
+
+def test_the_pick_of_another_evaluator(tmp_path):
+    write_search(tmp_path)
+    origin = find_genotype(f"search:{tmp_path}:params")
+    best = max(SCORES["params"], key=SCORES["params"].get)
+    assert origin.genotype.key() == best
+    assert origin.search["evaluator"] == "params"
+    assert best != find_genotype(f"search:{tmp_path}").genotype.key()
+
+
+def _change_ranking(workdir, change):
+    path = workdir / "search" / "ranking.json"
+    ranking = json.loads(path.read_text())
+    change(ranking)
+    path.write_text(json.dumps(ranking))
+
+
+def test_seconds_are_those_of_the_search(tmp_path):
+    write_search(tmp_path)
+    _change_ranking(
+        tmp_path, lambda r: r["evaluators"]["gtn"].update(total_seconds=500.0)
+    )
+    assert find_genotype(f"search:{tmp_path}").search["seconds"] == 500.0
+
+
+def test_a_search_that_selected_nothing(tmp_path):
+    write_search(tmp_path)
+    _change_ranking(tmp_path, lambda r: r.update(selected=None))
+    with pytest.raises(InputError, match="selected nothing") as caught:
+        find_genotype(f"search:{tmp_path}")
+    assert caught.match(tiny.ONE_LINE)
+    # An evaluator's pick is known all the same.
+    assert find_genotype(f"search:{tmp_path}:params").genotype
+
+
+def test_an_evaluator_that_the_search_has_not(tmp_path):
+    write_search(tmp_path)
+    with pytest.raises(InputError, match="gtn, params, flat") as caught:
+        find_genotype(f"search:{tmp_path}:real:steps=2")
+    assert caught.match(tiny.ONE_LINE)
+    assert "'real:steps=2'" in str(caught.value)
+
+
+def test_a_search_whose_scores_are_gone(tmp_path):
+    write_search(tmp_path)
+    for path in (tmp_path / "search" / "results").iterdir():
+        path.unlink()
+    with pytest.raises(InputError, match="no scores of 'params'") as caught:
+        find_genotype(f"search:{tmp_path}:params")
+    assert caught.match(tiny.ONE_LINE)
+    assert find_genotype(f"search:{tmp_path}").genotype  # is in the ranking
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("", "cannot be read"),
+        ("sep9x9@0+identity@1:2/identity@0+identity@1:2", "'sep9x9'"),
+        ("{", "is no JSON"),
+        ("{}", "cannot be read"),
+        (b"\xff\xfe", "UnicodeDecodeError"),
+    ],
+)
+def test_a_file_without_a_genotype(tmp_path, text, part):
+    path = tmp_path / "bad"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(InputError, match=part) as caught:
+        find_genotype(str(path))
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).count(";") >= 2
+
+
+@pytest.mark.parametrize("value", [None, "NASNet", "no/such/file", "search:x"])
+def test_no_genotype(value):
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+        find_genotype(value)
+    if value != "search:x":
+        assert "NASNet-A" in str(caught.value)

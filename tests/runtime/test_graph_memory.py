@@ -1,0 +1,45 @@
+"""What was traced is let go."""
+
+import gc
+import weakref
+
+import tensorflow as tf
+from tensorflow.python.framework import ops
+
+from gtn_tf.runtime.graph_memory import TracedGraphs
+
+
+@tf.custom_gradient
+def squared(x):
+    return x * x, lambda upstream: 2.0 * x * upstream
+
+
+def gradient_of_square():
+    """Returns the derivative at 3, and a reference to its graph."""
+
+    @tf.function(autograph=False)
+    def derivative(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = squared(x)
+        return tape.gradient(value, x)
+
+    three = tf.constant(3.0)
+    assert derivative(three) == 6.0
+    return weakref.ref(derivative.get_concrete_function(three).graph)
+
+
+def test_a_graph_with_a_custom_gradient_is_let_go():
+    before = set(ops.gradient_registry.list())
+    kept = gradient_of_square()
+    gc.collect()
+    assert kept() is not None  # else TensorFlow no longer asks for all this
+    graphs = TracedGraphs()
+    let_go = []
+    for _ in range(2):
+        with graphs.collected():
+            let_go.append(gradient_of_square())
+    graphs.release()
+    assert [graph() for graph in let_go] == [None, None]
+    assert kept() is not None
+    assert len(set(ops.gradient_registry.list()) - before) == 1

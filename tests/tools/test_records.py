@@ -1,0 +1,341 @@
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gtn_tf.config.choices import EXPERIMENTS
+from gtn_tf.experiments.tables import TABLES
+from gtn_tf.nas.results import read_search
+from gtn_tf.nas.score_table import read_scores
+from gtn_tf.nas.summary import evaluator_table
+from gtn_tf.runtime.provenance import (
+    commit,
+    cpu_name,
+    cpu_name_in,
+    num_usable_cores,
+)
+from gtn_tf.search_spaces.cells.genotypes import Genotype
+from gtn_tf.types import InputError
+from tests.helpers.experiment_results import RESULTS
+from tests.helpers.finished_search import (
+    SCORES,
+    TRUTH,
+    write_search,
+)
+from tools import record_pages, records
+
+_ROOT = Path(__file__).parents[2]
+_EVALUATION = {
+    "learner": "mlp",
+    "num_inner_steps": 2,
+    "inner_batch_size": 10,
+    "sources": {
+        "gtn": {
+            "accuracy": 0.912345678,
+            "ci95": [0.9, 0.925],
+            "num_learners": 3,
+            "setup_seconds": 61.0,
+            "how": "meta-trained",
+        },
+        "real": {
+            "accuracy": 0.8,
+            "ci95": None,
+            "num_learners": 3,
+            "setup_seconds": 601.0,
+            "how": "learned rates",
+        },
+    },
+    "differences": {"gtn - real": {"mean": 0.1123, "ci95": [0.1, 0.125]}},
+    "environment": {
+        "tensorflow": "2.21.0",
+        "commit": "abc1234",
+        "cpu": "a CPU",
+        "num_cores": 2,
+    },
+}
+_TRAINED = {
+    "name": "small",
+    "genotype_name": "ENAS",
+    "dataset": "digits",
+    "num_training_images": 1397,
+    "num_test_images": 400,
+    "num_epochs": 2,
+    "num_cells": 1,
+    "channels": 4,
+    "params": 12345,
+    "cutout": 0,
+    "seeds": [0, 1],
+    "test_error_mean": 0.125,
+    "test_error_std": 0.0141421,
+    "seconds": [60.0, 62.0],
+    "environment": {"tensorflow": "2.21.0", "cpu": "a CPU"},
+}
+_ROWS = [
+    {"step": 1, "seconds": 2.0},
+    {"step": 2, "seconds": 99.4, "validation_accuracy": 0.25},
+]
+
+
+@pytest.fixture
+def workdir(tmp_path):
+    folder = tmp_path / "run"
+    (folder / "export").mkdir(parents=True)
+    (folder / "experiments" / "transfer").mkdir(parents=True)
+    (folder / "config.json").write_text(
+        '{"seed": 3, "dataset": {"data_dir": "/here"}, '
+        '"retrain": {"genotype": "search:/here", "channels": 8}}'
+    )
+    (folder / "evaluation.json").write_text(json.dumps(_EVALUATION))
+    (folder / "evaluation.png").write_bytes(b"png")
+    lines = "".join(json.dumps(row) + "\n" for row in _ROWS)
+    (folder / "metrics.jsonl").write_text(lines)
+    experiment = folder / "experiments" / "transfer"
+    result = {"arms": {"own": 1.23456789}, "reason": f"lost in {folder}/run"}
+    (experiment / "result.json").write_text(json.dumps(result))
+    (experiment / "figure.png").write_bytes(b"figure")
+    training = folder / "retrain" / "small"
+    training.mkdir(parents=True)
+    (training / "result.json").write_text(json.dumps(_TRAINED))
+    images = np.linspace(-2, 2, 12, dtype=np.float32).reshape(2, 6)
+    np.savez(folder / "export" / "curriculum.npz", images=images)
+    return folder
+
+
+def test_keeps_what_is_small(workdir, tmp_path):
+    kept = tmp_path / "kept"
+    records.keep(workdir, kept)
+    assert {path.name for path in kept.iterdir()} == {
+        *("config.json", "evaluation.json", "evaluation.png"),
+        *("training.json", "transfer.json", "transfer.png", "curriculum.npz"),
+        "retrain_small.json",
+    }
+    config = json.loads((kept / "config.json").read_text())
+    assert config == {
+        "seed": 3,
+        "dataset": {"data_dir": None},
+        "retrain": {"genotype": None, "channels": 8},
+    }
+    evaluation = json.loads((kept / "evaluation.json").read_text())
+    assert evaluation["sources"]["gtn"]["accuracy"] == 0.91235
+    experiment = json.loads((kept / "transfer.json").read_text())
+    assert experiment == {
+        "arms": {"own": 1.2346},
+        "reason": "lost in WORKDIR/run",
+    }
+    assert json.loads((kept / "training.json").read_text()) == {
+        "meta_steps": 2,
+        "seconds": 99.4,
+        "validation_accuracy": [[2, 0.25]],
+    }
+    with np.load(kept / "curriculum.npz") as arrays:
+        assert arrays["images"].dtype == np.float16
+        expected = np.linspace(-2, 2, 12).reshape(2, 6)
+        np.testing.assert_allclose(arrays["images"], expected, atol=1e-3)
+
+
+def test_a_large_curriculum_is_left_out(workdir, tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "_MOST_BYTES", 10)
+    records.keep(workdir, tmp_path / "kept")
+    assert not (tmp_path / "kept" / "curriculum.npz").exists()
+
+
+def test_table_has_the_numbers(workdir, tmp_path):
+    records.keep(workdir, tmp_path / "results" / "digits")
+    text = record_pages.tables(tmp_path / "results")
+    assert "`digits`: **test** accuracy of 3 fresh learners (`mlp`)" in text
+    assert "2 meta-steps in 99 s" in text
+    assert "a CPU, TF 2.21.0, commit abc1234." in text
+    assert "| GTN | 0.912 [0.900, 0.925] |  | 61 s | meta-trained |" in text
+    expected = "| 0.800 - | +0.112 [0.100, 0.125] | 10 min | learned rates |"
+    assert expected in text
+
+
+def test_readme_is_up_to_date():
+    text = (_ROOT / "README.md").read_text()
+    expected = record_pages.with_tables(text, _ROOT / "docs" / "results")
+    assert text == expected, "run `make results`"
+
+
+def test_the_experiments_page_is_up_to_date():
+    folder = _ROOT / "docs" / "results"
+    expected = record_pages.experiments_page(folder)
+    assert (folder / "README.md").read_text() == expected, "run `make results`"
+
+
+def test_the_experiments_page_has_tables_and_figures(tmp_path):
+    environment = {"tensorflow": "2.21.0", "commit": "abc1234"}
+    for name, result in RESULTS.items():
+        for trial in result.get("results", []):
+            trial["seconds"] = 50.0
+        (tmp_path / "digits").mkdir(exist_ok=True)
+        (tmp_path / "digits" / f"{name}.json").write_text(
+            json.dumps({**result, "environment": environment})
+        )
+    (tmp_path / "digits" / "evaluation.json").write_text(
+        json.dumps(_EVALUATION)
+    )
+    page = record_pages.experiments_page(tmp_path)
+    for name, result in RESULTS.items():
+        assert TABLES[name](result) in page
+        assert f"(digits/{name}.png)" in page
+    assert page.count("\n## ") == len(RESULTS)
+    assert "10 meta-trainings in 8 min. " in page
+    assert "TF 2.21.0, commit abc1234." in page
+    for question in EXPERIMENTS.values():
+        assert f"\n\n{question}\n\n" in page
+
+
+def test_an_experiment_names_its_setting_and_its_trials_commits(tmp_path):
+    folder = tmp_path / "small"
+    folder.mkdir()
+    trials = [
+        {**trial, "seconds": 1.0, "environment": {"tensorflow": version}}
+        for trial, version in zip(
+            RESULTS["weight_norm"]["results"],
+            ("2.19", "2.19", "2.20", "2.20", "2.20", "2.19"),
+            strict=True,
+        )
+    ]
+    result = {**RESULTS["weight_norm"], "results": trials}
+    result["environment"] = {"tensorflow": "2.21"}
+    (folder / "weight_norm.json").write_text(json.dumps(result))
+    config = {
+        "inner": {"num_steps": 3, "batch_size": 4},
+        "meta": {"num_steps": 5},
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    page = record_pages.experiments_page(tmp_path)
+    assert "## `weight_norm`, kept in `small`\n" in page
+    assert (
+        "T = 3, B = 4, 5 meta-steps, meta.noise_rate_ratio 1 unless an arm "
+        "says otherwise ([config](small/config.json)). 6 meta-trainings "
+        "in 6 s. - core(s), -, TF 2.19, commit -; - core(s), -, TF 2.20, "
+        "commit -.\n"
+    ) in page
+
+
+def test_the_experiments_page_has_trainings_to_the_end(workdir, tmp_path):
+    records.keep(workdir, tmp_path / "results" / "tried")
+    page = record_pages.experiments_page(tmp_path / "results")
+    assert "## `retrain`, `tried`\n\ndigits, 2 epochs of 1397 images; " in page
+    row = "| `small` | ENAS | 1, 4 | 12.3k | - | 2 | 12.50 +- 1.41 % | 61 s |"
+    assert row in page
+
+
+def test_the_experiments_page_has_searches(tmp_path):
+    ranked = write_search(tmp_path / "run")
+    folder = tmp_path / "run" / "search"
+    ranked["environment"] = {"tensorflow": "2.21.0", "commit": "abc1234"}
+    ranked["config"] = {
+        "dataset": {"name": "digits", "data_dir": "/here"},
+        "search": {"gtn": "/there", "distillation": None, "num_nodes": 3},
+    }
+    for row in (ranked["truth"], *ranked["evaluators"].values()):
+        row |= {"setup_seconds": 0.5, "device_days": 0.25} | row
+        row.setdefault("seconds_per_architecture", None)
+    (folder / "ranking.json").write_text(json.dumps(ranked))
+    for name in ("scatter", "cost"):
+        (folder / f"{name}.png").write_bytes(name.encode())
+    records.keep(tmp_path / "run", tmp_path / "results" / "tried")
+    kept = json.loads((tmp_path / "results/tried/search.json").read_text())
+    assert kept["config"] == {
+        "dataset": {"name": "digits", "data_dir": None},
+        "search": {"gtn": None, "distillation": None, "num_nodes": 3},
+    }
+    page = record_pages.experiments_page(tmp_path / "results")
+    assert "## `search`, config `tried`\n\nAll scores: " in page
+    assert "TF 2.21.0, commit abc1234." in page
+    assert f"```\n{evaluator_table(ranked)}\n```" in page
+    for name in ("tried/search_scatter.png", "tried/search_cost.png"):
+        assert f"({name})" in page
+        picture = (tmp_path / "results" / name).read_bytes()
+        assert picture.decode() in name
+
+
+def test_kept_scores_are_a_table_for_other_searches(tmp_path):
+    write_search(tmp_path / "run")
+    for name in ("scatter", "cost"):
+        (tmp_path / "run" / "search" / f"{name}.png").touch()
+    records.keep(tmp_path / "run", tmp_path / "kept")
+    path = tmp_path / "kept" / "search_scores.csv"
+    texts = read_search(tmp_path / "run").genotypes
+    found = read_scores(path)
+    expected = {
+        Genotype.from_text(texts[key]).key(): score
+        for key, score in SCORES[TRUTH].items()
+        if score is not None
+    }
+    assert found == pytest.approx(expected, rel=1e-5)
+    with path.open(newline="") as file:
+        rows = {row["genotype"]: row for row in csv.DictReader(file)}
+    for name in SCORES.keys() - {TRUTH}:
+        for key, text in texts.items():
+            if SCORES[TRUTH].get(key) is None:
+                assert text not in rows
+            elif SCORES[name].get(key) is None:
+                assert rows[text][name] == ""
+            else:
+                assert float(rows[text][name]) == pytest.approx(
+                    SCORES[name][key], rel=1e-5
+                )
+
+
+def test_keeping_again_leaves_nothing_old(workdir, tmp_path):
+    kept = tmp_path / "kept"
+    records.keep(workdir, kept)
+    shutil.rmtree(workdir / "experiments")
+    records.keep(workdir, kept)
+    assert not (kept / "transfer.json").exists()
+    assert (kept / "evaluation.json").exists()
+
+
+def test_text_around_the_tables_stays(workdir, tmp_path):
+    records.keep(workdir, tmp_path / "results" / "digits")
+    page = f"before\n{record_pages._BEGIN}\nold\n{record_pages._END}\nafter\n"
+    found = record_pages.with_tables(page, tmp_path / "results")
+    assert found.startswith("before\n")
+    assert found.endswith("\nafter\n")
+    assert "old" not in found
+    assert record_pages.with_tables(found, tmp_path / "results") == found
+    with pytest.raises(InputError, match="no lines"):
+        record_pages.with_tables("a page", tmp_path)
+
+
+@pytest.mark.parametrize("arguments", [[], ["keep"], ["keep", "/nowhere", "x"]])
+def test_bad_arguments(tmp_path, arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "gtn_tf.records", *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(_ROOT), "PATH": "/usr/bin:/bin"},
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ("fpu avx avx2 avx512f", "EPYC (AVX-512)"),
+        ("fpu avx avx2", "EPYC (AVX2)"),
+        ("fpu avx", "EPYC (AVX)"),
+        ("fpu sse2", "EPYC"),
+    ],
+)
+def test_processors_of_one_name_are_told_apart(flags, expected):
+    core = f"model name\t: EPYC\nflags\t\t: {flags}\n\n"
+    assert cpu_name_in(core + core.replace("EPYC", "other")) == expected
+
+
+def test_provenance():
+    assert num_usable_cores() >= 1
+    assert isinstance(cpu_name(), str)
+    if (_ROOT / ".git").exists():
+        assert len(commit().rstrip("+")) >= 7

@@ -1,0 +1,274 @@
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from gtn_tf.config.choices import CURRICULA
+from gtn_tf.runtime.row_log import read_rows
+from tests.helpers import tiny
+
+_ROOT = Path(__file__).parents[2]
+_NUM_STEPS = tiny.SIZES["meta.num_steps"]
+
+
+def _assert_same(workdir, other):
+    """Asserts equal rows and, bit for bit, equal final variables."""
+    assert tiny.values_of(workdir) == tiny.values_of(other)
+    ours = tiny.checkpoint_values(workdir, _NUM_STEPS)
+    theirs = tiny.checkpoint_values(other, _NUM_STEPS)
+    assert ours.keys() == theirs.keys()
+    assert len(ours) > 10
+    for name, value in ours.items():
+        np.testing.assert_array_equal(value, theirs[name], err_msg=name)
+
+
+def _seconds(workdir):
+    return [row["seconds"] for row in read_rows(workdir / "metrics.jsonl")]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """An uninterrupted run by the command line, as a user starts it."""
+    workdir = tmp_path_factory.mktemp("finished")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "gtn_tf.main"),
+            *(f"--config={tiny.__file__}", f"--workdir={workdir}"),
+            "--config.log.tensorboard=True",
+            "--config.log.samples_every=4",
+        ],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+    )
+    return workdir, tiny.Done(done.returncode, done.stderr)
+
+
+def test_stderr_holds_our_lines_only(finished):
+    workdir, done = finished
+    assert done.code == 0, done
+    first, second, *middle, last, exported = done.errors.splitlines()
+    assert first == "tracing the meta-step (once per process)"
+    assert re.fullmatch(
+        rf"traced in \d+ s; meta-step 1 of {_NUM_STEPS} is running", second
+    )
+    assert last == f"done: {_NUM_STEPS} meta-steps in {workdir}"
+    assert exported == f"exported to {workdir / 'export'}"
+    assert middle
+    assert all(line.startswith("meta-step ") for line in middle), middle
+
+
+def test_files_that_a_run_leaves(finished):
+    workdir, _ = finished
+    assert {path.name for path in workdir.iterdir()} == {
+        *(".lock", "checkpoints", "config.json", "export"),
+        *("metrics.jsonl", "samples", "tensorboard"),
+    }
+    assert tiny.checkpoint_steps(workdir) == [6, 8]  # max_to_keep 2
+    pictures = sorted((workdir / "samples").iterdir())
+    assert [p.name for p in pictures] == [
+        "curves.png",
+        "step_000004.png",
+        "step_000008.png",
+    ]
+    assert all(p.read_bytes().startswith(b"\x89PNG") for p in pictures)
+    (events,) = (workdir / "tensorboard").iterdir()
+    for word in (b"meta_loss", b"validation_accuracy", b"curriculum"):
+        assert word in events.read_bytes()
+
+
+def test_rows(finished):
+    rows = read_rows(finished[0] / "metrics.jsonl")
+    assert [row["step"] for row in rows] == list(range(1, _NUM_STEPS + 1))
+    always = {
+        *("step", "meta_loss", "final_meta_loss", "meta_accuracy"),
+        *("meta_gradient_norm", "seconds"),
+    }
+    for row in rows:
+        validated = {"validation_accuracy"} if row["step"] % 2 == 0 else set()
+        assert row.keys() == always | validated
+        assert row["meta_gradient_norm"] > 0
+        assert 0 <= row["meta_accuracy"] <= 1
+    assert len({row["meta_loss"] for row in rows}) == _NUM_STEPS
+    assert _seconds(finished[0]) == sorted(_seconds(finished[0]))
+
+
+def _diverge_at_3():
+    from gtn_tf.training import run as training_run
+
+    make_meta_step = training_run.make_meta_step
+
+    def make(*arguments):
+        meta_step = make_meta_step(*arguments)
+        nan = dict.fromkeys(("meta_loss", "meta_gradient_norm"), float("nan"))
+
+        def diverging(step):
+            return nan if int(step) + 1 == 3 else meta_step(step)
+
+        diverging.get_concrete_function = meta_step.get_concrete_function
+        return diverging
+
+    training_run.make_meta_step = make
+
+
+class _Stop(NamedTuple):
+    done: tiny.Done
+    steps: list[int]  # of the checkpoints
+    rows: list[dict]
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """A run that is stopped in every way, one after another, and goes on."""
+    workdir = tmp_path_factory.mktemp("stopped")
+    hooks = {
+        "SIGTERM": tiny.StopAfter(1, int(signal.SIGTERM)),
+        "divergence": _diverge_at_3,
+        # A row beyond the checkpoint of step 4:
+        "SIGKILL": tiny.StopAfter(5, int(signal.SIGKILL)),
+        "end": None,
+    }
+    seen = {}
+    for name, hook in hooks.items():
+        done = tiny.run_main(workdir, hook=hook)
+        rows = tiny.values_of(workdir)
+        seen[name] = _Stop(done, tiny.checkpoint_steps(workdir), rows)
+    return workdir, seen
+
+
+def test_sigterm_saves_the_step(stopped):
+    done, steps, rows = stopped[1]["SIGTERM"]
+    assert done.code == 128 + signal.SIGTERM, done
+    assert done.errors.splitlines()[-1] == (
+        "SIGTERM: saved meta-step 1; the same command resumes there"
+    )
+    assert steps == [1]
+    assert len(rows) == 1
+
+
+def test_divergence_keeps_the_last_good_checkpoint(stopped):
+    done, steps, rows = stopped[1]["divergence"]
+    assert done.code == 1, done
+    (line,) = [e for e in done.errors.splitlines() if "error" in e]
+    assert line.startswith("error: meta_loss is nan at meta-step 3; ")
+    assert "Traceback" not in done.errors
+    assert done.errors.startswith("resumed at meta-step 1 of 8\n")
+    assert steps == [1, 2]
+    assert len(rows) == 2
+
+
+def test_sigkill_leaves_the_last_checkpoint(stopped):
+    done, steps, rows = stopped[1]["SIGKILL"]
+    assert done.code == -signal.SIGKILL
+    assert steps[-1] == 4
+    assert len(rows) == 5
+    done = stopped[1]["end"].done
+    assert done.code == 0, done
+    assert done.errors.startswith("resumed at meta-step 4 of 8\n")
+
+
+def test_stopped_run_equals_the_uninterrupted_one(finished, stopped):
+    _assert_same(stopped[0], finished[0])
+
+
+def test_seconds_go_on_after_a_stop(stopped):
+    seconds = _seconds(stopped[0])
+    assert seconds == sorted(seconds)
+
+
+def _damage(workdir, step):
+    (path,) = (workdir / "checkpoints").glob(f"ckpt-{step}.data-*")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(data)
+
+
+def test_what_becomes_of_a_finished_workdir(finished, tmp_path):
+    """One after another, what can befall it."""
+    shutil.copytree(finished[0], tmp_path, dirs_exist_ok=True)
+    again = tiny.run_main(tmp_path)
+    assert again.code == 0
+    assert f"has done {_NUM_STEPS} of {_NUM_STEPS} meta-steps" in again.errors
+    _assert_same(tmp_path, finished[0])
+
+    changed = tiny.run_main(
+        tmp_path, "--config.seed=3", "--config.inner.momentum=0.25"
+    )
+    tiny.assert_one_line(
+        changed, 2, "seed=3 (saved: 0)", "inner.momentum=0.25 (saved: 0.5)"
+    )
+    _assert_same(tmp_path, finished[0])
+
+    _damage(tmp_path, _NUM_STEPS)
+    fallen_back = tiny.run_main(tmp_path)
+    assert fallen_back.code == 0, fallen_back
+    assert "Skipped checkpoint" in fallen_back.errors
+    assert f"ckpt-{_NUM_STEPS}" in fallen_back.errors
+    assert f"resumed at meta-step 6 of {_NUM_STEPS}\n" in fallen_back.errors
+    _assert_same(tmp_path, finished[0])
+
+    longer = tiny.run_main(
+        tmp_path,
+        f"--config.meta.num_steps={_NUM_STEPS + 2}",
+        hook=tiny.StopAfter(_NUM_STEPS + 1, int(signal.SIGINT)),
+    )
+    assert longer.code == 128 + signal.SIGINT, longer
+    assert f"SIGINT: saved meta-step {_NUM_STEPS + 1};" in longer.errors
+    rows = tiny.values_of(tmp_path)
+    assert [row["step"] for row in rows] == list(range(1, _NUM_STEPS + 2))
+    assert rows[:_NUM_STEPS] == tiny.values_of(finished[0])
+
+    for step in tiny.checkpoint_steps(tmp_path):
+        _damage(tmp_path, step)
+    lost = tiny.run_main(tmp_path)
+    tiny.assert_one_line(lost, 2, "no checkpoint restores", "ckpt-9", "ckpt-8")
+    assert tiny.values_of(tmp_path) == rows
+
+
+def test_divergence_at_the_first_step(tmp_path):
+    done = tiny.run_main(tmp_path, "--config.inner.learning_rate=1e38")
+    assert done.code == 1, done
+    line = done.errors.splitlines()[-1]
+    assert line.startswith("error: meta_")
+    assert "at meta-step 1;" in line
+    assert not tiny.checkpoint_steps(tmp_path)
+    assert not tiny.values_of(tmp_path)
+
+
+_PAIRS = [
+    *(("gtn", name) for name in CURRICULA),
+    *(("distillation", name) for name in CURRICULA[:3]),
+]
+
+
+def _print_losses(folder, pairs):
+    from gtn_tf.training.run import build_run
+
+    for source, name in pairs:
+        config = tiny.get_config()
+        config.source = source
+        config.curriculum.name = name
+        # Of some only; drawn labels cannot be learned.
+        config.curriculum.learn_labels = name in ("full", "fixed_noise")
+        run = build_run(config, folder)
+        losses = [float(run.meta_step(s)["meta_loss"]) for s in range(2)]
+        print(json.dumps(losses), flush=True)
+
+
+@pytest.mark.slow
+def test_curricula_of_both_sources_train(tmp_path):
+    done = tiny.run_forked(_print_losses, tmp_path, _PAIRS)
+    assert done.code == 0, done.errors
+    lines = [e for e in done.errors.splitlines() if e.startswith("[")]
+    losses = np.array([json.loads(line) for line in lines])
+    assert losses.shape == (len(_PAIRS), 2)
+    assert np.isfinite(losses).all()
+    # An order or a source that is not heeded would repeat another's numbers.
+    assert len(set(losses[:, 1])) == len(losses)

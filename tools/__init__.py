@@ -1,0 +1,1 @@
+"""The maintainers' own tools: kept results and the pages made of them."""

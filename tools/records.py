@@ -1,0 +1,199 @@
+"""Results that are kept in the repository, and the pages made of them.
+
+    python -m tools.records keep WORKDIR NAME    # -> docs/results/NAME/
+    python -m tools.records table    # -> README.md and docs/results/README.md
+
+Kept are evaluation.json, config.json and result.json of each experiment, with
+their figures, and of each training to the end; of a search its ranking, its
+figures and all scores; and the exported curriculum in half precision if that is
+under 5 MB. No TensorFlow here.
+"""
+
+import copy
+import csv
+import io
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gtn_tf.nas.results import (
+    PICTURES,
+    SearchResults,
+    read_search,
+)
+from gtn_tf.runtime.files import (
+    read_json,
+    write_atomically,
+    write_json,
+)
+from gtn_tf.runtime.row_log import read_rows, validation_curve
+from gtn_tf.types import InputError, one_line
+from tools.record_pages import (
+    RETRAIN,
+    SEARCH,
+    experiments_page,
+    with_tables,
+)
+
+_MOST_BYTES = 5_000_000
+_SIGNIFICANT = 5  # digits of what is kept
+
+
+def keep(workdir: Path, folder: Path) -> None:
+    """Copies what later work needs of a workdir to a folder.
+
+    Raises:
+      InputError: the workdir has no evaluation, experiment, training or
+        search that has finished.
+    """
+    experiments = sorted(workdir.glob("experiments/*/result.json"))
+    trained = sorted(workdir.glob("retrain/*/result.json"))
+    evaluation = workdir / "evaluation.json"
+    found = read_search(workdir)
+    if not (evaluation.exists() or experiments or trained or found):
+        raise InputError(
+            f"workdir {str(workdir)!r} has no evaluation.json, no result.json "
+            "in experiments/* or retrain/*, and no search/ranking.json; "
+            "expected one of them; run --mode=evaluate, retrain or search first"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.iterdir():
+        old.unlink()
+    if (workdir / "config.json").exists():
+        config = read_json(workdir / "config.json")
+        write_json(folder / "config.json", _anywhere(config))
+    if evaluation.exists():
+        write_json(
+            folder / "evaluation.json", _kept(read_json(evaluation), workdir)
+        )
+        shutil.copyfile(workdir / "evaluation.png", folder / "evaluation.png")
+        _keep_training(workdir, folder)
+    for path in experiments:
+        name = path.parent.name
+        result = _kept(read_json(path), workdir)
+        write_json(folder / f"{name}.json", result)
+        shutil.copyfile(path.parent / "figure.png", folder / f"{name}.png")
+    for path in trained:
+        kept = folder / f"{RETRAIN}{path.parent.name}.json"
+        write_json(kept, _kept(read_json(path), workdir))
+    if found is not None:
+        _keep_search(workdir / "search", folder, found)
+    _keep_curriculum(workdir / "export" / "curriculum.npz", folder)
+
+
+def _anywhere(config: dict[str, Any]) -> dict[str, Any]:
+    """Returns a config without the paths of one machine."""
+    found = copy.deepcopy(config)
+    found.get("dataset", {})["data_dir"] = None
+    found.get("search", {}).update(gtn=None, distillation=None)
+    # Each training to the end names its own.
+    found.get("retrain", {}).update(genotype=None)
+    return found
+
+
+def _keep_training(workdir: Path, folder: Path) -> None:
+    rows = read_rows(workdir / "metrics.jsonl")
+    training = {
+        "meta_steps": rows[-1]["step"],
+        "seconds": rows[-1]["seconds"],
+        "validation_accuracy": validation_curve(rows),
+    }
+    write_json(folder / "training.json", _kept(training, workdir))
+
+
+def _keep_search(search: Path, folder: Path, found: SearchResults) -> None:
+    ranking = found.ranking
+    if "config" in ranking:
+        ranking = {**ranking, "config": _anywhere(ranking["config"])}
+    write_json(folder / f"{SEARCH}.json", _kept(ranking, search.parent))
+    for name in PICTURES:
+        picture = search / f"{name}.png"
+        if picture.exists():
+            shutil.copyfile(picture, folder / f"{SEARCH}_{name}.png")
+    if found.scores is not None:
+        rows = _score_rows(found)
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        write_atomically(
+            folder / f"{SEARCH}_scores.csv", text.getvalue().encode()
+        )
+
+
+def _score_rows(found: SearchResults) -> Iterator[list[str]]:
+    """Yields the lines of a table of scores, that of the truth first.
+
+    Its column is `score`, as the evaluator `table:` reads it. Failures are
+    left empty, and architectures out of which the truth failed.
+    """
+    truth, evaluators = found.ranking["truth"], found.ranking["evaluators"]
+    of_truth = found.scores[truth["evaluator"]]
+    yield ["genotype", "score", *evaluators]
+    for key in sorted(k for k, score in of_truth.items() if score is not None):
+        scores = (of_truth, *(found.scores[name] for name in evaluators))
+        yield [
+            found.genotypes[key],
+            *("" if s.get(key) is None else f"{s[key]:.6g}" for s in scores),
+        ]
+
+
+def _keep_curriculum(path: Path, folder: Path) -> None:
+    if not path.exists():
+        return
+    with np.load(path) as arrays:
+        halves = {name: arrays[name].astype(np.float16) for name in arrays}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **halves)
+    if buffer.tell() <= _MOST_BYTES:
+        write_atomically(folder / "curriculum.npz", buffer.getvalue())
+
+
+def _kept(value: object, workdir: Path) -> object:
+    """Returns nested values, floats of a few digits, no path of a machine."""
+    if isinstance(value, float):
+        return float(f"{value:.{_SIGNIFICANT}g}")
+    if isinstance(value, str):
+        return value.replace(str(workdir), "WORKDIR")
+    if isinstance(value, dict):
+        return {key: _kept(v, workdir) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_kept(v, workdir) for v in value]
+    return value
+
+
+def _keep(workdir: str, name: str) -> None:
+    keep(Path(workdir), Path("docs/results") / name)
+
+
+def _rewrite() -> None:
+    page, folder = Path("README.md"), Path("docs/results")
+    text = with_tables(page.read_text(), folder)
+    write_atomically(page, text.encode())
+    write_atomically(folder / "README.md", experiments_page(folder).encode())
+
+
+_COMMANDS: dict[str, Callable[..., None]] = {"keep": _keep, "table": _rewrite}
+
+
+def main(arguments: list[str]) -> int:
+    """Runs one of the commands above; returns the exit code."""
+    command, *rest = arguments or [""]
+    expected = {"keep": 2, "table": 0}
+    try:
+        if expected.get(command) != len(rest):
+            raise InputError(
+                f"arguments {arguments}; expected 'keep WORKDIR NAME' or "
+                "'table'; give one of them"
+            )
+        _COMMANDS[command](*rest)
+    except InputError as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
