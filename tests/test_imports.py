@@ -11,7 +11,15 @@ import gtn_tf
 
 #: Lowest first: a package imports itself and those in front of it.
 PACKAGES = (
-    *("types", "ops", "layers", "statistics", "datasets", "search_spaces"),
+    *(
+        "types",
+        "import_paths",
+        "ops",
+        "layers",
+        "statistics",
+        "datasets",
+        "search_spaces",
+    ),
     *("learners", "teachers", "config", "runtime", "figures", "meta"),
     *("training", "export", "evaluation", "experiments", "nas", "retrain"),
     *("report", "records", "main"),
