@@ -84,8 +84,7 @@ def tensorflow_form(name: str, case: Case) -> Callable:
     from gtn_tf.meta.inner_problem import InnerProblem
     from gtn_tf.meta.meta_gradient import DATA_GRADIENTS
     from gtn_tf.ops.seeds import root_seed
-    from gtn_tf.teachers.gtn import SyntheticData
-    from gtn_tf.types import Batch
+    from gtn_tf.types import Batch, SyntheticData
 
     if name.startswith("generator"):
         return _generator_form(name, case)

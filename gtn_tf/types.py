@@ -59,6 +59,20 @@ class Batch(NamedTuple):
     labels: tf.Tensor
 
 
+class SyntheticData(NamedTuple):
+    """What a learner trains on, in the order of its inner steps.
+
+    Attributes:
+      images: [T, B, H, W, C] in normalised units.
+      labels: [T, B, K].
+      hyperparameters: {"learning_rate": [T], "momentum": [T]}.
+    """
+
+    images: tf.Tensor
+    labels: tf.Tensor
+    hyperparameters: dict[str, tf.Tensor]
+
+
 class LearnerState(NamedTuple):
     """All that one inner step changes, and so all that is differentiated.
 

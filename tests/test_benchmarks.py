@@ -55,8 +55,7 @@ def test_torch_computes_the_same_meta_gradient(name):
     from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
     from gtn_tf.meta.inner_problem import InnerProblem
     from gtn_tf.ops.seeds import root_seed
-    from gtn_tf.teachers.gtn import SyntheticData
-    from gtn_tf.types import Batch
+    from gtn_tf.types import Batch, SyntheticData
 
     inputs = make_inputs(TINY)
     learner = from_family("conv2_fc", TINY.image_shape, 10, TINY.widths)

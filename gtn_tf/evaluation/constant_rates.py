@@ -25,7 +25,7 @@ from gtn_tf.runtime.files import (
 from gtn_tf.runtime.interrupts import stoppable
 from gtn_tf.runtime.progress import Progress
 from gtn_tf.teachers.curricula import balanced_label_ids, draw_noise
-from gtn_tf.teachers.gtn import SyntheticData
+from gtn_tf.types import SyntheticData
 
 _NUM_FINALISTS = 5
 _TIMES_LEARNERS = 4  # of the finalists: times those of the grid

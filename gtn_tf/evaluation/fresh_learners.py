@@ -30,7 +30,7 @@ from gtn_tf.ops.seeds import (
 )
 from gtn_tf.runtime.files import to_json
 from gtn_tf.runtime.interrupts import stoppable
-from gtn_tf.teachers.gtn import SyntheticData
+from gtn_tf.types import SyntheticData
 
 
 class Trained(NamedTuple):

@@ -12,9 +12,9 @@ from gtn_tf.datasets.batches import RealData, device_split
 from gtn_tf.datasets.loading import Dataset
 from gtn_tf.meta.evaluation import fresh_learner_accuracy
 from gtn_tf.meta.inner_problem import InnerProblem
-from gtn_tf.teachers.gtn import SyntheticData
 from gtn_tf.training.assembly import build_problem
 from gtn_tf.training.run import Run
+from gtn_tf.types import SyntheticData
 
 
 class Source(NamedTuple):

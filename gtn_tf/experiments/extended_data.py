@@ -7,7 +7,8 @@ import tensorflow as tf
 from gtn_tf.export.saved_model import ExportedGTN
 from gtn_tf.ops.seeds import Purpose, fold
 from gtn_tf.teachers.curricula import balanced_label_ids
-from gtn_tf.teachers.gtn import GTN, SyntheticData
+from gtn_tf.teachers.gtn import GTN
+from gtn_tf.types import SyntheticData
 
 
 def repeated(

@@ -60,9 +60,8 @@ from gtn_tf.ops.seeds import (
 from gtn_tf.runtime.interrupts import stoppable
 from gtn_tf.runtime.progress import say
 from gtn_tf.statistics.over_seeds import over_seeds
-from gtn_tf.teachers.gtn import SyntheticData
 from gtn_tf.training.run import Run
-from gtn_tf.types import InputError
+from gtn_tf.types import InputError, SyntheticData
 
 #: Times the steps, times the batch.
 SIZES = ((1, 1), (2, 1), (4, 1), (1, 2), (1, 4), (2, 2))

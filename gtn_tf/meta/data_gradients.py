@@ -23,8 +23,7 @@ from gtn_tf.meta.inner_problem import (
     meta_loss,
 )
 from gtn_tf.ops.counted_loop import counted_loop
-from gtn_tf.teachers.gtn import SyntheticData
-from gtn_tf.types import LearnerState
+from gtn_tf.types import LearnerState, SyntheticData
 
 _ZERO = tf.UnconnectedGradients.ZERO
 

@@ -14,8 +14,7 @@ from gtn_tf.meta.inner_loop import (
 )
 from gtn_tf.meta.inner_problem import InnerProblem
 from gtn_tf.ops.counted_loop import counted_loop, counted_map
-from gtn_tf.teachers.gtn import SyntheticData
-from gtn_tf.types import LearnerState
+from gtn_tf.types import LearnerState, SyntheticData
 
 _CHUNK_SIZE = 500  # images per forward pass: bounds memory, fills two cores
 

@@ -9,8 +9,7 @@ import tensorflow as tf
 from gtn_tf.learners.functional import Learner
 from gtn_tf.meta.inner_optimizers import InnerOptimizer
 from gtn_tf.ops.counted_loop import counted_loop
-from gtn_tf.teachers.gtn import SyntheticData
-from gtn_tf.types import LearnerState
+from gtn_tf.types import LearnerState, SyntheticData
 
 
 def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:

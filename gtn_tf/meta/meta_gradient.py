@@ -16,7 +16,8 @@ from gtn_tf.meta.data_gradients import (
 from gtn_tf.meta.inner_problem import InnerProblem, MetaLoss
 from gtn_tf.ops.counted_loop import counted_loop
 from gtn_tf.ops.seeds import fold
-from gtn_tf.teachers.gtn import GTN, SyntheticData
+from gtn_tf.teachers.gtn import GTN
+from gtn_tf.types import SyntheticData
 
 #: `inner.rematerialize` -> form.
 DATA_GRADIENTS = {

@@ -48,8 +48,7 @@ from gtn_tf.nas.zero_cost import PROXIES
 from gtn_tf.ops.seeds import Purpose, fold
 from gtn_tf.runtime.interrupts import Stopped
 from gtn_tf.search_spaces.cells.cost import cell_network_cost
-from gtn_tf.teachers.gtn import SyntheticData
-from gtn_tf.types import Batch
+from gtn_tf.types import Batch, SyntheticData
 
 _PROXY_BATCH_SIZE = 64  # as zero-cost proxies are published with
 

@@ -17,8 +17,7 @@ from gtn_tf.learners.functional import Learner
 from gtn_tf.meta.evaluation import accuracy
 from gtn_tf.meta.inner_loop import inner_step
 from gtn_tf.meta.inner_optimizers import InnerOptimizer
-from gtn_tf.teachers.gtn import SyntheticData
-from gtn_tf.types import DivergenceError, LearnerState
+from gtn_tf.types import DivergenceError, LearnerState, SyntheticData
 
 
 class Trainer:

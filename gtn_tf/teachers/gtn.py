@@ -29,7 +29,7 @@ from gtn_tf.teachers.generator import (
     build_generator,
     generate,
 )
-from gtn_tf.types import Batch
+from gtn_tf.types import Batch, SyntheticData
 
 _INITIAL_SOFT_LABEL = 0.9  # share of the label's own class before training
 _SMALLEST = 1e-6  # lets a momentum of 0 start in log space
@@ -42,20 +42,6 @@ _TRANSFORMS = {
         tf.sigmoid,
     ),
 }
-
-
-class SyntheticData(NamedTuple):
-    """What a learner trains on, in the order of its inner steps.
-
-    Attributes:
-      images: [T, B, H, W, C] in normalised units.
-      labels: [T, B, K].
-      hyperparameters: {"learning_rate": [T], "momentum": [T]}.
-    """
-
-    images: tf.Tensor
-    labels: tf.Tensor
-    hyperparameters: dict[str, tf.Tensor]
 
 
 class GTNSpec(NamedTuple):

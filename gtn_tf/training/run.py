@@ -32,7 +32,7 @@ from gtn_tf.runtime.devices import (
 )
 from gtn_tf.runtime.files import write_json
 from gtn_tf.runtime.workdir import check_workdir
-from gtn_tf.teachers.gtn import GTN, SyntheticData
+from gtn_tf.teachers.gtn import GTN
 from gtn_tf.training.assembly import (
     build_gtn,
     build_meta_optimizer,
@@ -40,7 +40,7 @@ from gtn_tf.training.assembly import (
     check_learners,
     load_dataset,
 )
-from gtn_tf.types import InputError
+from gtn_tf.types import InputError, SyntheticData
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,7 +17,7 @@ from gtn_tf.evaluation import (
 from gtn_tf.ops.seeds import root_seed
 from gtn_tf.runtime.row_log import read_rows
 from gtn_tf.statistics.intervals import mean_interval
-from gtn_tf.teachers.gtn import SyntheticData
+from gtn_tf.types import SyntheticData
 from tests.helpers import tiny
 
 _NUM_LEARNERS = 3

@@ -29,8 +29,7 @@ from gtn_tf.learners.functional import (
 from gtn_tf.meta.inner_loop import initial_state, inner_step
 from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
 from gtn_tf.ops.seeds import root_seed
-from gtn_tf.teachers.gtn import SyntheticData
-from gtn_tf.types import InputError
+from gtn_tf.types import InputError, SyntheticData
 from tests.helpers.central_differences import normal
 
 NUM_CLASSES = 4

@@ -16,9 +16,8 @@ from gtn_tf.meta.inner_loop import (
     step_data,
 )
 from gtn_tf.ops.seeds import fold, root_seed
-from gtn_tf.teachers.gtn import SyntheticData
 from gtn_tf.training.assembly import build_gtn, build_problem
-from gtn_tf.types import LearnerState
+from gtn_tf.types import LearnerState, SyntheticData
 from tests.helpers import tiny
 
 _SEED = root_seed(5)

@@ -21,10 +21,7 @@ from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
 from gtn_tf.meta.inner_problem import InnerProblem
 from gtn_tf.meta.meta_gradient import meta_gradient
 from gtn_tf.ops.seeds import fold, root_seed
-from gtn_tf.teachers.gtn import (
-    SyntheticData,
-)
-from gtn_tf.types import Batch, LearnerState
+from gtn_tf.types import Batch, LearnerState, SyntheticData
 from tests.helpers.meta_problems import (
     NUM_CLASSES,
     STEP_SEED,
