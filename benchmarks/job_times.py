@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gtn_tf.runtime.job_store import problem_of
+from gtn_tf.nas.job_results import problem_of
 from gtn_tf.types import InputError
 
 #: The part of a job's seconds that is paid once per process.
@@ -90,7 +90,7 @@ def _results(folder: Path) -> Iterator[dict[str, Any]]:
             result = json.loads(path.read_text())
         except ValueError:
             continue
-        if not problem_of(result, path.stem):
+        if not problem_of(path.stem, result):
             yield result
 
 

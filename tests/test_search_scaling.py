@@ -20,7 +20,8 @@ from benchmarks.search_scaling import (
     run_shards,
     saturation,
 )
-from gtn_tf.runtime.job_store import Store
+from gtn_tf.nas.job_results import job_key, problem_of
+from gtn_tf.runtime.job_store import JobStore
 from gtn_tf.types import InputError
 
 _NEVER = 1e9
@@ -133,26 +134,32 @@ def test_saturation():
 
 
 def _put(store, genotype, evaluator, **seconds):
+    job = {
+        "genotype_key": genotype,
+        "evaluator": evaluator,
+        "budget": {},
+        "seed": 0,
+        "gtn_digest": None,
+    }
+    key = job_key(**job)
     store.put(
+        key,
         {
-            "genotype_key": genotype,
-            "evaluator": evaluator,
-            "budget": {},
-            "seed": 0,
-            "gtn_digest": None,
+            "key": key,
+            **job,
             "genotype": genotype,
             "score": 0.5,
             "seconds": {"build": 0.0, "trace": 0.0, **seconds},
             "status": "ok",
             "reason": None,
             "versions": {},
-        }
+        },
     )
 
 
 @pytest.fixture
 def workdir(tmp_path):
-    store = Store(tmp_path / "search" / "results")
+    store = JobStore(tmp_path / "search" / "results", problem_of)
     for genotype, seconds in (("a", 1.0), ("b", 3.0)):
         _put(store, genotype, "gtn", train=seconds, validate=0.5, setup=50.0)
         _put(store, genotype, "real", train=2 * seconds, setup=50.0)

@@ -12,14 +12,14 @@ from gtn_tf.config import flatten
 from gtn_tf.config.evaluator_names import EvaluatorName
 from gtn_tf.export.load import Teacher
 from gtn_tf.nas.evaluators import training_of
+from gtn_tf.nas.job_results import job_key
 from gtn_tf.nas.score_table import read_scores
 from gtn_tf.nas.zero_cost import PROXIES
 from gtn_tf.runtime.files import to_json
-from gtn_tf.runtime.job_store import job_key
 from gtn_tf.search_spaces.cells.genotypes import Genotype
 from gtn_tf.search_spaces.cells.space import SearchSpace
 
-#: Job key -> what `Store.put` needs besides the outcome, and the job itself.
+#: Job key -> what a result holds besides the outcome, and the job itself.
 Planned = dict[str, dict[str, Any]]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gtn_tf.runtime.job_store import problem_of
+from gtn_tf.nas.job_results import problem_of
 from gtn_tf.runtime.result_files import (
     damaged,
     is_interval,
@@ -111,7 +111,7 @@ def _results(workdir: Path) -> list[dict[str, Any]]:
     results = []
     for path in sorted(workdir.glob("search/results/*.json")):
         result = read_object(path)
-        if problem_of(result, path.stem):
+        if problem_of(path.stem, result):
             raise damaged(path, "not the result of the job in its name")
         results.append(result)
     return results

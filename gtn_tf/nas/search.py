@@ -27,6 +27,7 @@ from gtn_tf.figures.cells import save_cells
 from gtn_tf.nas import summary as search_summary
 from gtn_tf.nas.evaluators import evaluate_job, stopped_when
 from gtn_tf.nas.executors import executor
+from gtn_tf.nas.job_results import problem_of
 from gtn_tf.nas.jobs import (
     Planned,
     plan,
@@ -44,7 +45,7 @@ from gtn_tf.runtime.interrupts import (
     catch_signals,
     exit_code,
 )
-from gtn_tf.runtime.job_store import Store, shard
+from gtn_tf.runtime.job_store import JobStore, shard
 from gtn_tf.runtime.progress import Progress, say
 from gtn_tf.runtime.workdir import check_workdir
 from gtn_tf.search_spaces.cells.genotypes import Genotype
@@ -85,7 +86,7 @@ def search(config: config_dict.ConfigDict, workdir: Path) -> int:
         return stopped.code
     settings = settings_of(config)
     _check_teachers(teachers, setting_of(settings), names)
-    store = Store(workdir / "search" / "results")
+    store = JobStore(workdir / "search" / "results", problem_of)
     if not (workdir / "config.json").exists():
         write_config(config, workdir)
     planned = plan(config, settings, genotypes, names, teachers)
@@ -200,7 +201,7 @@ def _run(
     config: config_dict.ConfigDict,
     run_jobs: Callable,
     planned: Planned,
-    store: Store,
+    store: JobStore,
     should_stop: Callable[[], bool],
 ) -> None:
     """Does the jobs of this shard that nobody has done."""
@@ -221,8 +222,13 @@ def _run(
             run_jobs(do_job, due, should_stop), start=1
         ):
             identity = {k: v for k, v in planned[key].items() if k != "job"}
-            results[key] = {**identity, **outcome, "versions": versions}
-            store.put(results[key])
+            results[key] = {
+                "key": key,
+                **identity,
+                **outcome,
+                "versions": versions,
+            }
+            store.put(key, results[key])
             if outcome["status"] == "failed":
                 logging.warning(
                     "Architecture %s failed under %s and ranks last: %s.",
@@ -258,7 +264,7 @@ def _finish(
     config: config_dict.ConfigDict,
     workdir: Path,
     planned: Planned,
-    store: Store,
+    store: JobStore,
     setup_seconds: Mapping[str, float],
 ) -> int:
     """Ranks, draws and prints, once the results of all shards are there."""

@@ -1,111 +1,53 @@
-"""Results of evaluations: one JSON file per job, `search/results/KEY.json`.
+"""JSON values by key, one file per key: what was done is not done again.
 
-The key is the hash of what a job is, so that doing it again finds its result,
-in this process, after a kill, or in another shard that shares the directory.
-A file is written to a temporary name and renamed: it is there as a whole or
-not at all. Two processes that do the same job leave one result, the later.
+A value is found by a later process, after a kill, or by another shard that
+shares the directory. A file is written to a temporary name and renamed: it is
+there as a whole or not at all. Two processes that put the same key leave one
+value, the later. No TensorFlow here.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from absl import logging
 
-from gtn_tf.runtime.files import write_json
+from gtn_tf.runtime.files import to_json, write_json
 from gtn_tf.types import InputError
 
-Value = TypeVar("Value")
+Job = TypeVar("Job")
+#: (key, value) -> what is wrong with the value, '' if nothing.
+ProblemOf = Callable[[str, Any], str]
 
-#: The parts that the seconds of a successful evaluation are given in.
-PARTS = ("build", "trace", "train")
-STATUSES = ("ok", "failed")
-_JOB_FIELDS = ("genotype_key", "evaluator", "budget", "seed", "gtn_digest")
-_FIELDS = (
-    *_JOB_FIELDS,
-    "genotype",
-    "score",
-    "seconds",
-    "status",
-    "reason",
-    "versions",
-)
 _OLD_SECONDS = 3600  # no writer takes that long
-_FILE = re.compile(r"[0-9a-f]{64}\.json")
-_LEFTOVER = re.compile(r"\.[0-9a-f]{64}\.json\.[0-9a-f]+\.tmp")
+_FILE = re.compile(r"[^.].*\.json")
+_LEFTOVER = re.compile(r"\.[^.].*\.json\.[0-9a-f]{8}\.tmp")
 
 
-def job_key(
-    genotype_key: str,
-    evaluator: str,
-    budget: Any,
-    seed: int,
-    gtn_digest: str | None,
-) -> str:
-    """Returns the name of a job: SHA-256 of its canonical JSON, 64 hex digits.
+class JobStore:
+    """The values in one directory, which processes may share.
 
     Args:
-      genotype_key: The hash of the canonical genotype.
-      evaluator: Its name.
-      budget: JSON, whatever the evaluator is given to spend; 1 and 1.0 differ.
-      seed: Of the evaluation.
-      gtn_digest: The hash of the GTN; None where the evaluator needs none.
-    """
-    values = (genotype_key, evaluator, budget, seed, gtn_digest)
-    job = dict(zip(_JOB_FIELDS, values, strict=True))
-    text = json.dumps(
-        job, sort_keys=True, separators=(",", ":"), allow_nan=False
-    )
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def shard(
-    jobs: Mapping[str, Value], index: int, num_shards: int
-) -> dict[str, Value]:
-    """Returns the jobs of one shard; the shards are disjoint and complete.
-
-    Jobs are dealt out in the order of their keys: shards differ by at most
-    one job, and each gets of cheap and dear evaluators alike, as keys are
-    hashes.
-
-    Args:
-      jobs: By key; their order is kept and has no influence on the choice.
-      index: 0 to num_shards - 1.
-      num_shards: At least 1.
-
-    Raises:
-      InputError: There is no such shard.
-    """
-    if num_shards < 1 or not 0 <= index < num_shards:
-        raise InputError(
-            f"search.shard is {index} of search.num_shards {num_shards}; "
-            "expected 0 <= shard < num_shards; set both"
-        )
-    chosen = set(sorted(jobs)[index::num_shards])
-    return {key: job for key, job in jobs.items() if key in chosen}
-
-
-class Store:
-    """The results in one directory, which processes may share.
-
-    Args:
-      directory: Created where absent; what killed writers left in it more
+      directory: created where absent; what killed writers left in it more
         than an hour ago is removed.
+      problem_of: says what is wrong with a value, as JSON, under its key; ''
+        where it is sound.
 
     Raises:
-      InputError: It cannot be created.
+      InputError: the directory cannot be created.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self, directory: Path, problem_of: ProblemOf = lambda key, value: ""
+    ) -> None:
         self._directory = Path(directory)
+        self._problem_of = problem_of
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -116,34 +58,23 @@ class Store:
             ) from error
         self._remove_leftovers()
 
-    def put(self, result: Mapping[str, Any]) -> str:
-        """Writes a result under the key of its job; replaces an earlier one.
-
-        Args:
-          result: `genotype_key`, `evaluator`, `budget`, `seed`, `gtn_digest`
-            (the job); `genotype`; `score`, a finite number, or None where it
-            failed; `seconds` by part (`build`, `trace`, `train` where it
-            succeeded); `status` (`ok` or `failed`); `reason` (of a failure,
-            else None); `versions`.
-
-        Returns:
-          The key.
+    def put(self, key: str, value: Any) -> None:
+        """Writes `KEY.json`; replaces an earlier value.
 
         Raises:
-          ValueError: A field is missing, unknown or of a wrong type.
+          ValueError: the value is not sound.
         """
-        problem = problem_of(result)
+        value = to_json(value)
+        problem = self._problem_of(key, value)
         if problem:
             raise ValueError(f"not a result: {problem}")
-        key = _key(result)
-        write_json(self._path(key), {"key": key, **result})
-        return key
+        write_json(self._path(key), value)
 
-    def get(self, key: str) -> dict[str, Any] | None:
-        """Reads a result; None where there is none.
+    def get(self, key: str) -> Any | None:
+        """Reads a value; None where there is none.
 
-        A damaged file is renamed to `KEY.json.damaged`, with a warning: the
-        job counts as not done.
+        A damaged file is renamed to `KEY.json.damaged`, with a warning: it
+        counts as not done.
         """
         path = self._path(key)
         try:
@@ -151,24 +82,24 @@ class Store:
         except FileNotFoundError:
             return None
         try:
-            result = json.loads(data)
-            problem = problem_of(result, key)
+            value = json.loads(data)
+            problem = self._problem_of(key, value)
         except ValueError as error:
             problem = f"no JSON ({error})"
         if problem:
             self._set_aside(path, problem)
             return None
-        return result
+        return value
 
-    def all(self) -> dict[str, dict[str, Any]]:
-        """Reads all results, by key, in the order of the keys.
+    def all(self) -> dict[str, Any]:
+        """Reads all values, by key, in the order of the keys.
 
         Damaged files are set aside, as `get` does.
         """
         names = sorted(filter(_FILE.fullmatch, os.listdir(self._directory)))
         keys = (name.removesuffix(".json") for name in names)
         found = ((key, self.get(key)) for key in keys)
-        return {key: result for key, result in found if result is not None}
+        return {key: value for key, value in found if value is not None}
 
     def _path(self, key: str) -> Path:
         return self._directory / f"{key}.json"
@@ -180,7 +111,7 @@ class Store:
         except FileNotFoundError:
             return  # another process was faster
         logging.warning(
-            "Damaged result set aside as %s: %s; it is evaluated again.",
+            "Damaged result set aside as %s: %s; it is done again.",
             damaged,
             problem,
         )
@@ -195,63 +126,18 @@ class Store:
                 continue
 
 
-def _key(result: Mapping[str, Any]) -> str:
-    return job_key(*(result[field] for field in _JOB_FIELDS))
+def shard(
+    jobs: Mapping[str, Job], index: int, num_shards: int
+) -> dict[str, Job]:
+    """Returns the jobs of one shard; the shards are disjoint and complete.
 
-
-def problem_of(result: Any, key: str | None = None) -> str:
-    """Returns what is wrong with a result, '' if nothing.
+    Jobs are dealt out in the order of their keys: shards differ by at most
+    one job, and each gets of cheap and dear jobs alike where keys are hashes.
 
     Args:
-      result: As `Store.put` takes it.
-      key: Where it was read from, the name of its file, which it must hold.
+      jobs: by key; their order is kept and has no influence on the choice.
+      index: 0 to num_shards - 1.
+      num_shards: at least 1.
     """
-    if not isinstance(result, Mapping):
-        return f"a {type(result).__name__}"
-    expected = {*_FIELDS, *(["key"] if key else [])}
-    if result.keys() != expected:
-        return f"fields {sorted(result.keys() ^ expected)} missing or unknown"
-    for field, types in {
-        "genotype_key": str,
-        "evaluator": str,
-        "seed": int,
-        "gtn_digest": (str, type(None)),
-        "seconds": Mapping,
-        "versions": Mapping,
-    }.items():
-        if not isinstance(result[field], types):
-            return f"{field} is {result[field]!r}"
-    problem = _outcome_problem(result)
-    if (
-        not problem
-        and key is not None
-        and not key == result["key"] == _key(result)
-    ):
-        problem = "key of another job"
-    return problem
-
-
-def _outcome_problem(result: Mapping[str, Any]) -> str:
-    score, reason, seconds = (
-        result[field] for field in ("score", "reason", "seconds")
-    )
-    if not all(_is_number(value) and value >= 0 for value in seconds.values()):
-        return f"seconds are {dict(seconds)!r}"
-    if result["status"] == "ok":
-        if not _is_number(score) or reason is not None:
-            return f"ok with score {score!r} and reason {reason!r}"
-        missing = set(PARTS) - seconds.keys()
-        return f"no seconds of {sorted(missing)}" if missing else ""
-    if result["status"] == "failed":
-        if score is not None or not isinstance(reason, str):
-            return f"failed with score {score!r} and reason {reason!r}"
-        return ""
-    return f"status is {result['status']!r}; expected {' or '.join(STATUSES)}"
-
-
-def _is_number(value: Any) -> bool:
-    return (
-        isinstance(value, (int, float))
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-    )
+    chosen = set(sorted(jobs)[index::num_shards])
+    return {key: job for key, job in jobs.items() if key in chosen}

@@ -2,7 +2,8 @@
 
 import json
 
-from gtn_tf.runtime.job_store import Store
+from gtn_tf.nas.job_results import job_key, problem_of
+from gtn_tf.runtime.job_store import JobStore
 from gtn_tf.search_spaces.cells.space import SearchSpace
 from gtn_tf.statistics.ranking import ranking
 
@@ -55,16 +56,21 @@ def write_search(workdir, num_architectures=12):
 
 def put_results(workdir, name, scores, **other):
     """Writes a result per architecture; `other` than what was ranked."""
-    store = Store(workdir / "search" / "results")
+    store = JobStore(workdir / "search" / "results", problem_of)
     cost = COSTS[name]
     for key, score in scores.items():
         is_ok = score is not None
-        result = {
+        job = {
             "genotype_key": key,
             "evaluator": name,
             "budget": cost.get("budget"),
             "seed": 0,
             "gtn_digest": cost.get("gtn_digest"),
+            **other,
+        }
+        result = {
+            "key": job_key(**job),
+            **job,
             "genotype": _GENOTYPES[key].to_text(),
             "score": score,
             "seconds": dict.fromkeys(("build", "trace", "train"), 0.1),
@@ -72,4 +78,4 @@ def put_results(workdir, name, scores, **other):
             "reason": None if is_ok else "out of memory",
             "versions": {},
         }
-        store.put({**result, **other})
+        store.put(result["key"], result)

@@ -48,17 +48,16 @@ class SignalAfter(NamedTuple):
     def __call__(self) -> None:
         from gtn_tf.nas import search
 
-        class Store(search.Store):
+        class Store(search.JobStore):
             num_put = 0
 
-            def put(store, result: dict) -> str:
-                key = super().put(result)
+            def put(store, key: str, result: dict) -> None:
+                super().put(key, result)
                 Store.num_put += 1
                 if Store.num_put == self.num_results:
                     os.kill(os.getpid(), self.number)
-                return key
 
-        search.Store = Store
+        search.JobStore = Store
 
 
 class CountJobs(NamedTuple):

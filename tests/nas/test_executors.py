@@ -10,7 +10,7 @@ import pytest
 
 from gtn_tf.nas import executors
 from gtn_tf.runtime.interrupts import Stopped
-from gtn_tf.runtime.job_store import Store
+from gtn_tf.runtime.job_store import JobStore
 from gtn_tf.types import DivergenceError, InputError
 from tests.helpers import search_runs, tiny
 
@@ -220,7 +220,7 @@ def test_search_on_ray_equals_inline_though_workers_die(tmp_path):
     inline, ray = (
         {
             key: {k: v for k, v in result.items() if k != "seconds"}
-            for key, result in Store(workdir / "search" / "results")
+            for key, result in JobStore(workdir / "search" / "results")
             .all()
             .items()
         }

@@ -17,7 +17,7 @@ from gtn_tf.nas.jobs import (
 )
 from gtn_tf.nas.results import read_search
 from gtn_tf.nas.summary import scores_by_evaluator, summarize
-from gtn_tf.runtime.job_store import Store
+from gtn_tf.runtime.job_store import JobStore
 from gtn_tf.search_spaces.cells.cost import cell_network_cost
 from gtn_tf.search_spaces.cells.genotypes import Genotype
 from gtn_tf.types import InputError
@@ -126,7 +126,7 @@ def test_ranking_is_as_documented(done, truth):
 
 
 def test_the_selected_genotype_is_the_best_by_the_first_evaluator(done):
-    results = Store(done[0] / "search" / "results").all().values()
+    results = JobStore(done[0] / "search" / "results").all().values()
     best = max(
         (r for r in results if r["evaluator"] == "params"),
         key=lambda r: r["score"],
@@ -141,7 +141,7 @@ def test_the_selected_genotype_is_the_best_by_the_first_evaluator(done):
 
 def test_the_logged_genotype_is_the_evaluated_one(done, truth):
     """The official code logs one and scores another."""
-    results = Store(done[0] / "search" / "results").all()
+    results = JobStore(done[0] / "search" / "results").all()
     assert len(results) == 3 * _N
     true_scores = {key: (i + 1) / 10 for i, key in enumerate(truth[1])}
     for result in results.values():
@@ -171,7 +171,7 @@ def test_what_a_search_says(done):
 
 
 def test_what_a_report_reads_of_a_search(done):
-    results = Store(done[0] / "search" / "results").all().values()
+    results = JobStore(done[0] / "search" / "results").all().values()
     found = read_search(done[0])
     assert found.scores == scores_by_evaluator(results)
     assert found.selected.key() == _json(done[0], "selected.json")["key"]
@@ -254,7 +254,7 @@ def test_failures_rank_last(tmp_path, truth):
     assert ranked["selected"]["key"] == keys[-1]
     # Two failures that tie, at the place where the truth has 1 and 2.
     assert row["spearman"] == pytest.approx(0.948683, abs=1e-6)
-    results = Store(tmp_path / "workdir/search/results").all().values()
+    results = JobStore(tmp_path / "workdir/search/results").all().values()
     failed = [r for r in results if r["status"] == "failed"]
     assert sorted(r["genotype_key"] for r in failed) == sorted(keys[:2])
     assert "no such genotype" in failed[0]["reason"]
@@ -301,7 +301,7 @@ def test_networks_are_trained(tmp_path):
     assert rows["gtn"]["budget"]["interpreted"] is False
     assert ranked["truth"]["budget"]["dress"] == "train"
     assert ranked["truth"]["budget"]["steps"] == 4
-    results = Store(tmp_path / "workdir/search/results").all().values()
+    results = JobStore(tmp_path / "workdir/search/results").all().values()
     for result in results:
         assert (result["gtn_digest"] is None) == (result["evaluator"] != "gtn")
         if result["status"] == "failed":
