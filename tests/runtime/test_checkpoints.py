@@ -293,7 +293,7 @@ KILLED_WRITERS = """
 import itertools, os, shutil, signal, sys
 from pathlib import Path
 import tensorflow as tf
-from gtn_tf.checkpoints import Checkpoints
+from gtn_tf.runtime.checkpoints import Checkpoints
 
 CHANGES = ("os.mkdir", "os.rename", "os.rmdir", "os.remove")
 
@@ -380,7 +380,7 @@ MIRRORED = """
 import sys, warnings
 warnings.simplefilter("error")
 import keras, tensorflow as tf
-from gtn_tf.checkpoints import Checkpoints
+from gtn_tf.runtime.checkpoints import Checkpoints
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(
     cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
