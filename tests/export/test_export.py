@@ -24,12 +24,14 @@ from tests.helpers import tiny
 from tests.helpers.exported import (
     BATCH_SIZE,
     NUM_CLASSES,
+    NUM_ROUNDINGS,
     NUM_STEPS,
     build,
     exported,
     learner_seed,
     step_seed,
 )
+from tests.helpers.float_tolerance import assert_close
 
 _PAIRS = [
     *(("gtn", name) for name in CURRICULA),
@@ -127,8 +129,9 @@ def test_statistics_of_the_first_layer_are_those_of_all_examples(curriculum):
     mean, variance, *_ = exported_gtn.pooled_statistics(
         gtn, gtn.read(), learner_seed()
     )
-    np.testing.assert_allclose(mean, values.mean(0), rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(variance, values.var(0), rtol=1e-4)
+    num_roundings = (5 + 3) + NUM_STEPS * BATCH_SIZE
+    assert_close(mean, values.mean(0), num_roundings, np.abs(values).max())
+    assert_close(variance, values.var(0), num_roundings, (values**2).max())
 
 
 def hand_pooled(gtn):
@@ -169,7 +172,7 @@ def test_generate_uses_the_pooled_statistics(batch_size):
     )
     found = exported(gtn).generate(noise, labels)["images"]
     assert found.shape == (batch_size, 8, 8, 1)
-    np.testing.assert_allclose(found, expected[0], rtol=1e-4, atol=1e-5)
+    assert_close(found, expected[0], NUM_ROUNDINGS)
 
 
 @pytest.mark.parametrize("learn_labels", [False, True])
@@ -188,8 +191,8 @@ def test_sample_draws_the_examples_of_the_label(curriculum, learn_labels):
     found = module.sample(label_ids.astype(np.int32), [5, 6])
     distances = np.abs(found["images"].numpy()[:, None] - images[None])
     rows = np.argmin(distances.max((2, 3, 4)), 1)
-    np.testing.assert_allclose(found["images"], images[rows], atol=1e-5)
-    np.testing.assert_allclose(found["labels"], labels[rows], atol=1e-7)
+    assert_close(found["images"], images[rows], NUM_ROUNDINGS)
+    assert_close(found["labels"], labels[rows], 2 * NUM_CLASSES)
     np.testing.assert_array_equal(rows % NUM_CLASSES, label_ids)
     # 12.5 expected of each, with a standard deviation of 3.3.
     assert np.bincount(rows, minlength=24).min() >= 2
@@ -294,7 +297,7 @@ def test_opens_with_plain_tensorflow(tmp_path):
     }
     assert set(found) == set(expected)
     for name, value in expected.items():
-        np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-6)
+        assert_close(found[name], value, NUM_ROUNDINGS, err_msg=name)
 
 
 def test_arrays_are_equal_bytes_for_equal_data(tmp_path):

@@ -11,6 +11,8 @@ from gtn_tf.ops.seeds import (
 from gtn_tf.teachers.gtn import GTN, GTNSpec
 
 NUM_STEPS, BATCH_SIZE, NUM_CLASSES = 4, 6, 3
+#: Terms of the sums behind a pixel: two dense layers, two convolutions.
+NUM_ROUNDINGS = (5 + 3) + 16 + 9 * 8 + 9 * 6
 
 
 SPEC = GTNSpec(
