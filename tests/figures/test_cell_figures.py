@@ -8,8 +8,6 @@ from matplotlib.transforms import Affine2D
 from PIL import Image
 
 from gtn_tf.figures import cells as cell_figures
-from gtn_tf.figures.cell_columns import _apart
-from gtn_tf.figures.cell_layout import lay_out
 from gtn_tf.search_spaces.cells.genotypes import Cell, Genotype
 from gtn_tf.search_spaces.cells.operations import OPS
 from gtn_tf.search_spaces.cells.published_genotypes import published
@@ -180,28 +178,3 @@ def test_both_cells_side_by_side(tmp_path):
     output = [t for t in axes.texts if t.get_text() == "output"]
     assert len(output) == 2
     assert at["reduction cell"][0] < output[-1].get_position()[0]
-
-
-def test_lines_go_right():
-    layout = lay_out(_SPACE.sample((0, 9)).reduction, lambda name: 50.0)
-    for wire in layout.wires:
-        places = [x for left, right, _ in wire.runs for x in (left, right)]
-        assert places == sorted(places)
-        box = layout.boxes[wire.target]
-        assert places[-1] == box.x
-    for box in layout.boxes:
-        assert 0 <= box.y - box.height / 2 < box.y + box.height / 2
-        assert box.y + box.height / 2 <= layout.height
-        assert box.x + box.width <= layout.width
-
-
-@pytest.mark.parametrize(
-    ("wanted", "expected"),
-    [
-        ([0, 10, 20], [0, 10, 20]),
-        ([0, 0, 20], [-2.5, 2.5, 20]),
-        ([9, 3, 0], [-1, 4, 9]),
-    ],
-)
-def test_apart_by_least_squares(wanted, expected):
-    assert _apart(wanted, [5, 5]) == pytest.approx(expected)
