@@ -38,7 +38,8 @@ from gtn_tf.training.run import write_config
 from gtn_tf.types import InputError
 from tests.helpers import tiny
 from tests.helpers.experiment_results import RESULTS
-from tests.helpers.exported import build, exported
+from tests.helpers.exported import NUM_ROUNDINGS, build, exported
+from tests.helpers.float_tolerance import assert_close
 
 _ACCURACY = mean_accuracy("test")
 _WEIGHT_NORM = (
@@ -707,9 +708,8 @@ def test_endless_data_are_draws_of_the_meta_training():
         for number, draw in enumerate(draws):
             row, column = divmod(number, 2)
             part = found[row * num_steps :, column * batch_size :]
-            np.testing.assert_allclose(
-                part[:num_steps, :batch_size], getattr(draw, name), rtol=1e-6
-            )
+            part = part[:num_steps, :batch_size]
+            assert_close(part, getattr(draw, name), NUM_ROUNDINGS)
     for name, known in draws[0].hyperparameters.items():
         np.testing.assert_array_equal(
             made.hyperparameters[name], [*known, *[known[-1]] * num_steps]

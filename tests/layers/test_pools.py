@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from gtn_tf.layers.pooling import max_pool
 from tests.helpers import tiny
+from tests.helpers.float_tolerance import assert_close
 
 CASES = [
     # size, pool_size, strides, dtype
@@ -71,7 +72,8 @@ def test_equals_the_maximum_of_shifted_slices(size, pool_size, strides, dtype):
         return derivatives(lambda x: max_pool(x, pool_size, strides), images)
 
     for a, b in zip(expected, found(images), strict=True):
-        np.testing.assert_allclose(b, a, rtol=1e-5, atol=1e-6)
+        # A pixel lies in so many windows, whose gradients are summed.
+        assert_close(b, a, 2 * pool_size**2)
 
 
 def _compile_with_determinism():
@@ -88,7 +90,7 @@ def _compile_with_determinism():
             for jit in (True, False)
         ]
         for a, b in zip(*results, strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+            assert_close(a, b, 2 * 3**2)
 
 
 def test_compiles_under_determinism():

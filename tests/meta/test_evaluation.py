@@ -19,6 +19,7 @@ from gtn_tf.ops.seeds import fold, root_seed
 from gtn_tf.training.assembly import build_gtn, build_problem
 from gtn_tf.types import LearnerState, SyntheticData
 from tests.helpers import tiny
+from tests.helpers.float_tolerance import assert_close
 
 _SEED = root_seed(5)
 
@@ -145,4 +146,5 @@ def test_training_alone_ends_where_training_with_tests_does(digits):
         problem, data, _SEED
     )
     expected = np.sqrt(sum(np.sum(np.square(p)) for p in state.params))
-    np.testing.assert_allclose(norm, expected, rtol=1e-6)
+    # The first layer, of 64 pixels and 4 units, has the longest sums.
+    assert_close(norm, expected, num_roundings=64 * 4)
