@@ -77,7 +77,7 @@ def tensorflow_form(name: str, case: Case) -> Callable:
     """Returns a `tf.function` of no arguments: a key of the forms below."""
     import tensorflow as tf
 
-    from gtn_tf.learners.families import Style
+    from gtn_tf.layers.spec import LayerSpec
     from gtn_tf.learners.functional import from_family
     from gtn_tf.meta.inner_loop import initial_state, unroll
     from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
@@ -94,7 +94,7 @@ def tensorflow_form(name: str, case: Case) -> Callable:
         case.image_shape,
         NUM_CLASSES,
         case.widths,
-        Style(pool_size=case.pool_size),
+        LayerSpec(pool_size=case.pool_size),
     )
     data = tf.nest.map_structure(
         tf.constant,
@@ -170,7 +170,7 @@ def _generator_form(name: str, case: Case) -> Callable:
 
 def state_bytes(case: Case) -> int:
     """Returns the bytes of parameters and slots of a case's learner."""
-    from gtn_tf.learners.families import Style
+    from gtn_tf.layers.spec import LayerSpec
     from gtn_tf.learners.functional import from_family
     from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
     from gtn_tf.ops.seeds import root_seed
@@ -180,7 +180,7 @@ def state_bytes(case: Case) -> int:
         case.image_shape,
         NUM_CLASSES,
         case.widths,
-        Style(pool_size=case.pool_size),
+        LayerSpec(pool_size=case.pool_size),
     )
     params, _ = learner.init(root_seed(0))
     slots = INNER_OPTIMIZERS[case.optimizer].init(params)

@@ -27,15 +27,7 @@ LEARNERS = (
     "mlp",
     "cell",
 )
-NORMALIZATIONS = ("mean_only", "batch", "none")
 INNER_OPTIMIZERS = ("sgd", "adam", "rmsprop")
-INITIALIZERS = (
-    "he_normal",
-    "glorot_normal",
-    "orthogonal",
-    "he_normal_half",
-    "he_normal_double",
-)
 STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 PRECISIONS = ("float32", "mixed_bfloat16")
 EXECUTORS = ("inline", "ray")

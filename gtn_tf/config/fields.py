@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from gtn_tf.config.evaluator_names import parse_evaluator
@@ -60,9 +60,12 @@ def real(
     return Field(default, none + expected, check, meaning, **more)
 
 
-def choice(default: str, choices: tuple, meaning: str, **more: Any) -> Field:
-    listed = f"one of {', '.join(str(c) for c in choices)}"
-    return Field(default, listed, lambda v: v in choices, meaning, **more)
+def choice(
+    default: str, choices: Iterable[str], meaning: str, **more: Any
+) -> Field:
+    names = tuple(choices)
+    listed = f"one of {', '.join(names)}"
+    return Field(default, listed, lambda v: v in names, meaning, **more)
 
 
 def switch(default: bool, meaning: str, **more: Any) -> Field:

@@ -3,10 +3,8 @@
 from gtn_tf.config.choices import (
     CURRICULA,
     DATASETS,
-    INITIALIZERS,
     INNER_OPTIMIZERS,
     LEARNERS,
-    NORMALIZATIONS,
     SOURCES,
 )
 from gtn_tf.config.fields import (
@@ -21,6 +19,7 @@ from gtn_tf.config.fields import (
     switch,
     whole,
 )
+from gtn_tf.layers.registry import INITIALIZERS, NORMALIZATIONS
 from gtn_tf.search_spaces.cells.operations import OPS
 
 FIELDS = {

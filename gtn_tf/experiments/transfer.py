@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from ml_collections import config_dict
 
-from gtn_tf.config.choices import INITIALIZERS
 from gtn_tf.config.families import learner_names, learner_widths
 from gtn_tf.datasets.batches import device_split
 from gtn_tf.datasets.loading import Dataset
@@ -28,6 +27,7 @@ from gtn_tf.experiments.trials import (
     make_trials,
     run_trials,
 )
+from gtn_tf.layers.registry import INITIALIZERS
 from gtn_tf.learners.families import FAMILIES
 from gtn_tf.meta.inner_problem import InnerProblem
 from gtn_tf.statistics.over_seeds import (
@@ -158,7 +158,7 @@ def make_variants(own: str, widths: tuple[int, ...]) -> dict[str, Variant]:
         "twice as wide": Variant(own, double, {}),
         **{
             name: Variant(own, widths, {"learner.initializer": name})
-            for name in INITIALIZERS[1:]
+            for name in list(INITIALIZERS)[1:]
         },
         "plain layers": Variant(own, widths, {"learner.weight_norm": False}),
         "full batch norm": Variant(

@@ -129,11 +129,3 @@ class BatchNormalization(_StatisticsLayer):
 
     def get_config(self) -> dict:
         return {**super().get_config(), "epsilon": self.epsilon}
-
-
-#: `learner.normalization` -> layer factory, None for no normalisation.
-NORMALIZATIONS = {
-    "mean_only": MeanOnlyBatchNormalization,
-    "batch": BatchNormalization,
-    "none": None,
-}

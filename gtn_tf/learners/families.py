@@ -10,16 +10,12 @@ Departure: strided convolutions and pools pad as TensorFlow's "same" and as
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import keras
-import tensorflow as tf
 
 from gtn_tf import layers
-from gtn_tf.layers.activations import leaky_relu
-from gtn_tf.layers.initializers import INITIALIZERS
-from gtn_tf.layers.normalization import NORMALIZATIONS
-from gtn_tf.layers.weight_norm import WeightNormConv2D, WeightNormDense
+from gtn_tf.layers.spec import LayerSpec
 
 #: A convolution block's way of reducing its size: a stride, or a max-pool.
 POOL = "pool"
@@ -64,69 +60,12 @@ FAMILIES = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Style:
-    """How the layers of a family are made.
-
-    Attributes:
-      weight_norm: weight-normalised layers, or their plain twins.
-      normalization: a name of `NORMALIZATIONS`.
-      initializer: of the kernels, a name of `INITIALIZERS`.
-      pool_size: pixels, of the max-pools (stride 2); officially 3.
-      masked: insert a `WidthMask` after each block, so that widths up to the
-        built ones can be drawn per learner.
-      activation: [...] -> [...]; tests of derivatives need a smooth one.
-      dtype: Keras dtype policy name.
-    """
-
-    weight_norm: bool = True
-    normalization: str = "mean_only"
-    initializer: str = "he_normal"
-    pool_size: int = 3
-    masked: bool = False
-    activation: Callable[[tf.Tensor], tf.Tensor] = leaky_relu
-    dtype: str = "float32"
-
-    def conv(self, filters: int, strides: int) -> keras.layers.Layer:
-        """Returns a 3x3 convolution, with a bias if nothing normalises it."""
-        cls = WeightNormConv2D if self.weight_norm else keras.layers.Conv2D
-        return cls(
-            filters,
-            3,
-            strides=strides,
-            padding="same",
-            use_bias=NORMALIZATIONS[self.normalization] is None,
-            kernel_initializer=INITIALIZERS[self.initializer](),
-            dtype=self.dtype,
-        )
-
-    def dense(self, units: int, dtype: str | None = None) -> keras.layers.Layer:
-        """Returns a dense layer with a bias."""
-        cls = WeightNormDense if self.weight_norm else keras.layers.Dense
-        return cls(
-            units,
-            kernel_initializer=INITIALIZERS[self.initializer](),
-            dtype=dtype or self.dtype,
-        )
-
-    def after(self) -> list[keras.layers.Layer]:
-        """Returns what follows a convolution or a hidden dense layer."""
-        found = []
-        normalization = NORMALIZATIONS[self.normalization]
-        if normalization is not None:
-            found.append(normalization(dtype=self.dtype))
-        found.append(keras.layers.Activation(self.activation, dtype=self.dtype))
-        if self.masked:
-            found.append(layers.WidthMask(dtype=self.dtype))
-        return found
-
-
 def build_family(
     name: str,
     image_shape: tuple[int, int, int],
     num_classes: int,
     widths: Sequence[int] | None = None,
-    style: Style = Style(),
+    spec: LayerSpec = LayerSpec(),  # noqa: B008 (frozen)
 ) -> keras.Sequential:
     """Builds a learner: [B, H, W, C] images -> [B, K] logits.
 
@@ -135,29 +74,23 @@ def build_family(
       image_shape: (H, W, C).
       num_classes: K.
       widths: units per block and hidden dense layer; None: the family's own.
-      style: see `Style`.
+      spec: how its layers are made.
     """
     family = FAMILIES[name]
     widths = family.widths if widths is None else widths
     num_blocks = len(family.blocks)
-    stack = [keras.Input(image_shape, dtype=_variable_dtype(style.dtype))]
+    stack = [keras.Input(image_shape, dtype=spec.variable_dtype)]
     for width, block in zip(widths[:num_blocks], family.blocks, strict=True):
-        stack.append(style.conv(width, 1 if block == POOL else block))
+        stack.append(spec.conv(width, 3, 1 if block == POOL else block))
         if block == POOL:
-            stack.append(
-                layers.MaxPool2D(style.pool_size, 2, dtype=style.dtype)
-            )
-        stack.extend(style.after())
+            stack.append(layers.MaxPool2D(spec.pool_size, 2, dtype=spec.dtype))
+        stack.extend([*spec.normalizations(), *spec.activations()])
     if family.global_pool:
-        stack.append(keras.layers.GlobalAveragePooling2D(dtype=style.dtype))
+        stack.append(keras.layers.GlobalAveragePooling2D(dtype=spec.dtype))
     else:
-        stack.append(keras.layers.Flatten(dtype=style.dtype))
+        stack.append(keras.layers.Flatten(dtype=spec.dtype))
     for width in widths[num_blocks:]:
-        stack.extend([style.dense(width), *style.after()])
-    # Logits stay in full precision under a mixed policy.
-    stack.append(style.dense(num_classes, _variable_dtype(style.dtype)))
+        stack.append(spec.dense(width))
+        stack.extend([*spec.normalizations(), *spec.activations()])
+    stack.append(spec.logits(num_classes))
     return keras.Sequential(stack, name=name)
-
-
-def _variable_dtype(policy_name: str) -> str:
-    return keras.DTypePolicy(policy_name).variable_dtype

@@ -4,6 +4,7 @@ The inner loop sees `Learner(init, apply)` and cannot tell a family of the
 paper from a user's own model.
 """
 
+import dataclasses
 import functools
 import os
 from collections.abc import Callable, Sequence
@@ -13,11 +14,8 @@ import keras
 import tensorflow as tf
 
 from gtn_tf.layers.initial_values import draw_initial_values, find_initializers
-from gtn_tf.learners.families import (
-    FAMILIES,
-    Style,
-    build_family,
-)
+from gtn_tf.layers.spec import LayerSpec
+from gtn_tf.learners.families import FAMILIES, build_family
 from gtn_tf.ops.seeds import (
     ALGORITHM,
     Purpose,
@@ -149,7 +147,7 @@ def from_family(
     image_shape: tuple[int, int, int],
     num_classes: int,
     widths: Sequence[Width] | None = None,
-    style: Style = Style(),  # noqa: B008 (frozen)
+    spec: LayerSpec = LayerSpec(),  # noqa: B008 (frozen)
 ) -> Learner:
     """Makes a learner of a family, with fixed or randomly drawn widths.
 
@@ -161,7 +159,7 @@ def from_family(
       image_shape: (H, W, C).
       num_classes: K.
       widths: as many as the family has; None: the family's own.
-      style: see `Style`; `masked` is set as the widths ask for.
+      spec: how its layers are made; `masked` is set as the widths ask for.
 
     Raises:
       InputError: unknown family, or a wrong number of widths.
@@ -169,9 +167,9 @@ def from_family(
     check_family(name, widths)
     ranges = [_range(w) for w in widths or FAMILIES[name].widths]
     masked = any(low != high for low, high in ranges)
-    style = Style(**{**vars(style), "masked": masked})
+    spec = dataclasses.replace(spec, masked=masked)
     highest = [high for _, high in ranges]
-    model = build_family(name, image_shape, num_classes, highest, style)
+    model = build_family(name, image_shape, num_classes, highest, spec)
     initializers = find_initializers(model)
 
     def init(seed: tf.Tensor) -> tuple[Params, Params]:

@@ -27,7 +27,7 @@ from gtn_tf.search_spaces.cells.encoded_genotype import (
     encode,
 )
 from gtn_tf.search_spaces.cells.interpreter import CellInterpreter
-from gtn_tf.search_spaces.cells.network import DRESSES, build_cell_network
+from gtn_tf.search_spaces.cells.network import FORMS, build_cell_network
 from gtn_tf.search_spaces.cells.space import SearchSpace
 from gtn_tf.types import LearnerState
 
@@ -62,7 +62,7 @@ def trainer_of(task: Task, optimizer: str) -> Trainer:
     """
     if task.is_interpreted:
         return _interpreting_trainer(task.setting, optimizer)
-    key = (task.setting, task.genotype.to_text(), task.dress, optimizer)
+    key = (task.setting, task.genotype.to_text(), task.form, optimizer)
     if key not in _TRAINERS:
         _TRAINERS[key] = Trainer(
             lambda: from_keras(
@@ -92,7 +92,7 @@ def _build_interpreter(setting: Setting) -> Learner:
         config.search.channels,
         dataset.image_shape,
         dataset.num_classes,
-        dataclasses.replace(DRESSES["search"], dtype=config.precision),
+        dataclasses.replace(FORMS["search"], dtype=config.precision),
     )
 
     @tf.function(autograph=False)
@@ -110,13 +110,13 @@ def _space(setting: Setting) -> SearchSpace:
 
 
 def build_network(task: Task, **changes: Any) -> keras.Model:
-    """Builds the network of the task's genotype, in its dress.
+    """Builds the network of the task's genotype, in its form.
 
-    `changes` are attributes of the `Dress`.
+    `changes` are attributes of the `LayerSpec`.
     """
     config, dataset = task.setting.config, task.setting.dataset
-    dress = dataclasses.replace(
-        DRESSES[task.dress], dtype=config.precision, **changes
+    spec = dataclasses.replace(
+        FORMS[task.form], dtype=config.precision, **changes
     )
     return build_cell_network(
         task.genotype,
@@ -124,7 +124,7 @@ def build_network(task: Task, **changes: Any) -> keras.Model:
         config.search.channels,
         dataset.image_shape,
         dataset.num_classes,
-        dress,
+        spec,
     )
 
 

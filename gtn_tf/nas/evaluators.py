@@ -1,8 +1,8 @@
 """Scores of a genotype: one job in, one score with its seconds out.
 
 Scores of trained networks are validation accuracies; test data are never read.
-What trains for ranking wears the dress `search`, as the official code. The
-truth wears the dress `train`, the network of the final training: that is what
+What trains for ranking is in search form, as in the official code. The truth
+is in training form, the network of the final training: that is what
 a ranking is for. It is trained by SGD with momentum and a cosine schedule,
 without the final training's regularisation (weight decay, cutout, drop path).
 

@@ -60,9 +60,9 @@ class Task:
     teacher_path: str | None
 
     @property
-    def dress(self) -> str:
-        """The name in `DRESSES` that the network is built in."""
-        return "train" if self.is_truth else "search"
+    def form(self) -> str:
+        """The name in `FORMS` that the network is built in."""
+        return "training" if self.is_truth else "search"
 
     @property
     def is_interpreted(self) -> bool:

@@ -1,6 +1,6 @@
-"""The network that is trained to the end: dress `train`, and what regularises.
+"""The network that is trained to the end: training form, regularised.
 
-To `cell_network`'s structure come drop path behind every operation but
+To `cells.network`'s structure come drop path behind every operation but
 identities, dropout before the classifier, and an auxiliary head on the second
 reduction cell's output: ReLU, average pool 5 with stride 3, 1x1 convolution to
 128 channels, 2x2 convolution to 768, each with batch normalisation and ReLU,
@@ -14,13 +14,10 @@ from typing import NamedTuple
 import keras
 
 from gtn_tf.layers.initializers import he_normal
+from gtn_tf.layers.spec import LayerSpec
 from gtn_tf.retrain.drop_path import SeededDropout
 from gtn_tf.search_spaces.cells.genotypes import Genotype
-from gtn_tf.search_spaces.cells.network import (
-    DRESSES,
-    Dress,
-    KerasAssembler,
-)
+from gtn_tf.search_spaces.cells.network import FORMS, KerasAssembler
 from gtn_tf.search_spaces.cells.structure import NetworkSize, assemble
 
 
@@ -41,8 +38,8 @@ class Regularization(NamedTuple):
 class _Assembler(KerasAssembler):
     """Adds the regularisation to what `KerasAssembler` makes."""
 
-    def __init__(self, dress: Dress, regularization: Regularization) -> None:
-        super().__init__(dress)
+    def __init__(self, spec: LayerSpec, regularization: Regularization) -> None:
+        super().__init__(spec)
         self._regularization = regularization
         self.auxiliary_logits: keras.KerasTensor | None = None
 
@@ -58,7 +55,7 @@ class _Assembler(KerasAssembler):
     ) -> keras.KerasTensor:
         if share == 0:
             return inputs
-        return SeededDropout(share, per_image, dtype=self.dress.dtype)(inputs)
+        return SeededDropout(share, per_image, dtype=self.spec.dtype)(inputs)
 
     def classify(
         self, inputs: keras.KerasTensor, num_classes: int
@@ -75,7 +72,7 @@ class _Assembler(KerasAssembler):
         """Makes the auxiliary head."""
         if not self._regularization.has_auxiliary_head:
             return
-        dtype = self.dress.dtype
+        dtype = self.spec.dtype
         # Two places per axis, at the edges: 8 pixels by 5 with stride 3.
         pool = [min(-(-5 * n // 8), n - 1) for n in inputs.shape[1:3]]
         strides = [n - p for n, p in zip(inputs.shape[1:3], pool, strict=True)]
@@ -113,8 +110,8 @@ def build_retrain_network(
       A model whose output is the logits, or, with an auxiliary head, a list:
       logits, and those of the head.
     """
-    dress = dataclasses.replace(DRESSES["train"], dtype=dtype)
-    make = _Assembler(dress, regularization)
+    spec = dataclasses.replace(FORMS["training"], dtype=dtype)
+    make = _Assembler(spec, regularization)
     images = keras.Input(size.image_shape, dtype="float32")
     outputs = [assemble(genotype, size, images, make)]
     if make.auxiliary_logits is not None:

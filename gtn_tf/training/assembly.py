@@ -13,7 +13,7 @@ from gtn_tf.config.families import (
 )
 from gtn_tf.datasets import loading as data
 from gtn_tf.datasets.batches import RealData, sample_batch
-from gtn_tf.learners.families import Style
+from gtn_tf.layers.spec import LayerSpec
 from gtn_tf.learners.functional import (
     Learner,
     check_family,
@@ -26,7 +26,7 @@ from gtn_tf.meta.meta_optimizer import ScaledAdam
 from gtn_tf.ops.seeds import root_seed
 from gtn_tf.search_spaces.cells.genotypes import Genotype
 from gtn_tf.search_spaces.cells.interpreter import CellInterpreter
-from gtn_tf.search_spaces.cells.network import Dress, build_cell_network
+from gtn_tf.search_spaces.cells.network import build_cell_network
 from gtn_tf.search_spaces.cells.published_genotypes import published_genotype
 from gtn_tf.search_spaces.cells.space import SearchSpace
 from gtn_tf.teachers.gtn import GTN, GTNSpec
@@ -132,14 +132,14 @@ def build_learner_family(
     shape_and_classes = DATASETS[config.dataset.name]
     if name == _CELL:
         return _build_cell_family(config, *shape_and_classes)
-    style = Style(
+    spec = LayerSpec(
         weight_norm=config.learner.weight_norm,
         normalization=config.learner.normalization,
         initializer=config.learner.initializer,
         pool_size=config.learner.pool_size,
         dtype=config.precision,
     )
-    return (from_family(name, *shape_and_classes, widths, style),)
+    return (from_family(name, *shape_and_classes, widths, spec),)
 
 
 def _build_cell_family(
@@ -148,7 +148,7 @@ def _build_cell_family(
     num_classes: int,
 ) -> tuple[Learner, ...]:
     choices = config.learner
-    dress = Dress(
+    spec = LayerSpec(
         weight_norm=choices.weight_norm,
         normalization=choices.normalization,
         dtype=config.precision,
@@ -156,12 +156,10 @@ def _build_cell_family(
     size = (choices.num_cells, choices.channels, image_shape, num_classes)
     if choices.genotype is None and choices.num_genotypes is None:
         space = SearchSpace(choices.num_nodes, tuple(choices.ops))
-        interpreter = CellInterpreter(space, *size, dress)
+        interpreter = CellInterpreter(space, *size, spec)
         return (Learner(_CELL, interpreter.init, interpreter.apply),)
     return tuple(
-        from_keras(
-            functools.partial(build_cell_network, genotype, *size, dress)
-        )
+        from_keras(functools.partial(build_cell_network, genotype, *size, spec))
         for genotype in learner_genotypes(config)
     )
 

@@ -328,7 +328,6 @@ def test_choices_are_those_of_the_modules():
     from gtn_tf.datasets import loading as data
     from gtn_tf.datasets import tfds as tfds_reader
     from gtn_tf.experiments import catalog
-    from gtn_tf.layers import initializers, normalization
     from gtn_tf.learners import families as learner_families
     from gtn_tf.meta import inner_optimizers
     from gtn_tf.nas import evaluators, executors
@@ -336,12 +335,10 @@ def test_choices_are_those_of_the_modules():
     from gtn_tf.teachers import curricula
 
     assert set(choices.EXPERIMENTS) == set(catalog.EXPERIMENTS)
-    assert set(choices.INITIALIZERS) == set(initializers.INITIALIZERS)
     assert set(choices.DATASETS) == set(data.DATASETS)
     assert set(choices.CURRICULA) == set(curricula.CURRICULA)
     families = {*learner_families.FAMILIES, "cell"}
     assert set(choices.LEARNERS) == families
-    assert set(choices.NORMALIZATIONS) == set(normalization.NORMALIZATIONS)
     assert set(choices.INNER_OPTIMIZERS) == set(
         inner_optimizers.INNER_OPTIMIZERS
     )

@@ -11,7 +11,6 @@ from PIL import Image
 
 from gtn_tf.config import validate
 from gtn_tf.config.choices import EXPERIMENTS
-from gtn_tf.config.choices import INITIALIZERS as INITIALIZER_NAMES
 from gtn_tf.experiments import (
     extended_data,
     few_step,
@@ -25,7 +24,7 @@ from gtn_tf.experiments import tables as experiment_tables
 from gtn_tf.experiments.catalog import EXPERIMENTS as CATALOG
 from gtn_tf.experiments.few_step import bootstrap_steps, steps_to_reach
 from gtn_tf.experiments.weight_norm import RANGES, draw_hyperparameters
-from gtn_tf.layers.initializers import INITIALIZERS
+from gtn_tf.layers.registry import INITIALIZERS
 from gtn_tf.ops.seeds import fold
 from gtn_tf.statistics.over_seeds import (
     difference,
@@ -659,7 +658,7 @@ def test_every_variant_is_a_learner():
     own = params["conv2_fc"]
     assert len(params["plain layers"]) < len(own)  # it has no gains
     assert len(params["full batch norm"]) > len(own)  # it has scales
-    for name in INITIALIZER_NAMES[1:]:
+    for name in list(INITIALIZERS)[1:]:
         assert [p.shape for p in params[name]] == [p.shape for p in own]
         assert np.any(params[name][0] != own[0])
 
@@ -674,24 +673,6 @@ def test_transfer_needs_one_fixed_family(tmp_path, values):
         config.learner.update({"widths": None, **values})
     with pytest.raises(InputError, match="'transfer'"):
         transfer.transfer(config, tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("name", "factor"),
-    [("he_normal", 1.0), ("he_normal_half", 0.5), ("he_normal_double", 2.0)],
-)
-def test_scale_of_initial_kernels(name, factor):
-    kernel = INITIALIZERS[name]()((3, 3, 50, 60)).numpy()
-    assert kernel.std() == pytest.approx(factor * (2 / 450) ** 0.5, rel=0.02)
-
-
-def test_other_initial_kernels():
-    kernel = INITIALIZERS["glorot_normal"]()((3, 3, 50, 60)).numpy()
-    expected = (2 / (9 * 50 + 9 * 60)) ** 0.5
-    assert kernel.std() == pytest.approx(expected, rel=0.02)
-    kernel = INITIALIZERS["orthogonal"]()((3, 3, 5, 20)).numpy()
-    flat = kernel.reshape(-1, 20)
-    np.testing.assert_allclose(flat.T @ flat, np.eye(20), atol=1e-5)
 
 
 def test_endless_data_are_draws_of_the_meta_training():

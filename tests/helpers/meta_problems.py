@@ -2,7 +2,8 @@
 
 import tensorflow as tf
 
-from gtn_tf.learners.families import FAMILIES, Style
+from gtn_tf.layers.spec import LayerSpec
+from gtn_tf.learners.families import FAMILIES
 from gtn_tf.learners.functional import from_family
 from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
 from gtn_tf.meta.inner_problem import InnerProblem
@@ -45,7 +46,7 @@ def make_problem(
     normalization="mean_only",
     weight_norm=True,
 ):
-    style = Style(
+    spec = LayerSpec(
         weight_norm=weight_norm,
         normalization=normalization,
         activation=tf.nn.softplus,
@@ -53,7 +54,7 @@ def make_problem(
     )
     learners = tuple(
         from_family(
-            name, IMAGE_SHAPE, NUM_CLASSES, widths or SMALL_WIDTHS[name], style
+            name, IMAGE_SHAPE, NUM_CLASSES, widths or SMALL_WIDTHS[name], spec
         )
         for name in learner.split(",")
     )

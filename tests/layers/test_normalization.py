@@ -4,7 +4,6 @@ import pytest
 import tensorflow as tf
 
 from gtn_tf.layers.normalization import (
-    NORMALIZATIONS,
     BatchNormalization,
     MeanOnlyBatchNormalization,
 )
@@ -151,14 +150,6 @@ def test_serialization(cls):
     assert type(copy) is cls
     assert copy.get_config() == layer.get_config()
     assert (copy.momentum, copy.num_group_axes) == (0.9, 1)
-
-
-def test_names():
-    assert {
-        "mean_only": MeanOnlyBatchNormalization,
-        "batch": BatchNormalization,
-        "none": None,
-    } == NORMALIZATIONS
 
 
 # The next batch of these checks is evaluated with training=False: its loss

@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 
 import keras
@@ -8,6 +9,7 @@ import tensorflow as tf
 from gtn_tf import layers
 from gtn_tf.layers.initial_values import draw_initial_values, find_initializers
 from gtn_tf.layers.normalization import BatchNormalization
+from gtn_tf.layers.spec import LayerSpec
 from gtn_tf.layers.weight_norm import (
     WeightNormConv2D,
     WeightNormDense,
@@ -16,7 +18,6 @@ from gtn_tf.layers.weight_norm import (
 from gtn_tf.learners.families import (
     FAMILIES,
     POOL,
-    Style,
     build_family,
 )
 from gtn_tf.learners.functional import (
@@ -121,8 +122,8 @@ def test_layers_come_in_the_official_order(name):
 
 def test_biases_only_where_nothing_normalises():
     def names(normalization):
-        style = Style(normalization=normalization)
-        model = build_family("conv2_pool", SMALL, NUM_CLASSES, (2, 2), style)
+        spec = LayerSpec(normalization=normalization)
+        model = build_family("conv2_pool", SMALL, NUM_CLASSES, (2, 2), spec)
         return [v.name for v in model.trainable_variables]
 
     dense = ["kernel", "gain", "bias"]
@@ -135,7 +136,11 @@ def test_plain_twins_equal_fresh_weight_normalised_learners():
     images = tf.constant(normal(1, 3, *SMALL), tf.float32)
     models = [
         build_family(
-            "conv2_fc", SMALL, NUM_CLASSES, (2, 3, 4), Style(weight_norm=norm)
+            "conv2_fc",
+            SMALL,
+            NUM_CLASSES,
+            (2, 3, 4),
+            LayerSpec(weight_norm=norm),
         )
         for norm in (True, False)
     ]
@@ -171,21 +176,21 @@ def ranges_of(name):
     return [(w, w) if isinstance(w, int) else w for w in WIDTH_RANGES[name]]
 
 
-def float64_style(normalization, weight_norm=True):
-    return Style(
+def float64_spec(normalization, weight_norm=True):
+    return LayerSpec(
         weight_norm=weight_norm, normalization=normalization, dtype="float64"
     )
 
 
-def masked_learner(name, style):
-    return from_family(name, SMALL, NUM_CLASSES, WIDTH_RANGES[name], style)
+def masked_learner(name, spec):
+    return from_family(name, SMALL, NUM_CLASSES, WIDTH_RANGES[name], spec)
 
 
-def masked_model(name, style):
+def masked_model(name, spec):
     """The model behind `masked_learner`."""
-    style = Style(**{**vars(style), "masked": True})
+    spec = dataclasses.replace(spec, masked=True)
     highest = [high for _, high in ranges_of(name)]
-    return build_family(name, SMALL, NUM_CLASSES, highest, style)
+    return build_family(name, SMALL, NUM_CLASSES, highest, spec)
 
 
 def pick(model, values, kind):
@@ -260,10 +265,10 @@ def narrow_seed(learner, model, name):
     ],
 )
 def test_a_masked_learner_trains_like_a_really_narrow_one(name, normalization):
-    style = float64_style(normalization)
-    learner, model = masked_learner(name, style), masked_model(name, style)
+    spec = float64_spec(normalization)
+    learner, model = masked_learner(name, spec), masked_model(name, spec)
     seed, widths = narrow_seed(learner, model, name)
-    narrow = build_family(name, SMALL, NUM_CLASSES, widths, style)
+    narrow = build_family(name, SMALL, NUM_CLASSES, widths, spec)
     twin = model_learner(narrow)
     images = tf.constant(normal(2, 5, *SMALL))
     labels = tf.one_hot([0, 1, 2, 3, 1], NUM_CLASSES, dtype="float64")
@@ -302,8 +307,8 @@ def test_a_masked_learner_trains_like_a_really_narrow_one(name, normalization):
 
 @random_width_families
 def test_masked_kernels_have_the_narrow_ones_scale(name):
-    style = float64_style("mean_only")
-    learner, model = masked_learner(name, style), masked_model(name, style)
+    spec = float64_spec("mean_only")
+    learner, model = masked_learner(name, spec), masked_model(name, spec)
     seed, widths = narrow_seed(learner, model, name)
     _, statistics = learner.init(seed)
     masks = pick(model, statistics, "mask")
@@ -330,9 +335,9 @@ def test_masked_kernels_have_the_narrow_ones_scale(name):
 
 
 def test_narrow_kernels_have_variance_2_over_their_fan_in():
-    style = float64_style("mean_only")
+    spec = float64_spec("mean_only")
     learner = from_family(
-        "conv2_fc", SMALL, NUM_CLASSES, ((8, 40), (8, 40), 60), style
+        "conv2_fc", SMALL, NUM_CLASSES, ((8, 40), (8, 40), 60), spec
     )
     params, statistics = learner.init(SEEDS[0])
     # Of each block: moving mean, mask.
@@ -352,9 +357,9 @@ def test_narrow_kernels_have_variance_2_over_their_fan_in():
 
 @random_width_families
 def test_gains_are_the_norms_of_the_drawn_kernels(name):
-    style = float64_style("mean_only")
-    params, _ = masked_learner(name, style).init(SEEDS[0])
-    names = [v.name for v in masked_model(name, style).trainable_variables]
+    spec = float64_spec("mean_only")
+    params, _ = masked_learner(name, spec).init(SEEDS[0])
+    names = [v.name for v in masked_model(name, spec).trainable_variables]
     gains = [i for i, n in enumerate(names) if n == "gain"]
     for index in gains:
         kernel = np.asarray(params[index - 1])
@@ -363,9 +368,9 @@ def test_gains_are_the_norms_of_the_drawn_kernels(name):
 
 
 def test_drawn_widths_lie_within_and_reach_both_ends():
-    style = float64_style("mean_only")
+    spec = float64_spec("mean_only")
     name = "conv3_pool"
-    learner, model = masked_learner(name, style), masked_model(name, style)
+    learner, model = masked_learner(name, spec), masked_model(name, spec)
     draw = tf.function(
         lambda seed: pick(model, learner.init(seed)[1], "mask"),
         autograph=False,
@@ -387,7 +392,7 @@ def test_drawn_widths_lie_within_and_reach_both_ends():
 
 
 def test_new_widths_retrace_nothing():
-    learner = masked_learner("mlp", float64_style("batch"))
+    learner = masked_learner("mlp", float64_spec("batch"))
     images = tf.constant(normal(3, 2, *SMALL))
 
     @tf.function(autograph=False)

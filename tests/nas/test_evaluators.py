@@ -32,7 +32,7 @@ from gtn_tf.runtime.interrupts import Stopped
 from gtn_tf.search_spaces.cells.cost import cell_network_cost
 from gtn_tf.search_spaces.cells.encoded_genotype import encode
 from gtn_tf.search_spaces.cells.genotypes import Genotype
-from gtn_tf.search_spaces.cells.network import DRESSES, build_cell_network
+from gtn_tf.search_spaces.cells.network import FORMS, build_cell_network
 from gtn_tf.search_spaces.cells.space import SearchSpace
 from gtn_tf.types import (
     DivergenceError,
@@ -114,7 +114,7 @@ def test_every_name_has_an_evaluator():
 
 def _train_by_hand(genotype, teacher):
     """Builds and trains the network of a genotype, in Keras, eagerly."""
-    model = build_cell_network(genotype, 0, 2, (8, 8, 1), 10, DRESSES["search"])
+    model = build_cell_network(genotype, 0, 2, (8, 8, 1), 10, FORMS["search"])
     seed = fold(root_seed(0), Purpose.SEARCH, int(genotype.key()[:7], 16))
     drawn = draw_initial_values(
         model, find_initializers(model), fold(seed, Purpose.WEIGHTS)
@@ -321,7 +321,7 @@ def test_the_subset_comes_round_again(monkeypatch):
     np.testing.assert_array_equal(np.argmax(labels, -1), np.arange(10))
 
 
-def test_the_truth_wears_the_final_dress(monkeypatch):
+def test_the_truth_is_in_training_form(monkeypatch):
     class Seen(Exception):
         """Ends an evaluation where its network is built."""
 
@@ -329,11 +329,11 @@ def test_the_truth_wears_the_final_dress(monkeypatch):
         raise Seen(arguments[-1])
 
     monkeypatch.setattr(cell_trainers, "build_cell_network", build)
-    for is_truth, dress in ((False, "search"), (True, "train")):
+    for is_truth, form in ((False, "search"), (True, "training")):
         cell_trainers._TRAINERS.clear()
         with pytest.raises(Seen) as caught:
             evaluators.evaluate_job(_job("real:steps=1", is_truth=is_truth))
-        assert caught.value.args == (DRESSES[dress],)
+        assert caught.value.args == (FORMS[form],)
 
 
 def test_test_data_are_not_read():

@@ -11,7 +11,7 @@ from gtn_tf.retrain.network import (
 )
 from gtn_tf.search_spaces.cells.cost import cell_network_cost
 from gtn_tf.search_spaces.cells.genotypes import Genotype
-from gtn_tf.search_spaces.cells.network import DRESSES, build_cell_network
+from gtn_tf.search_spaces.cells.network import FORMS, build_cell_network
 from gtn_tf.search_spaces.cells.structure import NetworkSize
 
 # An identity and an operation per cell.
@@ -109,7 +109,7 @@ def test_at_inference_it_is_the_plain_network(model):
     """Also: the auxiliary head is gone, and running statistics count."""
     _trained_a_little(model)
     network = without_auxiliary_head(model)
-    plain = build_cell_network(_GENOTYPE, *_SIZE, dress=DRESSES["train"])
+    plain = build_cell_network(_GENOTYPE, *_SIZE, spec=FORMS["training"])
     for layer, trained in zip(_as_made(plain), _as_made(network), strict=True):
         for variable, value in zip(layer.weights, trained.weights, strict=True):
             variable.assign(value)

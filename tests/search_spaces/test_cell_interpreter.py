@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from gtn_tf.layers.spec import LayerSpec
 from gtn_tf.ops.seeds import root_seed
 from gtn_tf.search_spaces.cells import structure as cell_structure
 from gtn_tf.search_spaces.cells.encoded_genotype import draw_genotype, encode
@@ -15,7 +16,7 @@ from gtn_tf.search_spaces.cells.genotypes import (
     loose_ends,
 )
 from gtn_tf.search_spaces.cells.interpreter import CellInterpreter
-from gtn_tf.search_spaces.cells.network import Dress, KerasAssembler
+from gtn_tf.search_spaces.cells.network import KerasAssembler
 from gtn_tf.search_spaces.cells.space import SearchSpace
 from gtn_tf.search_spaces.cells.structure import NUM_INPUTS, NetworkSize
 from gtn_tf.types import InputError
@@ -30,14 +31,16 @@ SPACE = SearchSpace(2, OPS)
 #: N, F, (H, W, C), K.
 SIZE = (1, 2, (8, 8, 1), 3)
 # An activation with f(0) != 0: masked channels must stay hidden behind it.
-SMOOTH = Dress(activation=tf.nn.softplus, dtype="float64")
+SMOOTH = LayerSpec(
+    normalization="batch", activation=tf.nn.softplus, dtype="float64"
+)
 
 
 class Recorder(KerasAssembler):
     """Remembers the layers that hold weights, as they are made."""
 
-    def __init__(self, dress):
-        super().__init__(dress)
+    def __init__(self, spec):
+        super().__init__(spec)
         self.layers = []
 
     def _record(self, outputs):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from gtn_tf.layers.spec import LayerSpec
 from gtn_tf.learners.functional import check_second_order, from_keras
 from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
 from gtn_tf.meta.inner_problem import InnerProblem
@@ -13,8 +14,7 @@ from gtn_tf.ops.seeds import root_seed
 from gtn_tf.search_spaces.cells.cost import cell_network_cost
 from gtn_tf.search_spaces.cells.genotypes import Genotype
 from gtn_tf.search_spaces.cells.network import (
-    DRESSES,
-    Dress,
+    FORMS,
     KerasAssembler,
     build_cell_network,
 )
@@ -36,7 +36,9 @@ from tests.helpers.central_differences import (
 from tests.helpers.float_tolerance import assert_close
 from tests.helpers.genotypes import cell
 
-SMOOTH = Dress(activation=tf.nn.softplus, dtype="float64")
+SMOOTH = LayerSpec(
+    normalization="batch", activation=tf.nn.softplus, dtype="float64"
+)
 
 
 def four_ops(a, b, c, d):
@@ -63,16 +65,16 @@ SIZE = {
 }
 
 
-def build(name, dress=DRESSES["search"], **size):
+def build(name, spec=FORMS["search"], **size):
     return build_cell_network(
-        Genotype(CELLS[name], CELLS[name]), **{**SIZE, **size}, dress=dress
+        Genotype(CELLS[name], CELLS[name]), **{**SIZE, **size}, spec=spec
     )
 
 
-def apply(function, images, dress=DRESSES["search"]):
+def apply(function, images, spec=FORMS["search"]):
     """Applies function(keras tensor, assembler) to [B, H, W, C]."""
     inputs = keras.Input(images.shape[1:])
-    model = keras.Model(inputs, function(inputs, KerasAssembler(dress)))
+    model = keras.Model(inputs, function(inputs, KerasAssembler(spec)))
     return model(images).numpy(), model
 
 
@@ -137,7 +139,7 @@ def test_factorized_reduction_sees_even_and_odd_pixels(size):
     found, model = apply(
         lambda x, make: factorized_reduction(x, 5, make),
         images,
-        Dress(weight_norm=False, normalization="none"),
+        LayerSpec(weight_norm=False, normalization="none"),
     )
     (even, _), (odd, _) = (
         layer.get_weights()
@@ -220,7 +222,7 @@ def test_pair_halves_width_then_height():
 
 def test_dilated_kernel_equals_one_with_holes():
     images = normal(0, 2, 7, 7, 2).astype(np.float32)
-    dilated = Dress(weight_norm=True, normalization="none")
+    dilated = LayerSpec(weight_norm=True, normalization="none")
     found, model = apply(
         lambda x, make: make.depthwise(x, (3, 3), 1, 2), images, dilated
     )
@@ -288,7 +290,7 @@ def counted_multiply_adds(model):
 
 COSTS = [
     *((name, "search", {}) for name in CELLS),
-    ("separable", "train", {}),
+    ("separable", "training", {}),
     pytest.param(
         *("convolutions", "search"),
         {"image_shape": (7, 5, 3), "num_cells": 1},
@@ -297,15 +299,15 @@ COSTS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "dress", "size"), COSTS)
-def test_cost_equals_the_built_network(name, dress, size):
-    dress = DRESSES[dress]
-    model = build(name, dress, **size)
+@pytest.mark.parametrize(("name", "form", "size"), COSTS)
+def test_cost_equals_the_built_network(name, form, size):
+    spec = FORMS[form]
+    model = build(name, spec, **size)
     cost = cell_network_cost(
         Genotype(CELLS[name], CELLS[name]),
         **{**SIZE, **size},
-        weight_norm=dress.weight_norm,
-        normalization=dress.normalization,
+        weight_norm=spec.weight_norm,
+        normalization=spec.normalization,
     )
     params = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
     assert cost.params == params
@@ -315,8 +317,8 @@ def test_cost_equals_the_built_network(name, dress, size):
 
 @pytest.mark.parametrize("normalization", ["mean_only", "none"])
 def test_cost_with_other_normalizations(normalization):
-    dress = Dress(normalization=normalization)
-    model = build("separable", dress)
+    spec = LayerSpec(normalization=normalization)
+    model = build("separable", spec)
     cost = cell_network_cost(
         Genotype(*[CELLS["separable"]] * 2),
         **SIZE,
@@ -339,7 +341,7 @@ def test_cost_with_other_normalizations(normalization):
 def test_published_networks_cost_what_they_build(name):
     genotype = published_genotype(name)
     size = (1, 4, (8, 8, 3), 10)
-    model = build_cell_network(genotype, *size, DRESSES["train"])
+    model = build_cell_network(genotype, *size, FORMS["training"])
     cost = cell_network_cost(genotype, *size)
     assert cost.params + cost.statistics == model.count_params()
     assert cost.multiply_adds == counted_multiply_adds(model)
@@ -354,8 +356,8 @@ def test_large_kernels_fit_small_images(pixels):
         assert np.isfinite(logits).all()
 
 
-def test_train_dress_follows_running_statistics():
-    model = build("convolutions", DRESSES["train"])
+def test_training_form_follows_running_statistics():
+    model = build("convolutions", FORMS["training"])
     images = normal(0, 6, 8, 8, 1).astype(np.float32)
     norm = next(
         layer
@@ -371,7 +373,7 @@ def test_train_dress_follows_running_statistics():
 
 
 def test_running_statistics_at_inference_by_hand():
-    model = build("convolutions", DRESSES["train"])
+    model = build("convolutions", FORMS["training"])
     norm = next(
         layer
         for layer in model.layers
@@ -418,7 +420,7 @@ def test_a_small_cell_is_right_at_second_order():
 
 def assert_right_at_second_order(small):
     learner = from_keras(
-        lambda: build_cell_network(Genotype(small, small), **SIZE, dress=SMOOTH)
+        lambda: build_cell_network(Genotype(small, small), **SIZE, spec=SMOOTH)
     )
     params, statistics = learner.init(root_seed(3))
     scalar = second_order_scalar(learner.apply, statistics, 0)

@@ -136,7 +136,7 @@ def cell_network_cost(
     weight_norm: bool = False,
     normalization: str = "running",
 ) -> Cost:
-    """Counts what `cell_network.build_cell_network` would build.
+    """Counts what `network.build_cell_network` would build.
 
     Args:
       genotype: its cells.
@@ -144,7 +144,7 @@ def cell_network_cost(
       channels: F.
       image_shape: (H, W, C).
       num_classes: K.
-      weight_norm: as in `cell_network.Dress`; the default is dress `train`.
+      weight_norm: as in `LayerSpec`; the default is the training form's.
       normalization: as there.
     """
     size = NetworkSize(num_cells, channels, tuple(image_shape), num_classes)

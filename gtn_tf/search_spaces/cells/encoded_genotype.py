@@ -43,7 +43,7 @@ def encode(genotype: Genotype, space: SearchSpace) -> EncodedGenotype:
                 f"a cell of {len(cell.nodes)} nodes with operations "
                 f"{', '.join(sorted({e.op for e in cell.edges}))}; expected "
                 f"{space.num_nodes} nodes with {', '.join(space.ops)}; build "
-                "it by nas.cell_network instead"
+                "it by build_cell_network instead"
             )
 
     def per_edge(value: Callable) -> tf.Tensor:

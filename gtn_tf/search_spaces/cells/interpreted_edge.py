@@ -1,5 +1,6 @@
 """An edge of a cell whose operation is data: one `tf.switch_case` runs it."""
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable, Sequence
@@ -7,11 +8,11 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
-from gtn_tf import layers
 from gtn_tf.layers.initial_values import draw_initial_values, find_initializers
+from gtn_tf.layers.spec import LayerSpec
 from gtn_tf.search_spaces.cells import structure as cell_structure
 from gtn_tf.search_spaces.cells.genotypes import NUM_INPUTS
-from gtn_tf.search_spaces.cells.network import Dress, KerasAssembler
+from gtn_tf.search_spaces.cells.network import KerasAssembler
 from gtn_tf.search_spaces.cells.operations import OPS
 from gtn_tf.search_spaces.cells.space import SearchSpace
 
@@ -25,12 +26,11 @@ class Block:
         self,
         image_shape: tuple[int, ...],
         function: Callable,
-        dress: Dress,
+        spec: LayerSpec,
         is_masked: bool = False,
     ) -> None:
-        dtype = keras.DTypePolicy(dress.dtype).variable_dtype
-        inputs = keras.Input(image_shape, dtype=dtype)
-        make = _MaskingAssembler(dress) if is_masked else KerasAssembler(dress)
+        inputs = keras.Input(image_shape, dtype=spec.variable_dtype)
+        make = KerasAssembler(dataclasses.replace(spec, masked=is_masked))
         self.model = keras.Model(inputs, function(inputs, make))
         self.is_masked = is_masked
         self._initializers = find_initializers(self.model)
@@ -58,14 +58,6 @@ class Block:
         )
 
 
-class _MaskingAssembler(KerasAssembler):
-    """Hides masked channels after each activation."""
-
-    def activation(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
-        active = super().activation(inputs)
-        return layers.WidthMask(dtype=self.dress.dtype)(active)
-
-
 class InterpretedEdge:
     """Any of the space's operations on any state of a cell.
 
@@ -78,21 +70,19 @@ class InterpretedEdge:
         space: SearchSpace,
         shape: tuple[int, int, int],
         stride: int,
-        dress: Dress,
+        spec: LayerSpec,
     ) -> None:
         self.num_ops = len(space.ops)
-        self.blocks = [
-            self._block(op, shape, stride, dress) for op in space.ops
-        ]
+        self.blocks = [self._block(op, shape, stride, spec) for op in space.ops]
         self.shape = self.blocks[0].shape
         self.is_reduction = stride > 1
         if self.is_reduction:
             self.blocks += [
-                self._block(op, self.shape, 1, dress) for op in space.ops
+                self._block(op, self.shape, 1, spec) for op in space.ops
             ]
         self.param_size = max(map(self._size_of_params, self.blocks))
         self.statistics_size = max(map(self._size_of_statistics, self.blocks))
-        self.dtype = keras.DTypePolicy(dress.dtype).variable_dtype
+        self.dtype = spec.variable_dtype
         # One trace of all branches serves all edges of a kind. Inlined, every
         # edge would hold a copy of every branch.
         traced = functools.partial(
@@ -106,10 +96,10 @@ class InterpretedEdge:
 
     @staticmethod
     def _block(
-        op: str, shape: tuple[int, int, int], stride: int, dress: Dress
+        op: str, shape: tuple[int, int, int], stride: int, spec: LayerSpec
     ) -> Block:
         function = functools.partial(_apply_op, OPS[op], stride)
-        return Block(shape, function, dress)
+        return Block(shape, function, spec)
 
     @staticmethod
     def _size_of_params(block: Block) -> int:

@@ -9,7 +9,7 @@ genotypes, and drawing one per learner in meta-training, then cost one trace.
 * A cell always concatenates all its states. A mask in each reader hides those
   that the genotype does not concatenate, and the reader's initial values take
   their fan-in from the others, as for drawn widths.
-* So a genotype computes here what `cell_network` builds of it, to rounding.
+* So a genotype computes here what `network` builds of it, to rounding.
 * The backward pass of an edge runs its operation once more.
 """
 
@@ -19,6 +19,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from gtn_tf.layers.spec import LayerSpec
 from gtn_tf.ops.seeds import Purpose, fold
 from gtn_tf.search_spaces.cells import structure as cell_structure
 from gtn_tf.search_spaces.cells.encoded_genotype import (
@@ -31,11 +32,7 @@ from gtn_tf.search_spaces.cells.interpreted_edge import (
     InterpretedEdge,
     Tensors,
 )
-from gtn_tf.search_spaces.cells.network import (
-    DRESSES,
-    Dress,
-    KerasAssembler,
-)
+from gtn_tf.search_spaces.cells.network import FORMS, KerasAssembler
 from gtn_tf.search_spaces.cells.space import SearchSpace
 from gtn_tf.search_spaces.cells.structure import NetworkSize
 
@@ -62,11 +59,11 @@ class CellInterpreter:
 
     Args:
       space: of the genotypes.
-      num_cells: N, as in `cell_network.build_cell_network`.
+      num_cells: N, as in `network.build_cell_network`.
       channels: F.
       image_shape: (H, W, C).
       num_classes: K.
-      dress: see `cell_network.Dress`.
+      spec: how their layers are made.
     """
 
     def __init__(
@@ -76,15 +73,15 @@ class CellInterpreter:
         channels: int,
         image_shape: tuple[int, int, int],
         num_classes: int,
-        dress: Dress = DRESSES["search"],
+        spec: LayerSpec = FORMS["search"],
     ) -> None:
         self.space = space
-        self.dress = dress
+        self.spec = spec
         size = NetworkSize(num_cells, channels, image_shape, num_classes)
         self._stem = Block(
             image_shape,
             lambda x, make: cell_structure.stem(x, channels, make),
-            dress,
+            spec,
         )
         edges: dict[tuple, InterpretedEdge] = {}
         # (shape, mask of its channels) of the two last outputs.
@@ -99,8 +96,8 @@ class CellInterpreter:
         self._classifier = Block(
             last[0],
             lambda x, make: make.classify(x, num_classes),
-            dress,
-            is_masked=dress.activates_output,
+            spec,
+            is_masked=spec.activates_output,
         )
         self._last_mask = last[1]
 
@@ -119,7 +116,7 @@ class CellInterpreter:
                 functools.partial(
                     _calibrate, channels, differs and position == 0
                 ),
-                self.dress,
+                self.spec,
                 is_masked=mask is not None,
             )
             for position, (shape, mask) in enumerate((before, last))
@@ -128,12 +125,12 @@ class CellInterpreter:
         stride = 2 if is_reduction else 1
         if (shape, stride) not in edges:
             edges[shape, stride] = InterpretedEdge(
-                self.space, shape, stride, self.dress
+                self.space, shape, stride, self.spec
             )
         reducers = ()
         if is_reduction:
             reducers = tuple(
-                Block(shape, functools.partial(_reduce, channels), self.dress)
+                Block(shape, functools.partial(_reduce, channels), self.spec)
                 for _ in range(NUM_INPUTS)
             )
         return _CellPlan(
@@ -170,7 +167,7 @@ class CellInterpreter:
             if source is None:
                 return None
             kind, channels = source
-            dtype = keras.DTypePolicy(self.dress.dtype).variable_dtype
+            dtype = self.spec.variable_dtype
             concat = tf.cast(genotype.concat[kind], dtype)
             return tf.repeat(concat, channels)
 

@@ -1,7 +1,7 @@
 """From a genotype to layers, whatever a layer is; imports no TensorFlow.
 
 The one description of the network, read by what builds it with Keras
-(`cell_network`) and by what only counts (`cell_cost`).
+(`network`) and by what only counts (`cost`).
 
 A network is a 3x3 convolution to 3F channels, 3N + 2 cells of which number N
 and 2N + 1 (from 0) are reductions that double F, global average pooling and a
