@@ -136,6 +136,8 @@ def _logits_of_exports(folder):
     import keras
     import tensorflow as tf
 
+    import gtn_tf.retrain.network  # noqa: F401 (registers its layers)
+
     rng = np.random.default_rng(0)
     images = tf.constant(rng.normal(size=(4, 8, 8, 1)), tf.float32)
     kept = keras.saving.load_model(folder / "model.keras")

@@ -20,7 +20,8 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from gtn_tf import layers
+from gtn_tf.layers.pooling import MaxPool2D
+from gtn_tf.layers.shifts import Shift, Subsample
 from gtn_tf.layers.spec import RUNNING, LayerSpec
 from gtn_tf.search_spaces.cells.genotypes import Genotype
 from gtn_tf.search_spaces.cells.structure import NetworkSize, assemble
@@ -63,7 +64,7 @@ class KerasAssembler:
     ) -> keras.KerasTensor:
         """See `Assembler`."""
         if kernel == (1, 1) and strides != (1, 1):
-            inputs = layers.Subsample(strides, dtype=self.spec.dtype)(inputs)
+            inputs = Subsample(strides, dtype=self.spec.dtype)(inputs)
             strides = (1, 1)
         return self.spec.conv(filters, kernel, strides)(inputs)
 
@@ -90,7 +91,7 @@ class KerasAssembler:
         self, inputs: keras.KerasTensor, size: int, stride: int
     ) -> keras.KerasTensor:
         """See `Assembler`."""
-        return layers.MaxPool2D(size, stride, dtype=self.spec.dtype)(inputs)
+        return MaxPool2D(size, stride, dtype=self.spec.dtype)(inputs)
 
     def avg_pool(
         self,
@@ -113,7 +114,7 @@ class KerasAssembler:
 
     def shift(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
         """See `Assembler`."""
-        return layers.Shift(dtype=self.spec.dtype)(inputs)
+        return Shift(dtype=self.spec.dtype)(inputs)
 
     def add(
         self, left: keras.KerasTensor, right: keras.KerasTensor
