@@ -3,7 +3,6 @@
 Nothing in them is typed by hand. No TensorFlow here.
 """
 
-import json
 from pathlib import Path
 
 from gtn_tf.config.choices import EXPERIMENTS
@@ -11,6 +10,7 @@ from gtn_tf.experiments.tables import TABLES
 from gtn_tf.figures.style import SOURCES
 from gtn_tf.nas.summary import evaluator_table
 from gtn_tf.runtime.files import read_json
+from gtn_tf.runtime.progress import duration
 from gtn_tf.statistics.intervals import shown
 from gtn_tf.types import InputError
 
@@ -35,8 +35,8 @@ def tables(folder: Path) -> str:
 
 
 def _table(folder: Path) -> str:
-    evaluation = json.loads((folder / "evaluation.json").read_text())
-    training = json.loads((folder / "training.json").read_text())
+    evaluation = read_json(folder / "evaluation.json")
+    training = read_json(folder / "training.json")
     environment = evaluation["environment"]
     config = folder / "config.json"
     if config.exists():  # says what meta-trained
@@ -48,7 +48,7 @@ def _table(folder: Path) -> str:
         f"(`{evaluation['learner']}`) after {evaluation['num_inner_steps']} "
         f"steps of {evaluation['inner_batch_size']} images; "
         f"{training['meta_steps']} meta-steps in "
-        f"{_duration(training['seconds'])}, one GTN seed; "
+        f"{duration(training['seconds'])}, one GTN seed; "
         f"{_hardware(environment)}.",
         "",
         f"| source | accuracy, 95 % interval | {own} - source, paired | set-up "
@@ -67,12 +67,8 @@ def _row(evaluation: dict, name: str, difference: str | None) -> str:
     return (
         f"| {SOURCES[name].label} "
         f"| {source['accuracy']:.3f} {shown(source['ci95'], 3)} | {gap} "
-        f"| {_duration(source['setup_seconds'])} | {source['how']} |"
+        f"| {duration(source['setup_seconds'])} | {source['how']} |"
     )
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 def with_tables(text: str, folder: Path) -> str:
@@ -134,7 +130,7 @@ def _trained_row(result: dict) -> str:
         f"| {result['params'] / 1e3:.1f}k | {result['cutout'] or '-'} "
         f"| {len(result['seeds'])} "
         f"| {100 * result['test_error_mean']:.2f}{spread} % "
-        f"| {_duration(sum(seconds) / len(seconds))} |"
+        f"| {duration(sum(seconds) / len(seconds))} |"
     )
 
 
@@ -159,7 +155,7 @@ def _experiment(path: Path, result: dict) -> str:
     seconds = sum(trial["seconds"] for trial in trials)
     facts = [
         _setting(path.parent),
-        f"{len(trials)} meta-trainings in {_duration(seconds)}" * bool(trials),
+        f"{len(trials)} meta-trainings in {duration(seconds)}" * bool(trials),
         "; ".join(where),
     ]
     return (

@@ -39,6 +39,8 @@ from tools.record_pages import (
     with_tables,
 )
 
+_ROOT = Path(__file__).parents[1]
+_KEPT = _ROOT / "docs" / "results"
 _MOST_BYTES = 5_000_000
 _SIGNIFICANT = 5  # digits of what is kept
 
@@ -165,30 +167,34 @@ def _kept(value: object, workdir: Path) -> object:
 
 
 def _keep(workdir: str, name: str) -> None:
-    keep(Path(workdir), Path("docs/results") / name)
+    keep(Path(workdir), _KEPT / name)
 
 
 def _rewrite() -> None:
-    page, folder = Path("README.md"), Path("docs/results")
-    text = with_tables(page.read_text(), folder)
+    page = _ROOT / "README.md"
+    text = with_tables(page.read_text(), _KEPT)
     write_atomically(page, text.encode())
-    write_atomically(folder / "README.md", experiments_page(folder).encode())
+    write_atomically(_KEPT / "README.md", experiments_page(_KEPT).encode())
 
 
-_COMMANDS: dict[str, Callable[..., None]] = {"keep": _keep, "table": _rewrite}
+#: Command -> what does it, and of how many arguments.
+_COMMANDS: dict[str, tuple[Callable[..., None], int]] = {
+    "keep": (_keep, 2),
+    "table": (_rewrite, 0),
+}
 
 
 def main(arguments: list[str]) -> int:
     """Runs one of the commands above; returns the exit code."""
     command, *rest = arguments or [""]
-    expected = {"keep": 2, "table": 0}
+    run, num_arguments = _COMMANDS.get(command, (None, None))
     try:
-        if expected.get(command) != len(rest):
+        if num_arguments != len(rest):
             raise InputError(
                 f"arguments {arguments}; expected 'keep WORKDIR NAME' or "
                 "'table'; give one of them"
             )
-        _COMMANDS[command](*rest)
+        run(*rest)
     except InputError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 2

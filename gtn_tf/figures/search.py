@@ -28,6 +28,7 @@ from gtn_tf.figures.style import (
     save_figure,
 )
 from gtn_tf.statistics import correlation
+from gtn_tf.statistics.intervals import shown
 
 _SCORED, _FAILED = LINES[0][0], LINES[1][0]
 # With the five colours of `LINES` the pairs repeat after 35 evaluators.
@@ -136,8 +137,7 @@ def _marker(marker: str, label: str) -> Line2D:
 def _spearman(row: Mapping[str, Any]) -> str:
     if row["spearman"] is None:
         return "Spearman undefined"
-    low, high = row["spearman_ci95"] or (math.nan, math.nan)
-    text = f"Spearman {row['spearman']:.2f} [{low:.2f}, {high:.2f}]"
+    text = f"Spearman {row['spearman']:.2f} {shown(row['spearman_ci95'], 2)}"
     return text.replace("-", "\u2212")
 
 

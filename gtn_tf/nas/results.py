@@ -13,7 +13,8 @@ from gtn_tf.runtime.result_files import (
     is_number,
     is_number_or_none,
     is_text,
-    misfit,
+    or_none,
+    pair_of,
     read_checked,
     read_object,
 )
@@ -32,7 +33,7 @@ _EVALUATOR = {
         ),
         is_number_or_none,
     ),
-    "spearman_ci95": lambda v: v is None or (is_interval(v) and None not in v),
+    "spearman_ci95": or_none(pair_of(is_number, is_number)),
     "num_scored?": is_number,
     **_COSTS,
 }
@@ -53,7 +54,7 @@ _RANKING = {
     },
     "evaluators": {"*": _EVALUATOR},
     "differences": {"*": {"spearman": is_number_or_none, "ci95": is_interval}},
-    "selected": lambda v: v is None or not misfit(v, _SELECTED, "selected"),
+    "selected": or_none(_SELECTED),
 }
 #: Figures in search/, as far as there was something to draw.
 PICTURES = ("scatter", "cost", "selected")

@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from gtn_tf.statistics.intervals import shown
 from gtn_tf.statistics.picks import best_keys
 from gtn_tf.statistics.ranking import ranking
 
@@ -144,5 +145,4 @@ def _signed(value: float | None) -> str:
 def _with_range(row: Mapping[str, Any] | None, interval: str) -> str:
     if row is None or row["spearman"] is None:
         return "-"
-    low, high = row[interval]
-    return f"{row['spearman']:.2f} [{low:.2f}, {high:.2f}]"
+    return f"{row['spearman']:.2f} {shown(row[interval], 2)}"

@@ -9,7 +9,6 @@ from gtn_tf.report.page import (
     Html,
     columns,
     count,
-    duration,
     element,
     figure,
     interval,
@@ -21,6 +20,7 @@ from gtn_tf.report.page import (
     verdict,
 )
 from gtn_tf.report.results import Results
+from gtn_tf.runtime.progress import duration
 
 _INTERVAL = "95\u00a0% interval"  # on one line
 
@@ -38,7 +38,7 @@ def evaluation_cards(results: Results) -> list[tuple]:
     cards = []
     subject = evaluation["sources"].get("gtn")
     if subject is not None:
-        more = f"{_INTERVAL} {interval(subject['ci95'], False)}; "
+        more = f"{_INTERVAL} {interval(subject['ci95'])}; "
         more += f"{count(subject['num_learners'])} fresh learners"
         cards.append(("Test accuracy", percent(subject["accuracy"]), more))
     for other in ("real_tuned", "real"):
@@ -46,7 +46,7 @@ def evaluation_cards(results: Results) -> list[tuple]:
         if difference is not None:
             value = [points(difference["mean"]), element("small", " points")]
             word = element("strong", verdict(difference["ci95"]))
-            shown = interval(difference["ci95"], True)
+            shown = interval(difference["ci95"], is_signed=True)
             more = join([word, f"; {_INTERVAL} {shown}"])
             cards.append((f"Against {_source_label(other)}", join(value), more))
     return cards
@@ -110,7 +110,7 @@ def _sources_table(evaluation: dict, num_test_images: str) -> Html:
             (
                 label,
                 percent(source["accuracy"]),
-                interval(source["ci95"], False),
+                interval(source["ci95"]),
                 _range(source),
                 percent(source.get("std")),
                 count(source["num_learners"]),
@@ -171,7 +171,7 @@ def _differences_table(evaluation: dict) -> Html:
                 label,
                 verdict(difference["ci95"]),
                 points(difference["mean"]),
-                interval(difference["ci95"], True),
+                interval(difference["ci95"], is_signed=True),
                 count(difference.get("num_learners")),
             )
         )
@@ -193,7 +193,7 @@ def _transfer_table(evaluation: dict) -> Html:
                     learner,
                     _source_label(name),
                     percent(source["accuracy"]),
-                    interval(source["ci95"], False),
+                    interval(source["ci95"]),
                     count(source["num_learners"]),
                 )
             )

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 import html
-import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from gtn_tf.statistics.intervals import shown
 
 #: What stands where something was not run or is not known.
 ABSENT = "-"
@@ -51,18 +52,7 @@ def percent(share: float | None) -> str:
 
 def points(difference: float) -> str:
     """Returns a difference of shares, 0.012, as '+1.20' percentage points."""
-    # A real minus sign is as wide as the plus.
-    return f"{100 * difference:+.2f}".replace("-", "\u2212")
-
-
-def interval(ci95: Sequence[float | None] | None, is_signed: bool) -> str:
-    """Returns a 95 % interval of shares in percent or percentage points."""
-    if ci95 is None or None in ci95:
-        return ABSENT
-    low, high = ci95
-    if is_signed:
-        return f"[{points(low)}, {points(high)}]"
-    return f"[{100 * low:.2f}, {100 * high:.2f}]".replace("-", "\u2212")
+    return _with_minus(f"{100 * difference:+.2f}")
 
 
 def coefficient(value: float | None, is_signed: bool = False) -> str:
@@ -70,18 +60,30 @@ def coefficient(value: float | None, is_signed: bool = False) -> str:
     if value is None:
         return ABSENT
     # Adding 0 makes one zero of both.
-    text = f"{round(value, 2) + 0.0:{'+' if is_signed else ''}.2f}"
-    return text.replace("-", "\u2212")
+    return _with_minus(f"{round(value, 2) + 0.0:{'+' * is_signed}.2f}")
 
 
-def coefficients(
-    ci95: Sequence[float | None] | None, is_signed: bool = False
+def interval(
+    ci95: Sequence[float | None] | None,
+    is_signed: bool = False,
+    scale: float = 100,
 ) -> str:
-    """Returns the 95 % interval of a rank correlation."""
+    """Returns a 95 % interval in the digits of what it belongs to.
+
+    Args:
+      ci95: (low, high), or None as a whole or for both.
+      is_signed: whether it is of a difference.
+      scale: 100 for shares, to be read in percent or percentage points; 1 for
+        coefficients.
+    """
     if ci95 is None or None in ci95:
         return ABSENT
-    low, high = (coefficient(value, is_signed) for value in ci95)
-    return f"[{low}, {high}]"
+    return _with_minus(shown([scale * v for v in ci95], 2, is_signed))
+
+
+def _with_minus(text: str) -> str:
+    # A real minus sign is as wide as the plus.
+    return text.replace("-", "\u2212")
 
 
 def verdict(ci95: Sequence[float | None] | None) -> str:
@@ -97,25 +99,6 @@ def verdict(ci95: Sequence[float | None] | None) -> str:
 def count(value: float | None) -> str:
     """Returns 60000 as '60,000'."""
     return ABSENT if value is None else f"{value:,.0f}"
-
-
-def duration(seconds: float | None) -> str:
-    """Returns seconds with three digits in a unit that suits them."""
-    if seconds is None:
-        return ABSENT
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{_three_digits(seconds / size)} {unit}"
-    if 0 < seconds < 1:
-        return f"{_three_digits(1000 * seconds)} ms"
-    return f"{_three_digits(seconds)} s"
-
-
-def _three_digits(value: float) -> str:
-    if value == 0:
-        return "0"
-    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:.{min(decimals, 3)}f}"
 
 
 def table(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,37 +9,24 @@ import numpy as np
 
 from gtn_tf.config import flatten
 from gtn_tf.config.choices import EXPERIMENTS
+from gtn_tf.export.load import ARRAYS, Teacher, load
 from gtn_tf.figures.style import SOURCES
 from gtn_tf.nas.results import SearchResults, read_search
 from gtn_tf.runtime.result_files import (
     are_numbers,
     damaged,
     is_interval,
-    is_list_of,
     is_number,
     is_number_or_none,
     is_text,
+    list_of,
+    or_none,
+    pair_of,
     read_checked,
     read_object,
 )
 from gtn_tf.runtime.row_log import read_rows
-from gtn_tf.types import InputError, one_line
-
-
-class Curriculum(NamedTuple):
-    """The arrays of export/curriculum.npz.
-
-    Attributes:
-      images: [T, B, H, W, C] float, normalised.
-      labels: [T, B, K] float.
-      inner_learning_rate: [T].
-      inner_momentum: [T].
-    """
-
-    images: np.ndarray
-    labels: np.ndarray
-    inner_learning_rate: np.ndarray
-    inner_momentum: np.ndarray
+from gtn_tf.types import InputError
 
 
 class Results(NamedTuple):
@@ -52,8 +38,7 @@ class Results(NamedTuple):
       environment: of config.json: versions, devices, threads.
       rows: of metrics.jsonl; values that are no finite numbers are left out.
       evaluation: evaluation.json.
-      export: export/metadata.json.
-      curriculum: export/curriculum.npz.
+      teacher: export/: its metadata and arrays.
       retrainings: retrain/NAME/result.json, by name.
       search: search/.
       experiments: experiments/NAME/result.json, by name.
@@ -64,8 +49,7 @@ class Results(NamedTuple):
     environment: dict
     rows: list[dict]
     evaluation: dict | None
-    export: dict | None
-    curriculum: Curriculum | None
+    teacher: Teacher | None
     retrainings: list[dict]
     search: SearchResults | None
     experiments: dict[str, dict]
@@ -88,8 +72,7 @@ def read_results(workdir: Path) -> Results:
         environment=environment if isinstance(environment, dict) else {},
         rows=_read_metrics(workdir / "metrics.jsonl"),
         evaluation=_read_evaluation(workdir / "evaluation.json"),
-        export=read_checked(workdir / "export" / "metadata.json", _EXPORT),
-        curriculum=_read_curriculum(workdir / "export" / "curriculum.npz"),
+        teacher=_read_teacher(workdir / "export"),
         retrainings=[
             read_checked(path, _RETRAINING)
             for path in sorted(workdir.glob("retrain/*/result.json"))
@@ -113,12 +96,7 @@ def experiment_path(workdir: Path, name: str) -> Path:
 
 def has_run(results: Results) -> bool:
     """Whether the workdir holds a meta-training, or what came of one."""
-    return bool(
-        results.rows
-        or results.evaluation
-        or results.export
-        or results.curriculum
-    )
+    return bool(results.rows or results.evaluation or results.teacher)
 
 
 def config_value(results: Results, key: str) -> object:
@@ -136,7 +114,7 @@ def _nothing(workdir: Path) -> InputError:
     )
 
 
-#: Key -> what its value must be; '*' stands for every key.
+#: As `result_files.misfit` takes it: key -> what its value must be.
 _MEASURED = {
     "accuracy": is_number,
     "ci95": is_interval,
@@ -145,12 +123,14 @@ _MEASURED = {
 _SOURCE = {
     **_MEASURED,
     "accuracy_per_step": are_numbers,
-    "ci95_per_step?": lambda v: v is None or is_list_of(is_interval, v),
+    "ci95_per_step?": or_none(list_of(is_interval)),
     "std?": is_number_or_none,
     "images_seen?": is_number_or_none,
     "seconds_per_learner?": is_number_or_none,
     "setup_seconds?": is_number_or_none,
-    "validation_curve?": lambda v: v is None or is_list_of(_is_point, v),
+    "validation_curve?": or_none(
+        list_of(pair_of(is_number, is_number_or_none))
+    ),
 }
 _EVALUATION = {
     "sources": {f"{name}?": _SOURCE for name in SOURCES},
@@ -166,12 +146,10 @@ _EVALUATION = {
     "seconds?": is_number_or_none,
 }
 _EXPORT = {
-    "normalisation": {
-        "mean": lambda v: is_number(v) or are_numbers(v),
-        "std": lambda v: is_number(v) or are_numbers(v),
-    },
+    "normalisation": dict.fromkeys(
+        ("mean", "std"), lambda v: is_number(v) or are_numbers(v)
+    )
 }
-
 _RETRAINING = {
     **dict.fromkeys(
         (
@@ -183,25 +161,10 @@ _RETRAINING = {
     **dict.fromkeys(("name", "dataset", "genotype_name"), is_text),
     "seeds": are_numbers,
     "test_error_std": is_number_or_none,
-    "search": lambda v: v is None or _is_search(v),
+    "search": or_none(
+        {"evaluator?": or_none(is_text), "seconds?": is_number_or_none}
+    ),
 }
-
-
-def _is_point(value: object) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) == 2
-        and is_number(value[0])
-        and is_number_or_none(value[1])
-    )
-
-
-def _is_search(value: object) -> bool:
-    return (
-        isinstance(value, dict)
-        and isinstance(value.get("evaluator"), str | None)
-        and is_number_or_none(value.get("seconds"))
-    )
 
 
 def _read_evaluation(path: Path) -> dict | None:
@@ -227,36 +190,11 @@ def _read_metrics(path: Path) -> list[dict]:
     return [{k: v for k, v in r.items() if is_number(v)} for r in rows]
 
 
-def _read_curriculum(path: Path) -> Curriculum | None:
-    if not path.exists():
+def _read_teacher(folder: Path) -> Teacher | None:
+    if read_checked(folder / "metadata.json", _EXPORT) is None:
         return None
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            found = Curriculum(*(arrays[name] for name in Curriculum._fields))
-        is_whole = _fit_each_other(found)
-    except (
-        EOFError,
-        LookupError,
-        OSError,
-        TypeError,
-        ValueError,
-        zipfile.BadZipFile,
-    ) as error:
-        raise damaged(path, one_line(error)) from error
-    if not is_whole:
-        raise damaged(path, "its arrays do not fit each other")
-    return found
-
-
-def _fit_each_other(arrays: Curriculum) -> bool:
-    images, labels, *rates = arrays
-    return bool(
-        images.ndim == 5
-        and images.size
-        and images.shape[-1] in (1, 3)
-        and labels.ndim == 3
-        and labels.size
-        and labels.shape[:2] == images.shape[:2]
-        and all(rate.shape == images.shape[:1] for rate in rates)
-        and all(np.isfinite(array).all() for array in arrays)
-    )
+    teacher = load(folder)
+    for name in ARRAYS:
+        if not np.isfinite(getattr(teacher, name)).all():
+            raise damaged(folder / "curriculum.npz", f"{name} is not finite")
+    return teacher

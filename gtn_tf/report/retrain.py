@@ -8,7 +8,6 @@ from gtn_tf.report.page import (
     ABSENT,
     Html,
     count,
-    duration,
     element,
     percent,
     section,
@@ -22,6 +21,7 @@ from gtn_tf.report.paper_tables import (
     is_paper_scale,
 )
 from gtn_tf.report.results import Results
+from gtn_tf.runtime.progress import duration
 
 _COLUMNS = [
     "architecture",

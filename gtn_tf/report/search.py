@@ -20,12 +20,11 @@ from gtn_tf.report.page import (
     ABSENT,
     Html,
     coefficient,
-    coefficients,
     columns,
     count,
-    duration,
     element,
     figure,
+    interval,
     join,
     percent,
     section,
@@ -34,6 +33,7 @@ from gtn_tf.report.page import (
     wide,
 )
 from gtn_tf.report.results import Results
+from gtn_tf.runtime.progress import duration
 
 
 def search_section(results: Results) -> Html | None:
@@ -65,7 +65,9 @@ def search_cards(results: Results) -> list[tuple]:
     row = ranking["evaluators"][name]
     more = f"{name}, over {count(ranking['num_architectures'])} architectures"
     if row["spearman_ci95"] is not None:
-        more += f"; 95\u00a0% interval {coefficients(row['spearman_ci95'])}"
+        more += (
+            f"; 95\u00a0% interval {interval(row['spearman_ci95'], scale=1)}"
+        )
     cards = [("Rank correlation", coefficient(row["spearman"]), more)]
     selected = ranking["selected"]
     if selected is not None and selected.get("truth") is not None:
@@ -125,7 +127,7 @@ def _evaluators_table(ranking: dict[str, Any]) -> Html:
             (
                 name,
                 coefficient(row["spearman"]),
-                coefficients(row["spearman_ci95"]),
+                interval(row["spearman_ci95"], scale=1),
                 coefficient(row["kendall"]),
                 coefficient(row["spearman_top_half"]),
                 ABSENT if precision is None else _share(precision),
@@ -168,7 +170,7 @@ def _differences_table(ranking: dict[str, Any]) -> Html:
             " \u2212 ".join(map(search_figures.short, name.split(" - "))),
             verdict(difference["ci95"]),
             coefficient(difference["spearman"], is_signed=True),
-            coefficients(difference["ci95"], is_signed=True),
+            interval(difference["ci95"], is_signed=True, scale=1),
         )
         for name, difference in ranking["differences"].items()
     ]

@@ -19,7 +19,6 @@ from gtn_tf.figures import (
 from gtn_tf.report.page import (
     Html,
     columns,
-    duration,
     element,
     figure,
     percent,
@@ -28,6 +27,7 @@ from gtn_tf.report.page import (
     section,
 )
 from gtn_tf.report.results import Results, config_value
+from gtn_tf.runtime.progress import duration
 
 _SHOWN_STEPS = 32
 _WIDEST_PIXELS = 1088
@@ -89,12 +89,12 @@ def _curves(rows: list[dict]) -> list[Html]:
 
 
 def _rates(results: Results) -> list[Html]:
-    if results.curriculum is None:
+    if results.teacher is None:
         return []
     drawing = figure_style.inline_svg(
         figures.learned_rates(
-            results.curriculum.inner_learning_rate,
-            results.curriculum.inner_momentum,
+            results.teacher.inner_learning_rate,
+            results.teacher.inner_momentum,
         ),
         "rates",
         "Line charts: inner learning rate and momentum over inner steps",
@@ -112,15 +112,15 @@ def _rates(results: Results) -> list[Html]:
 
 def curriculum_section(results: Results) -> Html | None:
     """The grid of the exported images, some inner steps of many."""
-    if results.curriculum is None or results.export is None:
+    if results.teacher is None:
         return None
-    images = results.curriculum.images
-    label_ids = results.curriculum.labels.argmax(axis=-1)
+    images = results.teacher.images
+    label_ids = results.teacher.labels.argmax(axis=-1)
     num_steps, batch_size = label_ids.shape
     steps = np.arange(num_steps)
     if num_steps > _SHOWN_STEPS:
         steps = np.linspace(0, num_steps - 1, _SHOWN_STEPS).round().astype(int)
-    normalisation = results.export["normalisation"]
+    normalisation = results.teacher.metadata["normalisation"]
     picture = plots.curriculum_grid(
         images[steps],
         label_ids[steps],
@@ -134,7 +134,7 @@ def curriculum_section(results: Results) -> Html | None:
         "are the extremes of all images shown, where these go beyond the real "
         "images' own range."
     )
-    facts = results.export.get("curriculum")
+    facts = results.teacher.metadata.get("curriculum")
     if isinstance(facts, dict) and facts.get("is_one_draw_of_many"):
         caption += " The order is drawn afresh for each learner: this is one."
     return section(

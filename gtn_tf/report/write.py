@@ -25,7 +25,6 @@ from gtn_tf.report.page import (
     ABSENT,
     Html,
     document,
-    duration,
     element,
     join,
     section,
@@ -40,7 +39,7 @@ from gtn_tf.report.retrain import retrain_section
 from gtn_tf.report.search import search_section
 from gtn_tf.report.training import curriculum_section, meta_training_section
 from gtn_tf.runtime.files import to_json, write_atomically
-from gtn_tf.runtime.progress import say
+from gtn_tf.runtime.progress import duration, say
 from gtn_tf.runtime.workdir import check_workdir
 from gtn_tf.types import InputError
 
@@ -123,7 +122,8 @@ def _config(results: Results) -> Html:
 
 def _provenance(results: Results) -> Html:
     facts = dict(flatten(results.environment))
-    export, evaluation = results.export or {}, results.evaluation or {}
+    export = results.teacher.metadata if results.teacher else {}
+    evaluation = results.evaluation or {}
     seconds = results.rows[-1].get("seconds") if results.rows else None
     if has_run(results):
         facts["time of meta-training"] = duration(seconds)
@@ -226,7 +226,7 @@ def _modes(results: Results) -> list[str]:
     made = {
         "pretrain": has_run(results),
         "evaluate": results.evaluation,
-        "export": results.export,
+        "export": results.teacher,
         "search": results.search,
         "retrain": results.retrainings,
     }

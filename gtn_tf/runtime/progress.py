@@ -1,7 +1,7 @@
 """What a run says while it goes. No TensorFlow here."""
 
 import collections
-import datetime
+import math
 import sys
 import threading
 import time
@@ -111,7 +111,7 @@ class Progress:
                 self._silences.popleft()
             self._print(
                 f"{self._unit} {self._step + 1}/{self._total} running for "
-                f"{_duration(now - self._step_began)}",
+                f"{duration(now - self._step_began)}",
                 now,
             )
 
@@ -144,17 +144,32 @@ class Progress:
             took = (now - self._step_began) / max(1, step - self._step)
             return [
                 f"first in {took:.1f} s",
-                f"ETA <= {_duration(left * took)}",
+                f"ETA <= {duration(left * took)}",
             ]
         if now <= since:
             return []
         rate = (step - first) / (now - since)
         speed = f"{rate:.1f} steps/s" if rate >= 1 else f"{1 / rate:.2f} s/step"
-        return [speed, f"ETA {_duration(left / rate)}"]
+        return [speed, f"ETA {duration(left / rate)}"]
 
 
-def _duration(seconds: float) -> str:
-    return str(datetime.timedelta(seconds=round(max(0.0, seconds))))
+def duration(seconds: float | None) -> str:
+    """Returns seconds with three digits in a unit that suits; None as '-'."""
+    if seconds is None:
+        return "-"
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{_three_digits(seconds / size)} {unit}"
+    if 0 < seconds < 1:
+        return f"{_three_digits(1000 * seconds)} ms"
+    return f"{_three_digits(seconds)} s"
+
+
+def _three_digits(value: float) -> str:
+    if value == 0:
+        return "0"
+    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:.{min(decimals, 3)}f}"
 
 
 def say(text: str) -> None:

@@ -7,36 +7,50 @@ in '?' may be absent.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gtn_tf.config.fields import is_number
 from gtn_tf.runtime.files import read_json
 from gtn_tf.types import InputError
 
 Expected = dict[str, Any] | Callable[[Any], bool]
 
 
-def is_number(value: object) -> bool:
-    """Whether a value of a JSON file is a finite number."""
-    is_real = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_real and math.isfinite(value)
+def or_none(expected: Expected) -> Callable[[Any], bool]:
+    """Returns what checks that a value is null or as expected."""
+    return lambda value: value is None or not misfit(value, expected, "it")
 
 
-def is_number_or_none(value: object) -> bool:
-    """Whether it is a finite number or null."""
-    return value is None or is_number(value)
+def list_of(is_item: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """Returns what checks that a value is a list of such items."""
+    return lambda value: isinstance(value, list) and all(map(is_item, value))
+
+
+def pair_of(*are_items: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """Returns what checks that a value is a list of one item per check."""
+    return lambda value: (
+        isinstance(value, list)
+        and len(value) == len(are_items)
+        and all(
+            is_item(item)
+            for is_item, item in zip(are_items, value, strict=True)
+        )
+    )
+
+
+is_number_or_none = or_none(is_number)
 
 
 def are_numbers(value: object) -> bool:
     """Whether it is a list of finite numbers, at least one."""
-    return is_list_of(is_number, value) and bool(value)
+    return list_of(is_number)(value) and bool(value)
 
 
 def is_interval(value: object) -> bool:
     """Whether it is [low, high], both known or both null, or null."""
-    return (is_list_of(is_number, value) and len(value) == 2) or value in (
+    return pair_of(is_number, is_number)(value) or value in (
         None,
         [None, None],
     )
@@ -45,11 +59,6 @@ def is_interval(value: object) -> bool:
 def is_text(value: object) -> bool:
     """Whether it is a string."""
     return isinstance(value, str)
-
-
-def is_list_of(is_item: Callable[[Any], bool], value: object) -> bool:
-    """Whether it is a list of such items."""
-    return isinstance(value, list) and all(map(is_item, value))
 
 
 def misfit(value: object, expected: Expected, place: str = "") -> str:

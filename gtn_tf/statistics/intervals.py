@@ -12,12 +12,24 @@ import numpy as np
 from scipy import stats
 
 
-def shown(ci95: Sequence[float] | None, num_digits: int = 4) -> str:
-    """Returns an interval as text, '-' where there is none."""
+def shown(
+    ci95: Sequence[float | None] | None,
+    num_digits: int = 4,
+    is_signed: bool = False,
+) -> str:
+    """Returns an interval as text, such as '[0.1234, 0.2345]'.
+
+    Args:
+      ci95: (low, high); None, there or for a bound, is written '-'.
+      num_digits: after the point.
+      is_signed: whether positive bounds have a plus.
+    """
     if ci95 is None:
         return "-"
+    sign = "+" if is_signed else ""
     low, high = (
-        "-" if bound is None else f"{bound:.{num_digits}f}" for bound in ci95
+        "-" if bound is None else f"{bound:{sign}.{num_digits}f}"
+        for bound in ci95
     )
     return f"[{low}, {high}]"
 

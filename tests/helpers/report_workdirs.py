@@ -72,6 +72,9 @@ EVALUATION = {
 }
 EXPORT = {
     "format_version": 1,
+    "inner_batch_size": 3,
+    "image_shape": [8, 8, 1],
+    "num_classes": 3,
     "curriculum": {"name": "all_shuffled", "is_one_draw_of_many": True},
     "normalisation": {"mean": [0.25], "std": [0.5]},
     "versions": {"gtn_tf": "9.8.7"},
@@ -131,9 +134,10 @@ def write_workdir(
     if "evaluation" in parts:
         (workdir / "evaluation.json").write_text(json.dumps(evaluation))
     if "export" in parts:
-        path = workdir / "export" / "metadata.json"
-        path.write_text(json.dumps(export))
         arrays = curriculum_arrays() if arrays is None else arrays
+        metadata = {**export, "num_inner_steps": len(arrays["images"])}
+        path = workdir / "export" / "metadata.json"
+        path.write_text(json.dumps(metadata))
         np.savez(workdir / "export" / "curriculum.npz", **arrays)
     return workdir
 

@@ -14,7 +14,6 @@ from PIL import Image
 
 from gtn_tf.config import default_config
 from gtn_tf.figures import curriculum as plots
-from gtn_tf.report import page
 from gtn_tf.report import write as report
 from gtn_tf.report.results import read_results
 from gtn_tf.types import InputError
@@ -324,30 +323,14 @@ def test_damaged_files(tmp_path, name, content, part):
     assert part in str(info.value)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"images": np.zeros((2, 3, 8, 8))},
-        {"labels": np.zeros((2, 4, 3))},
-        {"inner_momentum": np.zeros(3)},
-        {"inner_momentum": np.array([0.5, np.nan])},
-        {"inner_momentum": np.array(["a", "b"])},
-    ],
-    ids=["rank", "batch", "steps", "nan", "text"],
-)
-def test_damaged_arrays(tmp_path, change):
-    arrays = {**curriculum_arrays(), **change}
+def test_numbers_of_an_export_that_are_not_finite(tmp_path):
+    arrays = curriculum_arrays()
+    arrays["inner_momentum"][1] = np.nan
     workdir = write_workdir(tmp_path / "run", "export", arrays=arrays)
     with pytest.raises(InputError, match=tiny.ONE_LINE) as info:
         read_results(workdir)
     assert "curriculum.npz' is damaged" in str(info.value)
-
-
-def test_arrays_that_need_pickle_are_refused(tmp_path):
-    arrays = {**curriculum_arrays(), "labels": np.array([print])}
-    workdir = write_workdir(tmp_path / "run", "export", arrays=arrays)
-    with pytest.raises(InputError, match=tiny.ONE_LINE):
-        read_results(workdir)
+    assert "inner_momentum is not finite" in str(info.value)
 
 
 def test_the_config_has_to_be_that_of_the_workdir(tmp_path):
@@ -359,23 +342,6 @@ def test_the_config_has_to_be_that_of_the_workdir(tmp_path):
     config.inner.num_steps = 3
     with pytest.raises(InputError, match=r"inner\.num_steps=3 \(saved: 2\)"):
         report.report(config, workdir)
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (None, "-"),
-        (0, "0 s"),
-        (0.0123, "12.3 ms"),
-        (1, "1.00 s"),
-        (119.9, "120 s"),
-        (120, "2.00 min"),
-        (7200, "2.00 h"),
-        (172800, "2.00 d"),
-    ],
-)
-def test_duration(value, expected):
-    assert page.duration(value) == expected
 
 
 def test_the_command_line_needs_no_tensorflow(tmp_path):

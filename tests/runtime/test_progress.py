@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from gtn_tf.runtime.progress import Progress
+from gtn_tf.runtime.progress import Progress, duration
 
 
 class Clock:
@@ -32,10 +32,10 @@ def test_progress_line_in_full():
     )
     shown = "meta_loss 1.234  meta_accuracy 0.62"
     assert lines[0] == (
-        f"meta-step 1/100  {shown}  first in 50.0 s  ETA <= 1:22:30"
+        f"meta-step 1/100  {shown}  first in 50.0 s  ETA <= 82.5 min"
     )
-    assert lines[1] == f"meta-step 21/100  {shown}  10.0 steps/s  ETA 0:00:08"
-    assert lines[-1] == f"meta-step 100/100  {shown}  10.0 steps/s  ETA 0:00:00"
+    assert lines[1] == f"meta-step 21/100  {shown}  10.0 steps/s  ETA 7.90 s"
+    assert lines[-1] == f"meta-step 100/100  {shown}  10.0 steps/s  ETA 0 s"
     # First, then 21, 41, 61, 81 and the last.
     assert len(lines) == 6
 
@@ -43,14 +43,14 @@ def test_progress_line_in_full():
 def test_progress_of_a_resumed_run_counts_its_own_steps_only():
     lines = progress_lines(range(501, 521), 1.0, total=600, initial=500)
     assert lines[1].startswith("meta-step 511/600  ")
-    assert lines[1].endswith("  1.0 steps/s  ETA 0:01:29")
+    assert lines[1].endswith("  1.0 steps/s  ETA 89.0 s")
 
 
 def test_progress_of_slow_steps_is_in_seconds_per_step():
     lines = progress_lines([1, 2, 3], 2.31, total=1563)
     assert len(lines) == 2  # the second one from close(), before the end
     assert lines[1].startswith("meta-step 3/1563  ")
-    assert lines[1].endswith("  2.31 s/step  ETA 1:00:04")
+    assert lines[1].endswith("  2.31 s/step  ETA 60.1 min")
 
 
 def test_the_rate_is_a_recent_one():
@@ -62,7 +62,7 @@ def test_the_rate_is_a_recent_one():
         clock.now += 5.0 if step <= 150 else 0.5
         progress.update(step)
     assert stream.getvalue().splitlines()[-1] == (
-        "meta-step 300/400  2.0 steps/s  ETA 0:00:50"
+        "meta-step 300/400  2.0 steps/s  ETA 50.0 s"
     )
 
 
@@ -88,17 +88,20 @@ def test_a_long_step_shows_at_growing_intervals_that_it_runs():
     )
     beaten(progress, clock, 2000.0)
     assert stream.getvalue().splitlines() == [
-        f"meta-step 5/9 running for 0:{time}"
-        for time in ("00:30", "01:00", "02:00", "05:00", "15:00", "25:00")
+        f"meta-step 5/9 running for {time}"
+        for time in (
+            *("30.0 s", "60.0 s", "2.00 min"),
+            *("5.00 min", "15.0 min", "25.0 min"),
+        )
     ]
     # The silence before the next line counts from this one on.
     progress.update(5)
     beaten(progress, clock, 2599.0)
     lines = stream.getvalue().splitlines()
-    assert lines[6:] == ["meta-step 5/9  first in 2000.0 s  ETA <= 2:13:20"]
+    assert lines[6:] == ["meta-step 5/9  first in 2000.0 s  ETA <= 2.22 h"]
     beaten(progress, clock, 2600.0)
     lines = stream.getvalue().splitlines()
-    assert lines[7:] == ["meta-step 6/9 running for 0:10:00"]
+    assert lines[7:] == ["meta-step 6/9 running for 10.0 min"]
 
 
 def test_quick_steps_and_a_finished_run_have_no_such_lines():
@@ -145,3 +148,20 @@ def test_progress_on_a_terminal_is_a_bar():
     assert "meta-step: 100%" in last
     assert "60/60" in last
     assert "meta_loss=1.234" in last
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, "-"),
+        (0, "0 s"),
+        (0.0123, "12.3 ms"),
+        (1, "1.00 s"),
+        (119.9, "120 s"),
+        (120, "2.00 min"),
+        (7200, "2.00 h"),
+        (172800, "2.00 d"),
+    ],
+)
+def test_duration(value, expected):
+    assert duration(value) == expected

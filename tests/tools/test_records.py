@@ -148,10 +148,10 @@ def test_table_has_the_numbers(workdir, tmp_path):
     records.keep(workdir, tmp_path / "results" / "digits")
     text = record_pages.tables(tmp_path / "results")
     assert "`digits`: **test** accuracy of 3 fresh learners (`mlp`)" in text
-    assert "2 meta-steps in 99 s" in text
+    assert "2 meta-steps in 99.4 s" in text
     assert "a CPU, TF 2.21.0, commit abc1234." in text
-    assert "| GTN | 0.912 [0.900, 0.925] |  | 61 s | meta-trained |" in text
-    expected = "| 0.800 - | +0.112 [0.100, 0.125] | 10 min | learned rates |"
+    assert "| GTN | 0.912 [0.900, 0.925] |  | 61.0 s | meta-trained |" in text
+    expected = "| 0.800 - | +0.112 [0.100, 0.125] | 10.0 min | learned rates |"
     assert expected in text
 
 
@@ -184,7 +184,7 @@ def test_the_experiments_page_has_tables_and_figures(tmp_path):
         assert TABLES[name](result) in page
         assert f"(digits/{name}.png)" in page
     assert page.count("\n## ") == len(RESULTS)
-    assert "10 meta-trainings in 8 min. " in page
+    assert "10 meta-trainings in 8.33 min. " in page
     assert "TF 2.21.0, commit abc1234." in page
     for question in EXPERIMENTS.values():
         assert f"\n\n{question}\n\n" in page
@@ -214,7 +214,7 @@ def test_an_experiment_names_its_setting_and_its_trials_commits(tmp_path):
     assert (
         "T = 3, B = 4, 5 meta-steps, meta.noise_rate_ratio 1 unless an arm "
         "says otherwise ([config](small/config.json)). 6 meta-trainings "
-        "in 6 s. - core(s), -, TF 2.19, commit -; - core(s), -, TF 2.20, "
+        "in 6.00 s. - core(s), -, TF 2.19, commit -; - core(s), -, TF 2.20, "
         "commit -.\n"
     ) in page
 
@@ -223,7 +223,7 @@ def test_the_experiments_page_has_trainings_to_the_end(workdir, tmp_path):
     records.keep(workdir, tmp_path / "results" / "tried")
     page = record_pages.experiments_page(tmp_path / "results")
     assert "## `retrain`, `tried`\n\ndigits, 2 epochs of 1397 images; " in page
-    row = "| `small` | ENAS | 1, 4 | 12.3k | - | 2 | 12.50 +- 1.41 % | 61 s |"
+    row = "| `small` | ENAS | 1, 4 | 12.3k | - | 2 | 12.50 +- 1.41 % | 61.0 s |"
     assert row in page
 
 
@@ -306,18 +306,31 @@ def test_text_around_the_tables_stays(workdir, tmp_path):
         record_pages.with_tables("a page", tmp_path)
 
 
-@pytest.mark.parametrize("arguments", [[], ["keep"], ["keep", "/nowhere", "x"]])
-def test_bad_arguments(tmp_path, arguments):
+def _refusal(folder, *arguments):
+    """The one line of the command in the package of a folder."""
     done = subprocess.run(
         [sys.executable, "-m", "gtn_tf.records", *arguments],
-        cwd=tmp_path,
+        cwd=folder,
         capture_output=True,
         text=True,
-        env={"PYTHONPATH": str(_ROOT), "PATH": "/usr/bin:/bin"},
+        env={"PYTHONPATH": str(folder), "PATH": "/usr/bin:/bin"},
     )
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
+    return done.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["keep"], ["keep", "/nowhere", "x"]])
+def test_bad_arguments(arguments):
+    assert "; expected " in _refusal(_ROOT, *arguments)
+
+
+def test_an_installed_package_has_no_tools(tmp_path):
+    (tmp_path / "gtn_tf").mkdir()
+    for name in ("__init__.py", "records.py"):
+        shutil.copy(_ROOT / "gtn_tf" / name, tmp_path / "gtn_tf")
+    assert "has no tools/records.py" in _refusal(tmp_path, "table")
 
 
 @pytest.mark.parametrize(
