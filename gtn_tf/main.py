@@ -62,9 +62,9 @@ def _export(config: config_dict.ConfigDict, workdir: Path) -> int:
 
 def _evaluate(config: config_dict.ConfigDict, workdir: Path) -> int:
     if config.evaluation.experiment is not None:
-        from gtn_tf.experiments import catalog
+        from gtn_tf.experiments import run
 
-        return catalog.run_experiment(config, workdir)
+        return run.run_experiment(config, workdir)
     from gtn_tf.evaluation import comparison
 
     return comparison.evaluate(config, workdir)

@@ -5,8 +5,7 @@ Nothing in them is typed by hand. No TensorFlow here.
 
 from pathlib import Path
 
-from gtn_tf.config.choices import EXPERIMENTS
-from gtn_tf.experiments.tables import TABLES
+from gtn_tf.experiments.experiment import find_experiment
 from gtn_tf.figures.style import SOURCES
 from gtn_tf.nas.summary import evaluator_table
 from gtn_tf.runtime.files import read_json
@@ -148,6 +147,7 @@ def _searched(kept: Path) -> str:
 
 def _experiment(path: Path, result: dict) -> str:
     name = result["experiment"]
+    experiment = find_experiment(name)
     trials = result.get("results", [])
     # A trial may be older than the table that it is in.
     ran = [t["environment"] for t in trials if "environment" in t]
@@ -160,10 +160,10 @@ def _experiment(path: Path, result: dict) -> str:
     ]
     return (
         f"## `{name}`, kept in `{path.parent.name}`\n\n"
-        f"{EXPERIMENTS[name]}\n\n"
+        f"{experiment.question}\n\n"
         f"{'. '.join(filter(None, facts))}.\n\n"
         f"![{name}]({path.parent.name}/{name}.png)\n\n"
-        f"```\n{TABLES[name](result)}\n```"
+        f"```\n{experiment.table(result)}\n```"
     )
 
 

@@ -32,27 +32,15 @@ STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 PRECISIONS = ("float32", "mixed_bfloat16")
 EXECUTORS = ("inline", "ray")
 SCHEDULES = ("constant", "cosine")
-#: Experiment of `evaluate` -> what it asks.
+#: Experiment of `evaluate` -> where it is.
 EXPERIMENTS = {
-    "few_step": (
-        "How many more steps do learners need on real data to become as good "
-        "as after the GTN's few?"
-    ),
-    "curricula": (
-        "Which curriculum teaches best: learned images in a learned order, in "
-        "a shuffled one, or fresh noise at every step?"
-    ),
-    "weight_norm": (
-        "Does weight normalisation in the learner make meta-training less "
-        "sensitive to its hyperparameters?"
-    ),
-    "transfer": (
-        "Do data that were learned with one learner teach other learners too, "
-        "and which way of meta-training makes them do so?"
-    ),
-    "more_data": (
-        "What do more steps, larger batches and ensembles of learners gain, "
-        "beyond what was meta-trained?"
-    ),
-    "ablation": "What is a change of the config worth?",
+    name: f"gtn_tf.experiments.{name}:EXPERIMENT"
+    for name in (
+        "few_step",
+        "curricula",
+        "weight_norm",
+        "transfer",
+        "more_data",
+        "ablation",
+    )
 }

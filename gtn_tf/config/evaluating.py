@@ -12,6 +12,7 @@ from gtn_tf.config.fields import (
     is_number,
     whole,
 )
+from gtn_tf.import_paths import is_import_path
 
 FIELDS = {
     "evaluation.num_learners": whole(20, 1, "fresh learners per source"),
@@ -26,8 +27,8 @@ FIELDS = {
     ),
     "evaluation.experiment": Field(
         None,
-        f"None or one of {', '.join(EXPERIMENTS)}",
-        lambda v: v in [None, *EXPERIMENTS],
+        f"None, one of {', '.join(EXPERIMENTS)}, or package.module:EXPERIMENT",
+        lambda v: v in [None, *EXPERIMENTS] or is_import_path(v),
         "what --mode=evaluate does: None compares the sources; else the "
         "experiment, in experiments/NAME in the workdir",
     ),

@@ -5,6 +5,8 @@ Its fresh learners are those of its own config, trained and validated as it
 says: an arm may change the GTN, the learners, or both.
 """
 
+from __future__ import annotations
+
 import ast
 import hashlib
 import json
@@ -12,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 from ml_collections import config_dict
 
 from gtn_tf.config import (
@@ -20,19 +24,21 @@ from gtn_tf.config import (
     unknown_key_error,
     validate,
 )
-from gtn_tf.experiments.trials import (
-    changed,
-    make_trials,
-    own_accuracies,
-    run_trials,
+from gtn_tf.experiments.experiment import Experiment
+from gtn_tf.experiments.seed_means import (
+    OVER_SEEDS,
+    draw_mean,
+    left_out,
+    mean_text,
 )
+from gtn_tf.figures.style import INK, LINES, in_theme, new_figure
 from gtn_tf.runtime.files import to_json
+from gtn_tf.statistics.intervals import shown
 from gtn_tf.statistics.over_seeds import (
     difference,
     mean_accuracy,
     of_arm,
 )
-from gtn_tf.training.assembly import check_learners
 from gtn_tf.types import InputError
 
 PLAIN = "plain"
@@ -40,7 +46,7 @@ _SHARED = ("seed", "dataset.")
 _ACCURACY = mean_accuracy("validation")
 
 
-def ablation(config: config_dict.ConfigDict, folder: Path) -> dict:
+def run(config: config_dict.ConfigDict, folder: Path) -> dict:
     """Returns validation accuracy by arm, and each arm minus `plain`.
 
     An arm's trials are in a folder of its digest: its text may be long.
@@ -48,6 +54,12 @@ def ablation(config: config_dict.ConfigDict, folder: Path) -> dict:
     Raises:
       InputError: as `read_arms`.
     """
+    from gtn_tf.experiments.trials import (
+        make_trials,
+        own_accuracies,
+        run_trials,
+    )
+
     arms = read_arms(config)
     names = {_name(changes): text for text, changes in arms.items()}
     trials = make_trials(config, dict(zip(names, arms.values(), strict=True)))
@@ -79,6 +91,8 @@ def read_arms(config: config_dict.ConfigDict) -> dict[str, dict[str, Any]]:
       InputError: there is none, or one cannot be read, is refused as a config,
         or is the same as another.
     """
+    from gtn_tf.experiments.trials import changed
+
     if not config.evaluation.arms:
         raise InputError(
             "experiment 'ablation' has no arms; expected changes of the config "
@@ -141,6 +155,8 @@ def _read_value(text: str) -> Any:
 
 
 def _check(text: str, config: config_dict.ConfigDict) -> None:
+    from gtn_tf.training.assembly import check_learners
+
     try:
         validate(config)
         check_learners(config)
@@ -171,3 +187,64 @@ def _median_seconds(results: list[dict], arm: str) -> float | None:
         if result["arm"] == arm and result["status"] == "ok"
     ]
     return float(np.median(found)) if found else None
+
+
+def table(result: dict) -> str:
+    """Returns validation accuracy by arm, and what each is worth."""
+    width = max(map(len, result["arms"]))
+    lines = [
+        f"{result['dataset']}: validation accuracy over GTN seeds (plain: "
+        f"{result['source']}, {result['meta_steps']} meta-steps)",
+        f"{'arm':{width}}{'accuracy':>10}  {'95 % interval':17}{'seeds':>6}"
+        f"{'it - plain':>12}  {'95 % interval':18}{'seconds*':>9}",
+    ]
+    for name, row in result["arms"].items():
+        gap = result["differences"].get(name)
+        seconds = row["seconds"]
+        lines.append(
+            f"{name:{width}}{mean_text(row):>10}  {shown(row['ci95']):17}"
+            f"{row['num_seeds']:6}"
+            + (
+                f"{gap['mean']:+12.4f}  {shown(gap['ci95']):18}"
+                if gap
+                else " " * 32
+            )
+            + f"{'-' if seconds is None else f'{seconds:.0f}':>9}"
+        )
+    lines.append("*: of a meta-training, median")
+    return "\n".join([*lines, *left_out(result["arms"])])
+
+
+@in_theme
+def figure(result: dict) -> Figure:
+    """Draws validation accuracy by arm, and what it exceeds `plain` by."""
+    names = list(result["arms"])
+    labels = [name.replace(";", "\n") for name in names]
+    most_lines = max(label.count("\n") + 1 for label in labels)
+    figure = new_figure(720, (10 + 15 * most_lines) * len(names) + 90)
+    left, right = figure.subplots(1, 2, sharey=True)
+    for place, name in enumerate(names):
+        draw_mean(left, place, result["arms"][name], LINES[0])
+        gap = result["differences"].get(name)
+        if gap is not None:
+            draw_mean(right, place, gap, LINES[1])
+    right.axvline(0, color=INK, linewidth=0.8, linestyle=":")
+    left.set_yticks(range(len(names)), labels)
+    left.set_ylim(len(names) - 0.5, -0.5)
+    for axes, label in (
+        (left, "validation accuracy [%]"),
+        (right, "minus plain, paired [points]"),
+    ):
+        axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
+        axes.set_xlabel(label)
+    if any(row["ci95"] for row in result["arms"].values()):
+        figure.supxlabel(OVER_SEEDS, fontsize=9)
+    return figure
+
+
+EXPERIMENT = Experiment(
+    question="What is a change of the config worth?",
+    run=run,
+    table=table,
+    figure=figure,
+)

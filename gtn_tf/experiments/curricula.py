@@ -4,16 +4,32 @@ Departure: the paper plots test accuracy over meta-steps; here the curve is
 validation accuracy, and test data are read once, at the end.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
 
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 from ml_collections import config_dict
 
 from gtn_tf.config.choices import CURRICULA
-from gtn_tf.experiments.trials import (
-    make_trials,
-    own_accuracies,
-    run_trials,
+from gtn_tf.experiments.experiment import Experiment
+from gtn_tf.experiments.seed_means import (
+    OVER_SEEDS,
+    draw_mean,
+    left_out,
+    mean_text,
 )
+from gtn_tf.figures.style import (
+    INK,
+    LINES,
+    in_theme,
+    name_accuracy,
+    name_steps,
+    new_figure,
+)
+from gtn_tf.statistics.intervals import shown
 from gtn_tf.statistics.over_seeds import (
     difference,
     mean_accuracy,
@@ -31,12 +47,18 @@ PAPER = {
 }
 
 
-def curricula(config: config_dict.ConfigDict, folder: Path) -> dict:
+def run(config: config_dict.ConfigDict, folder: Path) -> dict:
     """Returns test accuracy by curriculum, and `full` minus each other.
 
     Raises:
       InputError: the config's source has no curriculum.
     """
+    from gtn_tf.experiments.trials import (
+        make_trials,
+        own_accuracies,
+        run_trials,
+    )
+
     if config.source != "gtn":
         raise InputError(
             f"experiment 'curricula' with source {config.source!r}; expected "
@@ -61,3 +83,92 @@ def curricula(config: config_dict.ConfigDict, folder: Path) -> dict:
         },
         "results": results,
     }
+
+
+def table(result: dict) -> str:
+    """Returns test accuracy by curriculum, beside the paper's."""
+    lines = [
+        f"{result['dataset']}: test accuracy by curriculum, over GTN seeds",
+        f"{'curriculum':16}{'accuracy':>9}  {'95 % interval':17}{'seeds':>6}"
+        f"{'full - it':>11}  {'95 % interval':17}{'paper (MNIST)':>14}",
+    ]
+    for name, row in result["arms"].items():
+        gap = result["differences"].get(f"full - {name}")
+        paper = row["paper"]
+        lines.append(
+            f"{name:16}{mean_text(row):>9}  {shown(row['ci95']):17}"
+            f"{row['num_seeds']:6}"
+            + (
+                f"{gap['mean']:+11.4f}  {shown(gap['ci95']):17}"
+                if gap
+                else " " * 30
+            )
+            + f"{'-' if paper is None else f'{paper:.3f}':>14}"
+        )
+    return "\n".join([*lines, *left_out(result["arms"])])
+
+
+@in_theme
+def figure(result: dict) -> Figure:
+    """Draws validation accuracy over meta-steps, and the final test one."""
+    figure = new_figure(760, 320)
+    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+    names = list(result["arms"])
+    for name, (colour, dashes, marker) in zip(names, LINES, strict=True):
+        curves = [
+            r["validation_accuracy"]
+            for r in result["results"]
+            if r["arm"] == name and r["status"] == "ok"
+        ]
+        if not curves:
+            continue
+        steps, values = _stack(curves)
+        left.fill_between(
+            steps,
+            values.min(0),
+            values.max(0),
+            color=colour,
+            alpha=0.15,
+            linewidth=0,
+        )
+        left.plot(
+            steps,
+            values.mean(0),
+            color=colour,
+            linestyle=dashes,
+            marker=marker,
+            markevery=max(1, len(steps) // 8),
+            label=name,
+        )
+    name_accuracy(left, "validation accuracy [%]; bands: all seeds")
+    name_steps(left, "meta-step")
+    figure.legend(loc="outside upper left", ncols=len(names))
+    for place, (name, line) in enumerate(zip(names, LINES, strict=True)):
+        draw_mean(right, place, result["arms"][name], line)
+        paper = result["arms"][name]["paper"]
+        if paper is not None:
+            right.plot(
+                paper, place, marker="|", markersize=14, color=INK, ls=""
+            )
+    right.set_yticks(range(len(names)), names)
+    right.invert_yaxis()
+    right.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
+    right.set_xlabel("test accuracy [%]; |: the paper's, MNIST\n" + OVER_SEEDS)
+    return figure
+
+
+def _stack(curves: list[list]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns steps [S] and values [N, S] of curves with the same steps."""
+    arrays = np.asarray(curves, np.float64)
+    return arrays[0, :, 0], arrays[:, :, 1]
+
+
+EXPERIMENT = Experiment(
+    question=(
+        "Which curriculum teaches best: learned images in a learned order, in "
+        "a shuffled one, or fresh noise at every step?"
+    ),
+    run=run,
+    table=table,
+    figure=figure,
+)

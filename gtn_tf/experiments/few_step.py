@@ -11,42 +11,52 @@ Departure: the paper reads the speed-up off one curve of training accuracy;
 here each number of steps has rates of its own, and test data decide.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from ml_collections import config_dict
 
-from gtn_tf.datasets.batches import device_split
-from gtn_tf.datasets.loading import Dataset
-from gtn_tf.evaluation.fresh_learners import FinalTest, FreshLearners
-from gtn_tf.evaluation.sources import build_setting, source_of_run
-from gtn_tf.experiments.real_budgets import tuned_real
-from gtn_tf.experiments.trials import (
-    TUNING_KEYS,
-    done_trials,
-    make_trials,
-    run_trials,
+from gtn_tf.experiments.experiment import Experiment
+from gtn_tf.experiments.seed_means import half_widths, log_steps, seeds_text
+from gtn_tf.figures.style import (
+    INK,
+    SOURCES,
+    in_theme,
+    name_accuracy,
+    new_figure,
 )
-from gtn_tf.runtime.interrupts import stoppable
-from gtn_tf.runtime.progress import say
-from gtn_tf.statistics.intervals import mean_interval
+from gtn_tf.statistics.intervals import mean_interval, shown
 from gtn_tf.statistics.over_seeds import over_seeds
-from gtn_tf.training.run import Run
 
-_MOST_DOUBLINGS = 6
 _NUM_DRAWS = 1000
+_MOST_SHOWN = 2  # times the most steps that were tried
+_LEARNED, _REAL = SOURCES["gtn"], SOURCES["real_tuned"]
 
 
-def few_step(config: config_dict.ConfigDict, folder: Path) -> dict:
+def run(config: config_dict.ConfigDict, folder: Path) -> dict:
     """Returns the GTN's accuracy, and real data's by number of steps.
 
     Raises:
       DivergenceError: every meta-training diverged.
     """
+    from gtn_tf.experiments import few_step_trials
+    from gtn_tf.experiments.trials import (
+        TUNING_KEYS,
+        done_trials,
+        make_trials,
+        run_trials,
+    )
+
     trials = make_trials(config, {config.source: {}})
-    results = run_trials(trials, folder, _measure, TUNING_KEYS)
+    measure = few_step_trials.measure
+    results = run_trials(trials, folder, measure, TUNING_KEYS)
     done, num_steps = done_trials(results), config.inner.num_steps
     return {
         "source": config.source,
@@ -55,42 +65,6 @@ def few_step(config: config_dict.ConfigDict, folder: Path) -> dict:
         **summarize(done, num_steps, config.seed),
         "results": results,
     }
-
-
-def _measure(run: Run, dataset: Dataset) -> dict[str, Any]:
-    """Tests fresh learners on the GTN's data, then on more and more real."""
-    config = run.config
-    setting = build_setting(config, run.workdir, dataset)
-    real_test = device_split(dataset, "test")
-    own = source_of_run(config.source, run, 0.0, "")
-    learners = FreshLearners(config, setting.problem, real_test)
-    number = config.evaluation.num_learners
-    per_step = []
-    with stoppable() as check_signals:
-        for index in range(number):
-            check_signals()
-            per_step.append(learners.test_every_step(own, index))
-    final = [accuracies[-1] for accuracies in per_step]
-    test = FinalTest(config.seed, setting.problem, [real_test])
-    real = []
-    for doubling in range(_MOST_DOUBLINGS + 1):
-        num_steps = config.inner.num_steps * 2**doubling
-        source = tuned_real(setting, num_steps, config.inner.batch_size)
-        (accuracies,) = test.accuracies(source, number)
-        say(
-            f"real data, {num_steps} steps: test accuracy "
-            f"{np.mean(accuracies):.4f}; the GTN's: {np.mean(final):.4f}"
-        )
-        real.append(
-            {
-                "num_steps": num_steps,
-                "accuracies": accuracies,
-                "how": source.how,
-            }
-        )
-        if bootstrap_steps(final, real, config.seed)[1] is not None:
-            break
-    return {"accuracies_per_step": per_step, "real": real}
 
 
 def summarize(
@@ -209,3 +183,103 @@ def bootstrap_steps(
         found.append(math.inf if steps is None else steps)
     bounds = np.percentile(found, (2.5, 97.5), method="inverted_cdf")
     return [float(b) if math.isfinite(b) else None for b in bounds]
+
+
+def table(result: dict) -> str:
+    """Returns accuracy by number of real steps, and the speed-up."""
+    lines = [
+        f"{result['dataset']}: {result['source']} after {result['num_steps']} "
+        f"inner steps, {seeds_text(result, result['num_failed'])}: test "
+        f"accuracy {result['accuracy']:.4f} {shown(result['ci95'])}",
+        f"{'real data, steps':18}{'accuracy':>9}  95 % interval",
+        *(
+            f"{row['num_steps']:18}{row['accuracy']:9.4f}  {shown(row['ci95'])}"
+            for row in result["real"]
+        ),
+    ]
+    if result["speed_up"] is None:
+        lines.append("real data did not reach it with the steps tried")
+    else:
+        # Fewer steps than the GTN's were not tried.
+        at_most = "at most " * result["is_at_most"]
+        lines.append(
+            f"real data need {at_most}{result['real_steps_needed']:.0f} steps "
+            f"for it: {result['speed_up']:.1f} times as many "
+            f"{shown(result['speed_up_ci95'], 1)}"
+        )
+    return "\n".join(lines)
+
+
+@in_theme
+def figure(result: dict) -> Figure:
+    """Draws test accuracy over inner steps, the GTN's and real data's."""
+    figure = new_figure(480, 300)
+    axes = figure.subplots()
+    own = result["accuracy_per_step"]
+    _band(axes, range(1, len(own) + 1), own, result["ci95_per_step"])
+    axes.plot(
+        range(1, len(own) + 1),
+        own,
+        color=_LEARNED.colour,
+        marker=_LEARNED.marker,
+        label=f"{SOURCES[result['source']].label}, after each of its steps",
+    )
+    real = result["real"]
+    steps = [row["num_steps"] for row in real]
+    axes.errorbar(
+        steps,
+        [row["accuracy"] for row in real],
+        yerr=half_widths(real),
+        color=_REAL.colour,
+        linestyle=_REAL.dashes,
+        marker=_REAL.marker,
+        capsize=3,
+        label="real, rates tuned for just so many steps",
+    )
+    axes.axhline(result["accuracy"], color=INK, linewidth=0.8, linestyle=":")
+    needed = result["real_steps_needed"]
+    if needed is not None:
+        axes.axvline(needed, color=INK, linewidth=0.8, linestyle=":")
+        low, high = result["real_steps_needed_ci95"]
+        # Few seeds may leave open what no axis could show.
+        right = _MOST_SHOWN * max(steps)
+        right = right if high is None else min(high, right)
+        axes.axvspan(max(1, low), right, color=INK, alpha=0.08, linewidth=0)
+        at_most = "at most " * result["is_at_most"]
+        axes.annotate(
+            f"{at_most}{result['speed_up']:.1f} x the steps\n"
+            f"{shown(result['speed_up_ci95'], 1)}",
+            (needed, axes.get_ylim()[0]),
+            xytext=(-6, 8),
+            textcoords="offset points",
+            ha="right",
+        )
+    log_steps(axes, [1, *steps])
+    name_accuracy(axes, "test accuracy [%]")
+    axes.set_xlabel("inner steps (log scale)")
+    figure.legend(loc="outside upper left", ncols=1)
+    return figure
+
+
+def _band(
+    axes: Axes, steps: Iterable[int], means: list[float], ci95: list
+) -> None:
+    known = [
+        interval or (mean, mean)
+        for mean, interval in zip(means, ci95, strict=True)
+    ]
+    low, high = np.transpose(known)
+    axes.fill_between(
+        list(steps), low, high, color=_LEARNED.colour, alpha=0.18, linewidth=0
+    )
+
+
+EXPERIMENT = Experiment(
+    question=(
+        "How many more steps do learners need on real data to become as good "
+        "as after the GTN's few?"
+    ),
+    run=run,
+    table=table,
+    figure=figure,
+)

@@ -25,60 +25,64 @@ ensembles where there are four or more. A row that only one of several seeds has
 is without.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from ml_collections import config_dict
 
-from gtn_tf.datasets.batches import device_split
-from gtn_tf.datasets.loading import Dataset
-from gtn_tf.evaluation.constant_rates import sequence_shape
-from gtn_tf.evaluation.fresh_learners import FinalTest
-from gtn_tf.evaluation.sources import Source, build_setting
-from gtn_tf.experiments.extended_data import (
-    endless,
-    repeated,
-    sampled,
+from gtn_tf.experiments.experiment import Experiment
+from gtn_tf.experiments.seed_means import (
+    OVER_SEEDS,
+    half_widths,
+    log_steps,
+    seeds_text,
+    spread_text,
 )
-from gtn_tf.experiments.real_budgets import tuned_real
-from gtn_tf.experiments.trials import (
-    TUNING_KEYS,
-    done_trials,
-    make_trials,
-    run_trials,
+from gtn_tf.figures.style import (
+    LINES,
+    SOURCES,
+    in_theme,
+    name_accuracy,
+    new_figure,
 )
-from gtn_tf.export.saved_model import ExportedGTN
-from gtn_tf.meta.evaluation import fresh_learner_logits
-from gtn_tf.ops.seeds import (
-    Purpose,
-    fold,
-    root_seed,
-)
-from gtn_tf.runtime.interrupts import stoppable
-from gtn_tf.runtime.progress import say
+from gtn_tf.statistics.intervals import shown
 from gtn_tf.statistics.over_seeds import over_seeds
-from gtn_tf.training.run import Run
-from gtn_tf.types import InputError, SyntheticData
+from gtn_tf.types import InputError
 
 #: Times the steps, times the batch.
 SIZES = ((1, 1), (2, 1), (4, 1), (1, 2), (1, 4), (2, 2))
-ENSEMBLES = (1, 2, 4, 8, 16)
 _FEWEST_ENSEMBLES = 4  # of which an interval says something
-_REAL = "real_tuned"
-_ENDLESS = "endless"
-_SOURCES = (_REAL, "repeat", "sample", _ENDLESS)
+REAL = "real_tuned"
+ENDLESS = "endless"
+_SOURCES = (REAL, "repeat", "sample", ENDLESS)
+_LEGEND = (
+    "+-: half the 95 % interval; repeat: the curriculum, over again; sample:",
+    "the curriculum, then new draws of its generator; all_sampled: such draws",
+    "alone; endless: another GTN, of fresh noise; real_tuned: tuned rates",
+)
 
 
-def more_data(config: config_dict.ConfigDict, folder: Path) -> dict:
+def run(config: config_dict.ConfigDict, folder: Path) -> dict:
     """Returns test accuracy by source and size, and of ensembles.
 
     Raises:
       InputError: the config's source makes no data, or has no curriculum.
       DivergenceError: every meta-training diverged.
     """
+    from gtn_tf.experiments import more_data_trials
+    from gtn_tf.experiments.trials import (
+        TUNING_KEYS,
+        done_trials,
+        make_trials,
+        run_trials,
+    )
+
     if config.source != "gtn" or config.curriculum.name == "none":
         raise InputError(
             f"experiment 'more_data' with source {config.source!r} and "
@@ -86,79 +90,18 @@ def more_data(config: config_dict.ConfigDict, folder: Path) -> dict:
             "only a generator makes more data, and not 'none', which is tried "
             "beside it; set --config.source and --config.curriculum.name"
         )
-    arms = {"own": {}, _ENDLESS: {"curriculum.name": "none"}}
+    arms = {"own": {}, ENDLESS: {"curriculum.name": "none"}}
     trials = make_trials(config, arms)
-    results = run_trials(trials, folder, _measure, TUNING_KEYS)
-    shape, done = sequence_shape(config), done_trials(results)
+    measure = more_data_trials.measure
+    results = run_trials(trials, folder, measure, TUNING_KEYS)
+    done = done_trials(results)
+    shape = config.inner.num_steps, config.inner.batch_size
     return {
         "num_steps": shape[0],
         "batch_size": shape[1],
         "num_failed": len(results) - len(done),
         **summarize(done, *shape),
         "results": results,
-    }
-
-
-def _measure(run: Run, dataset: Dataset) -> dict[str, Any]:
-    """Tests fresh learners, and ensembles, on one GTN's data and on real."""
-    config = run.config
-    setting = build_setting(config, run.workdir, dataset)
-    real_test = device_split(dataset, "test")
-    root = fold(root_seed(config.seed), Purpose.EVALUATION)
-    gtn = ExportedGTN(run.gtn, run.gtn.read(), fold(root, 0))
-    shape = sequence_shape(config)
-    is_endless = config.curriculum.name == "none"
-
-    def sources_of(num_steps: int, batch_size: int) -> list[Source]:
-        if is_endless:
-            made = endless(run.gtn, num_steps, batch_size)
-            return [Source(_ENDLESS, made, 0.0, "")]
-        longer = sampled(gtn, num_steps, batch_size)
-        found = [
-            tuned_real(setting, num_steps, batch_size),
-            Source("sample", longer, 0.0, ""),
-        ]
-        if batch_size == shape[1]:
-            again = repeated(gtn, num_steps)
-            found.append(Source("repeat", again, 0.0, ""))
-        return found
-
-    test = FinalTest(config.seed, setting.problem, [real_test])
-    sizes = []
-    for times_steps, times_batch in SIZES:
-        num_steps, batch_size = shape[0] * times_steps, shape[1] * times_batch
-        for source in sources_of(num_steps, batch_size):
-            (found,) = test.accuracies(source, config.evaluation.num_learners)
-            say(
-                f"{source.name}, {num_steps} steps of {batch_size}: test "
-                f"accuracy {np.mean(found):.4f}"
-            )
-            sizes.append(
-                {
-                    "source": source.name,
-                    "num_steps": num_steps,
-                    "batch_size": batch_size,
-                    "accuracies": found,
-                    "how": source.how,
-                }
-            )
-
-    @tf.function(autograph=False)
-    def logits_of(data: SyntheticData, seed: tf.Tensor) -> tf.Tensor:
-        return fresh_learner_logits(setting.problem, data, real_test, seed)
-
-    # At this size `sample` is `repeat`.
-    of_ensembles = [s for s in sources_of(*shape) if s.name != "sample"]
-    if not is_endless:
-        all_sampled = sampled(gtn, *shape, num_kept=0)
-        of_ensembles.append(Source("all_sampled", all_sampled, 0.0, ""))
-    label_ids = dataset.test.label_ids
-    return {
-        "sizes": sizes,
-        "ensembles": {
-            source.name: _ensembles(source, logits_of, root, label_ids)
-            for source in of_ensembles
-        },
     }
 
 
@@ -216,9 +159,9 @@ def _row(
         "batch_size": batch_size,
         **over_seeds(list(of_seeds.values()), num_seeds),
     }
-    real = found.get((_REAL, num_steps, batch_size), {})
+    real = found.get((REAL, num_steps, batch_size), {})
     pairs = sorted(of_seeds.keys() & real.keys())
-    if pairs and source != _REAL:
+    if pairs and source != REAL:
         gaps = [np.subtract(of_seeds[p], real[p]) for p in pairs]
         gap = over_seeds(gaps, num_seeds)
         row["minus_real"] = {"mean": gap["accuracy"], "ci95": gap["ci95"]}
@@ -232,42 +175,100 @@ def _of_ensembles(of_seeds: list[list[float]], num_seeds: int) -> dict:
     return row
 
 
-def _ensembles(
-    source: Source,
-    logits_of: Callable[..., tf.Tensor],
-    root: tf.Tensor,
-    label_ids: np.ndarray,
-) -> list[dict]:
-    """Returns the test accuracies of ensembles by number of learners."""
-    probabilities = []
-    with stoppable() as check_signals:
-        for index in range(max(ENSEMBLES)):
-            check_signals()
-            seed = fold(root, index)
-            logits = tf.cast(
-                logits_of(source.synthesize(seed), seed), "float32"
-            )
-            probabilities.append(tf.nn.softmax(logits).numpy())
-    stacked = np.stack(probabilities)
-    return [
-        {
-            "num_learners": size,
-            "accuracies": ensemble_accuracies(stacked, size, label_ids),
-        }
-        for size in ENSEMBLES
+def table(result: dict) -> str:
+    """Returns test accuracy by source and size, and of ensembles."""
+    lines = [
+        f"{result['dataset']}: test accuracy beyond {result['num_steps']} "
+        f"steps of {result['batch_size']} images, "
+        f"{seeds_text(result['sizes'][0], result['num_failed'])}",
+        f"{'source':12}{'steps':>7}{'batch':>7}{'accuracy':>10}  "
+        f"{'95 % interval':18}{'it - real, paired':>17}",
     ]
+    for row in result["sizes"]:
+        gap = row.get("minus_real")
+        lines.append(
+            f"{row['source']:12}{row['num_steps']:7}{row['batch_size']:7}"
+            f"{row['accuracy']:10.4f}  {shown(row['ci95']):18}"
+            + (f"{gap['mean']:+.4f} {shown(gap['ci95'])}" if gap else "")
+        )
+    for name, rows in result["ensembles"].items():
+        found = ", ".join(
+            f"{row['num_learners']}: {spread_text(row, 'accuracy')}"
+            for row in rows
+        )
+        lines.append(f"ensembles on {name}: {found}")
+    return "\n".join([*lines, *_LEGEND])
 
 
-def ensemble_accuracies(
-    probabilities: np.ndarray, size: int, label_ids: np.ndarray
-) -> list[float]:
-    """Returns the accuracies of ensembles of `size` learners, without overlap.
+@in_theme
+def figure(result: dict) -> Figure:
+    """Draws accuracy over steps, over batch size and over ensemble size."""
+    figure = new_figure(820, 300)
+    panels = figure.subplots(1, 3, sharey=True)
+    cases = (
+        ("inner steps", "num_steps", "batch_size"),
+        ("images per step", "batch_size", "num_steps"),
+    )
+    for axes, (label, key, fixed) in zip(panels[:2], cases, strict=True):
+        rows = [r for r in result["sizes"] if r[fixed] == result[fixed]]
+        _panel(axes, rows, key, label)
+    of_ensembles = [
+        {"source": name, **row}
+        for name, rows in result["ensembles"].items()
+        for row in rows
+    ]
+    label = "learners in the ensemble"
+    _panel(panels[2], of_ensembles, "num_learners", label)
+    name_accuracy(panels[0], "test accuracy [%]")
+    handles = {}
+    for panel in panels:
+        series, labels = panel.get_legend_handles_labels()
+        handles |= dict(zip(labels, series, strict=True))
+    figure.legend(
+        handles.values(), handles.keys(), loc="outside upper left", ncols=4
+    )
+    if result["sizes"][0]["num_seeds"] > 1:
+        figure.supxlabel(OVER_SEEDS, fontsize=9)
+    return figure
 
-    Args:
-      probabilities: [L, N, K], of L learners.
-      size: divides L.
-      label_ids: [N].
-    """
-    grouped = probabilities.reshape(-1, size, *probabilities.shape[1:])
-    predicted = np.argmax(grouped.mean(1), -1)
-    return np.mean(predicted == label_ids, axis=-1).tolist()
+
+def _panel(axes: Axes, rows: list[dict], key: str, label: str) -> None:
+    for name, line in _by_source(rows):
+        of_source = [row for row in rows if row["source"] == name]
+        _series(axes, of_source, key, name, line)
+    log_steps(axes, sorted({row[key] for row in rows}))
+    axes.set_xlabel(f"{label} (log scale)")
+
+
+def _by_source(rows: list[dict]) -> Iterable[tuple[str, tuple]]:
+    names = dict.fromkeys(row["source"] for row in rows)
+    known = ("repeat", "real_tuned", "sample", "all_sampled", "endless")
+    lines = dict(zip(known, LINES, strict=False))
+    return [(name, lines[name]) for name in names]
+
+
+def _series(
+    axes: Axes, rows: list[dict], key: str, label: str, line: tuple
+) -> None:
+    colour, dashes, marker = line
+    axes.errorbar(
+        [row[key] for row in rows],
+        [row["accuracy"] for row in rows],
+        yerr=half_widths(rows),
+        color=colour,
+        linestyle=dashes,
+        marker=marker,
+        capsize=3,
+        label=SOURCES[REAL].label if label == REAL else label,
+    )
+
+
+EXPERIMENT = Experiment(
+    question=(
+        "What do more steps, larger batches and ensembles of learners gain, "
+        "beyond what was meta-trained?"
+    ),
+    run=run,
+    table=table,
+    figure=figure,
+)

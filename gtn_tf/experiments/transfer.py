@@ -11,55 +11,29 @@ The official code's GTN is reported not to transfer to learners with global
 pooling, nor to deep ones; a GTN that ranks architectures has to.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.figure import Figure
 from ml_collections import config_dict
 
-from gtn_tf.config.families import learner_names, learner_widths
-from gtn_tf.datasets.batches import device_split
-from gtn_tf.datasets.loading import Dataset
-from gtn_tf.evaluation.baselines import AS_REAL
-from gtn_tf.experiments.trials import (
-    changed,
-    fresh_accuracies,
-    make_trials,
-    run_trials,
-)
-from gtn_tf.layers.registry import INITIALIZERS
-from gtn_tf.learners.families import FAMILIES
-from gtn_tf.meta.inner_problem import InnerProblem
+from gtn_tf.config.families import learner_names
+from gtn_tf.experiments.experiment import Experiment
+from gtn_tf.experiments.seed_means import half_widths, left_out, spread_text
+from gtn_tf.figures.style import INK, in_theme, new_figure
 from gtn_tf.statistics.over_seeds import (
     Value,
     difference,
     of_arm,
 )
-from gtn_tf.training.assembly import build_learner_family, build_problem
-from gtn_tf.training.run import Run
-from gtn_tf.types import InputError
 
-#: Families that the recipe `pool` meta-trains on; the others are held out.
-POOL = ("conv2_fc", "conv2_pool", "conv3_fc", "conv3_pool", "mlp")
 #: Recipes that differ in the source of the data alone.
 _GTN_AND_REAL = (("own", "real"), ("pool", "real_pool"))
 
 
-class Variant(NamedTuple):
-    """A learner that synthetic data are tried on.
-
-    Attributes:
-      family: of `FAMILIES`.
-      widths: of its layers.
-      changes: values of dotted config keys.
-    """
-
-    family: str
-    widths: tuple[int, ...]
-    changes: dict[str, Any]
-
-
-def transfer(config: config_dict.ConfigDict, folder: Path) -> dict:
+def run(config: config_dict.ConfigDict, folder: Path) -> dict:
     """Returns test accuracy by recipe and learner.
 
     `chosen_by` has each recipe's mean validation accuracy over the learners
@@ -68,22 +42,22 @@ def transfer(config: config_dict.ConfigDict, folder: Path) -> dict:
     Raises:
       InputError: the config has several families, or draws widths.
     """
-    widths = _own_widths(config)
+    from gtn_tf.experiments.transfer_trials import (
+        POOL,
+        make_measure,
+        make_variants,
+        own_widths,
+        recipes,
+    )
+    from gtn_tf.experiments.trials import make_trials, run_trials
+
+    widths = own_widths(config)
     own = learner_names(config)[0]
     arms = recipes(config, own, widths)
     variants = make_variants(own, widths)
-
-    def measure(run: Run, dataset: Dataset) -> dict[str, Any]:
-        names = ("validation", "test")
-        splits = [device_split(dataset, split) for split in names]
-        found = {f"{split}_accuracies_on": {} for split in names}
-        for name, variant in variants.items():
-            measured = fresh_accuracies(run, _problem(run, variant), splits)
-            for on, accuracies in zip(found.values(), measured, strict=True):
-                on[name] = accuracies
-        return found
-
-    results = run_trials(make_trials(config, arms), folder, measure)
+    results = run_trials(
+        make_trials(config, arms), folder, make_measure(variants)
+    )
     test = {name: _mean_on("test", [name]) for name in variants}
     held_out = [name for name in variants if name not in (own, *POOL)]
     chosen_by = _mean_on("validation", held_out)
@@ -115,86 +89,6 @@ def transfer(config: config_dict.ConfigDict, folder: Path) -> dict:
     }
 
 
-def recipes(
-    config: config_dict.ConfigDict, own: str, widths: tuple[int, ...]
-) -> dict[str, dict[str, Any]]:
-    """Returns the arms: what each changes in the config."""
-    pool = {
-        "learner.name": ",".join(POOL),
-        "learner.widths": tuple(_scaled(n, own, widths) for n in POOL),
-    }
-    # The rate that `evaluate` gives to real data: the GTN's is far too low.
-    rates = config.evaluation.meta_learning_rates
-    rate = rates[0] if rates else config.meta.learning_rate
-    real = {**AS_REAL, "meta.learning_rate": rate}
-    return {
-        "own": {},
-        "pool": pool,
-        "soft_labels": {"curriculum.learn_labels": True},
-        "drawn_widths": {
-            "learner.widths": tuple((max(1, w // 2), w) for w in widths)
-        },
-        "longer": {
-            "inner.num_steps": 2 * config.inner.num_steps,
-            "meta.num_steps": -(-config.meta.num_steps // 2),
-        },
-        "pool_soft_labels": {**pool, "curriculum.learn_labels": True},
-        "real": real,
-        "real_pool": {**real, **pool},
-    }
-
-
-def make_variants(own: str, widths: tuple[int, ...]) -> dict[str, Variant]:
-    """Returns the learners that every recipe is tried on."""
-    half, double = (
-        tuple(max(1, round(w * factor)) for w in widths) for factor in (0.5, 2)
-    )
-    return {
-        **{
-            name: Variant(name, _scaled(name, own, widths), {})
-            for name in FAMILIES
-        },
-        "half as wide": Variant(own, half, {}),
-        "twice as wide": Variant(own, double, {}),
-        **{
-            name: Variant(own, widths, {"learner.initializer": name})
-            for name in list(INITIALIZERS)[1:]
-        },
-        "plain layers": Variant(own, widths, {"learner.weight_norm": False}),
-        "full batch norm": Variant(
-            own, widths, {"learner.normalization": "batch"}
-        ),
-    }
-
-
-def _own_widths(config: config_dict.ConfigDict) -> tuple[int, ...]:
-    names, widths = learner_names(config), learner_widths(config)[0]
-    if len(names) == 1 and names[0] in FAMILIES:
-        widths = FAMILIES[names[0]].widths if widths is None else widths
-        if all(isinstance(width, int) for width in widths):
-            return tuple(widths)
-    raise InputError(
-        f"experiment 'transfer' with learner.name '{config.learner.name}' and "
-        f"learner.widths {config.learner.widths}; expected one family of "
-        f"{', '.join(FAMILIES)} and fixed widths; set --config.learner.name"
-    )
-
-
-def _scaled(name: str, own: str, widths: tuple[int, ...]) -> tuple[int, ...]:
-    """Returns a family's widths, scaled as the config scales its own."""
-    if name == own:
-        return widths
-    scale = widths[0] / FAMILIES[own].widths[0]
-    return tuple(max(1, round(w * scale)) for w in FAMILIES[name].widths)
-
-
-def _problem(run: Run, variant: Variant) -> InnerProblem:
-    config = changed(run.config, variant.changes)
-    learners = build_learner_family(config, variant.family, variant.widths)
-    problem = build_problem(run.config, device_split(run.dataset, "train"))
-    return problem._replace(learners=learners)
-
-
 def _mean_on(split: str, names: list[str]) -> Value:
     """Returns what averages a trial's accuracy over these learners."""
 
@@ -205,3 +99,107 @@ def _mean_on(split: str, names: list[str]) -> Value:
         return float(np.mean([np.mean(of_variants[name]) for name in names]))
 
     return value
+
+
+def table(result: dict) -> str:
+    """Returns accuracy by recipe and learner, +- half the 95 % interval."""
+    arms = result["arms"]
+    variants = list(next(iter(arms.values())))
+    lines = [
+        f"{result['dataset']}: test accuracy by learner (rows) and recipe; "
+        "+-: half the 95 % interval over GTN seeds",
+        " " * 18 + "".join(f"{arm:>18}" for arm in arms),
+    ]
+    lines += [
+        f"{name + '*' * (name in result['held_out']):18}"
+        + "".join(f"{spread_text(arms[arm][name]):>18}" for arm in arms)
+        for name in variants
+    ]
+    chosen_by, gaps = result["chosen_by"], result["chosen_by_minus_own"]
+    lines += [
+        "validation accuracy, mean over the "
+        f"{len(result['held_out'])} learners (*) that no recipe meta-trains "
+        "on, and what it exceeds that of `own` by:",
+        " " * 18
+        + "".join(f"{spread_text(chosen_by[arm]):>18}" for arm in arms),
+        " " * 18 + "".join(f"{_gap(gaps.get(arm)):>18}" for arm in arms),
+    ]
+    for name, gaps in result["differences"].items():
+        if "real" in name.split(" - ")[1]:
+            lines += [
+                f"{name}, test accuracy, paired by GTN seed:",
+                *(f"{on:18}{_gap(gap):>18}" for on, gap in gaps.items()),
+            ]
+    return "\n".join([*lines, *left_out(chosen_by)])
+
+
+def _gap(gap: dict | None) -> str:
+    """Writes a paired difference, +- half its 95 % interval."""
+    if gap is None:
+        return "-"
+    if gap["ci95"] is None:
+        return f"{gap['mean']:+.4f}"
+    low, high = gap["ci95"]
+    return f"{gap['mean']:+.4f} +-{(high - low) / 2:.4f}"
+
+
+@in_theme
+def figure(result: dict) -> Figure:
+    """Draws test accuracy by learner (rows) and recipe (columns)."""
+    arms = list(result["arms"])
+    variants = list(result["arms"][arms[0]])
+    cells = [[result["arms"][arm][name] for arm in arms] for name in variants]
+    values = np.array([[_number(c["mean"]) for c in row] for row in cells])
+    figure = new_figure(56 * len(arms) + 150, 26 * len(variants) + 120)
+    axes = figure.subplots()
+    axes.grid(False)
+    axes.imshow(values, cmap="viridis", vmin=0, vmax=1, aspect="auto")
+    for row, column in np.ndindex(values.shape):
+        value = values[row, column]
+        axes.text(
+            column,
+            row,
+            _with_spread(cells[row][column]),
+            ha="center",
+            va="center",
+            fontsize=9,
+            color=_ink_on(value),
+        )
+    axes.set_xticks(range(len(arms)), arms, rotation=40, ha="right")
+    labels = [name + "*" * (name in result["held_out"]) for name in variants]
+    axes.set_yticks(range(len(variants)), labels)
+    axes.set_xlabel("meta-trained with (no GTN saw the learners with a *)")
+    axes.set_ylabel("evaluated on: test accuracy [%] ± half of 95 %")
+    axes.spines[:].set_visible(False)
+    return figure
+
+
+def _with_spread(row: dict) -> str:
+    if row["mean"] is None:
+        return "-"
+    if row["ci95"] is None:
+        return f"{100 * row['mean']:.1f}"
+    (half,) = half_widths([row])
+    return f"{100 * row['mean']:.0f} ± {100 * half:.0f}"
+
+
+def _ink_on(value: float) -> str:
+    """Returns what can be read on the colour of a value, or on no colour."""
+    if np.isnan(value):
+        return INK
+    return "black" if value > 0.6 else "white"
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+EXPERIMENT = Experiment(
+    question=(
+        "Do data that were learned with one learner teach other learners too, "
+        "and which way of meta-training makes them do so?"
+    ),
+    run=run,
+    table=table,
+    figure=figure,
+)

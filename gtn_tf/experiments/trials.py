@@ -28,13 +28,10 @@ from gtn_tf.evaluation.sources import source_of_run
 from gtn_tf.meta.inner_problem import InnerProblem
 from gtn_tf.runtime.checkpoints import has_checkpoint
 from gtn_tf.runtime.devices import environment
-from gtn_tf.runtime.files import (
-    read_json,
-    to_json,
-    write_json,
-)
+from gtn_tf.runtime.files import to_json
 from gtn_tf.runtime.graph_memory import TracedGraphs
 from gtn_tf.runtime.interrupts import Stopped
+from gtn_tf.runtime.job_store import JobStore
 from gtn_tf.runtime.progress import say
 from gtn_tf.runtime.row_log import (
     last_row,
@@ -130,7 +127,8 @@ def run_trials(
     'diverged' and it has no measurements.
 
     Args:
-      trials: of which `folder / arm / pair` holds what came of each.
+      trials: `folder / arm / pair` holds what came of each; a damaged file
+        counts as not done.
       folder: of the experiment, WORKDIR/experiments/NAME.
       measure: None: the meta-training itself is all that is asked.
       also_asked: keys that workdirs may change, and `measure` depends on.
@@ -144,42 +142,47 @@ def run_trials(
     for trial in trials:
         validate(trial.config)
         check_learners(trial.config)
-    places = [folder / trial.arm / str(trial.pair) for trial in trials]
     keys = (*_ALSO_ASKED, *also_asked)
-    for trial, place in zip(trials, places, strict=True):
-        if (place / "result.json").exists():
-            _read(trial, place / "result.json", keys)
-    is_held, graphs = False, TracedGraphs()
-    for number, (trial, place) in enumerate(
-        zip(trials, places, strict=True), start=1
-    ):
-        if (place / "result.json").exists():
+    store = JobStore(folder, _problem_of)
+    for trial in trials:
+        _find(trial, store, keys)
+    graphs, is_held = TracedGraphs(), False
+    for number, trial in enumerate(trials, start=1):
+        if _find(trial, store, keys) is not None:
             continue
+        place = folder / trial.arm / str(trial.pair)
         say(f"trial {number} of {len(trials)}: {place}")
         try:
             with claim_workdir(place):
                 # Another process may have ended it since.
-                if not (place / "result.json").exists():
+                if _find(trial, store, keys) is None:
                     with graphs.collected():
                         own = folder.parents[1]
                         result = _do(trial, place / "run", own, measure)
                         result["asked"] = _asked(trial.config, keys)
-                        write_json(place / "result.json", result)
+                        store.put(_key(trial), result)
                     graphs.release()
         except InUseError:
             say("another process has it")
             is_held = True
-    if is_held:
-        left = [p for p in places if not (p / "result.json").exists()]
-        if left:
-            raise LeftToOthersError(
-                f"{len(left)} of {len(trials)} trials are left to other "
-                f"processes, {left[0]} first"
-            )
-    return [
-        _read(trial, place / "result.json", keys)
-        for trial, place in zip(trials, places, strict=True)
-    ]
+    results = [_find(trial, store, keys) for trial in trials]
+    if is_held and None in results:
+        left = trials[results.index(None)]
+        raise LeftToOthersError(
+            f"{results.count(None)} of {len(trials)} trials are left to other "
+            f"processes, {folder / left.arm / str(left.pair)} first"
+        )
+    return results
+
+
+def _key(trial: Trial) -> str:
+    return f"{trial.arm}/{trial.pair}/result"
+
+
+def _problem_of(key: str, value: Any) -> str:
+    known = {"arm", "pair", "status", "asked"}
+    is_known = isinstance(value, dict) and known <= value.keys()
+    return "" if is_known else "no result of a trial"
 
 
 def _do(
@@ -266,8 +269,15 @@ def _asked(
     )
 
 
-def _read(trial: Trial, path: Path, also: Sequence[str]) -> dict:
-    result = read_json(path)
+def _find(trial: Trial, store: JobStore, also: Sequence[str]) -> dict | None:
+    """Returns what is kept of a trial; None where it is not done.
+
+    Raises:
+      InputError: it is that of another config.
+    """
+    result = store.get(_key(trial))
+    if result is None:
+        return None
     asked = _asked(trial.config, also)
     # A key that came after the trial: its default is what the trial did.
     saved = {key: to_json(FIELDS[key].default) for key in asked}
@@ -276,9 +286,9 @@ def _read(trial: Trial, path: Path, also: Sequence[str]) -> dict:
     if different:
         key = different[0]
         raise InputError(
-            f"{str(path)!r} has {key}={saved[key]!r}; expected "
-            f"{asked[key]!r}, as for the other trials; set it back or give "
-            "another --workdir"
+            f"{_key(trial)}.json of the experiment has {key}={saved[key]!r}; "
+            f"expected {asked[key]!r}, as for the other trials; set it back or "
+            "give another --workdir"
         )
     return result
 

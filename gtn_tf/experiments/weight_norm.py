@@ -8,20 +8,28 @@ Departures: random search in place of Bayesian optimisation; the generator
 keeps its weight normalisation; the gradient is not clipped, as in the paper.
 """
 
+from __future__ import annotations
+
 import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from ml_collections import config_dict
 from scipy import stats
 
 from gtn_tf.config.choices import DATASETS
-from gtn_tf.experiments.trials import (
-    Trial,
-    changed,
-    run_trials,
+from gtn_tf.experiments.experiment import Experiment
+from gtn_tf.figures.style import (
+    INK,
+    LINES,
+    in_theme,
+    new_figure,
+    plainly,
 )
+from gtn_tf.statistics.intervals import shown
 from gtn_tf.statistics.over_seeds import difference
 
 #: Key -> (low, high, whether drawn uniformly in its logarithm).
@@ -33,6 +41,7 @@ RANGES = {
     "inner.momentum": (0.1, 0.95, False),
 }
 ARMS = {"weight_norm": True, "plain": False}
+_LABELS = ("weight norm", "no weight norm")  # in the order of the arms
 _NUM_RESAMPLES = 10_000
 
 
@@ -51,8 +60,10 @@ def draw_hyperparameters(seed: int, index: int) -> dict[str, float]:
     return drawn
 
 
-def weight_norm(config: config_dict.ConfigDict, folder: Path) -> dict:
+def run(config: config_dict.ConfigDict, folder: Path) -> dict:
     """Returns the final meta-losses of both arms over the same draws."""
+    from gtn_tf.experiments.trials import Trial, changed, run_trials
+
     trials = [
         Trial(
             arm,
@@ -188,3 +199,127 @@ def _of_arm(results: list[dict], arm: str, chance: float) -> dict[str, Any]:
         if len(finite) > 1
         else None,
     }
+
+
+def table(result: dict) -> str:
+    """Returns spread and divergence, with and without weight norm."""
+    lines = [
+        f"{result['dataset']}: final meta-loss over random hyperparameters "
+        f"(chance: {result['chance_meta_loss']:.2f})",
+        f"{'learner':14}{'draws':>6}{'diverged':>10}{'>= chance':>11}"
+        f"{'best':>8}{'quartiles (-: diverged)':>26}{'std':>9}",
+    ]
+    for name, row in zip(_LABELS, result["arms"].values(), strict=True):
+        quartiles = " ".join(_number(q) for q in row["quartiles"])
+        lines.append(
+            f"{name:16}{row['num_draws']:4}{_percent(row['share_diverged'])}"
+            f"{_percent(row['share_no_better_than_chance']):>11}"
+            f"{_number(row['best']):>8}{quartiles:>26}"
+            f"{_number(row['std_of_finite']):>9}"
+        )
+    signs = result["signs"]
+    lines.append(
+        f"with it the loss is lower in {signs['lower']} draws, higher in "
+        f"{signs['higher']} (one that diverges is higher); sign test: p = "
+        f"{signs['p_value']:.3f}"
+    )
+    gap = result["log_ratio"]
+    if gap is not None:
+        ends = gap["ci95"] and [math.exp(end) for end in gap["ci95"]]
+        lines.append(
+            f"with / without it, geometric mean: {math.exp(gap['mean']):.3f} "
+            f"{shown(ends, 3)} over the {gap['num_pairs']} draws where neither "
+            "diverges"
+        )
+    for name, found in result["resampled"].items():
+        ends = ", ".join(map(_number, found["ci95"] or ["-"]))
+        lines.append(
+            f"with - without it, {name.replace('_', ' ')}: "
+            f"{_number(found['difference'])} [{ends}]"
+        )
+    return "\n".join(lines)
+
+
+def _number(value: float | str | None) -> str:
+    """Writes a number; "inf" stays as it is."""
+    if isinstance(value, str):
+        return value
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _percent(value: float | None) -> str:
+    return f"{'-' if value is None else f'{value:.0%}':>10}"
+
+
+@in_theme
+def figure(result: dict) -> Figure:
+    """Draws the final meta-losses of all draws, with and without.
+
+    Draws that diverged stand above all others, and count in the boxes.
+    """
+    figure = new_figure(420, 320)
+    axes = figure.subplots()
+    arms = list(result["arms"])
+    above = 2 * max(
+        (r["final_meta_loss"] for r in result["results"] if _is_done(r)),
+        default=result["chance_meta_loss"],
+    )
+    rng = np.random.default_rng(0)  # moves the dots apart
+    for place, (arm, line) in enumerate(zip(arms, LINES, strict=False)):
+        losses = [
+            r["final_meta_loss"] if _is_done(r) else above
+            for r in result["results"]
+            if r["arm"] == arm
+        ]
+        quartiles = [
+            above if q is None or math.isinf(q) else q
+            for q in result["arms"][arm]["quartiles"]
+        ]
+        box = dict(zip(("q1", "med", "q3"), quartiles, strict=True))
+        box |= {"whislo": min(losses), "whishi": max(losses)}
+        axes.bxp([box], positions=[place], widths=0.5, showfliers=False)
+        axes.plot(
+            place + rng.uniform(-0.15, 0.15, len(losses)),
+            losses,
+            color=line[0],
+            marker=line[2],
+            linestyle="",
+        )
+    axes.axhline(
+        result["chance_meta_loss"], color=INK, linewidth=0.8, linestyle=":"
+    )
+    labels = [
+        f"{name}\n{result['arms'][arm]['share_diverged']:.0%} diverged"
+        for name, arm in zip(_LABELS, arms, strict=True)
+    ]
+    axes.set_xticks(range(len(arms)), labels)
+    if not all(map(_is_done, result["results"])):
+        axes.axhline(above, color=INK, linewidth=0.8)
+        axes.annotate(
+            "diverged",
+            (0.5, above),
+            xytext=(0, 3),
+            textcoords="offset points",
+            ha="center",
+        )
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+    axes.yaxis.set_major_formatter(plainly)
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_ylabel("final meta-loss [nats]; dotted: chance")
+    return figure
+
+
+def _is_done(result: dict) -> bool:
+    return result["status"] == "ok"
+
+
+EXPERIMENT = Experiment(
+    question=(
+        "Does weight normalisation in the learner make meta-training less "
+        "sensitive to its hyperparameters?"
+    ),
+    run=run,
+    table=table,
+    figure=figure,
+)

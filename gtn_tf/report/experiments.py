@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from gtn_tf.config.choices import EXPERIMENTS
-from gtn_tf.experiments.figures import FIGURES
-from gtn_tf.experiments.tables import TABLES
+from gtn_tf.experiments.experiment import find_experiment
 from gtn_tf.figures.style import inline_svg
 from gtn_tf.report.page import (
     Html,
@@ -44,9 +42,9 @@ def experiments_section(results: Results) -> Html | None:
 
 
 def _experiment(results: Results, name: str) -> Html:
-    result = results.experiments[name]
+    experiment, result = find_experiment(name), results.experiments[name]
     try:
-        drawn, text = FIGURES[name](result), TABLES[name](result)
+        drawn, text = experiment.figure(result), experiment.table(result)
     except _OF_DAMAGE as error:
         reason = f"{type(error).__name__}: {one_line(error)}"
         path = experiment_path(results.workdir, name)
@@ -55,7 +53,7 @@ def _experiment(results: Results, name: str) -> Html:
     return join(
         [
             element("h3", name, id=f"experiments-{name}"),
-            element("p", EXPERIMENTS[name]),
+            element("p", experiment.question),
             wide(svg, name),
             element("pre", text, tabindex="0"),
         ]

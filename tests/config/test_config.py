@@ -327,14 +327,12 @@ def test_docs_name_every_key():
 def test_choices_are_those_of_the_modules():
     from gtn_tf.datasets import loading as data
     from gtn_tf.datasets import tfds as tfds_reader
-    from gtn_tf.experiments import catalog
     from gtn_tf.learners import families as learner_families
     from gtn_tf.meta import inner_optimizers
     from gtn_tf.nas import evaluators, executors
     from gtn_tf.runtime import devices as distribution
     from gtn_tf.teachers import curricula
 
-    assert set(choices.EXPERIMENTS) == set(catalog.EXPERIMENTS)
     assert set(choices.DATASETS) == set(data.DATASETS)
     assert set(choices.CURRICULA) == set(curricula.CURRICULA)
     families = {*learner_families.FAMILIES, "cell"}

@@ -3,8 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from gtn_tf.experiments import tables as experiment_tables
-from gtn_tf.experiments.ablation import read_arm, read_arms
+from gtn_tf.experiments.ablation import EXPERIMENT, read_arm, read_arms
 from gtn_tf.types import InputError
 from tests.helpers import tiny
 
@@ -123,7 +122,7 @@ def test_from_the_command_line(tmp_path):
     assert done.code == 0, done
     folder = tmp_path / "experiments" / "ablation"
     result = json.loads((folder / "result.json").read_text())
-    assert experiment_tables.ablation(result) in done.errors
+    assert EXPERIMENT.table(result) in done.errors
     assert (folder / "figure.png").read_bytes().startswith(b"\x89PNG")
     found = {(r["arm"], r["pair"]): r for r in result["results"]}
     assert set(found) == {(a, p) for a in ("plain", arm) for p in (0, 1)}

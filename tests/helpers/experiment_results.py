@@ -3,6 +3,9 @@
 import json
 import math
 
+import numpy as np
+from PIL import Image
+
 from gtn_tf.runtime.files import to_json
 
 
@@ -181,3 +184,10 @@ def write_experiments(workdir, **results):
         folder = workdir / "experiments" / name
         folder.mkdir(parents=True)
         (folder / "result.json").write_text(json.dumps(result))
+
+
+def is_drawn(path):
+    """Whether a file is a PNG with more than a few shades."""
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        return len(np.unique(np.asarray(image.convert("L")))) > 20

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from gtn_tf.config.choices import EXPERIMENTS
-from gtn_tf.experiments import tables as experiment_tables
+from gtn_tf.experiments.experiment import find_experiment
 from gtn_tf.report import write as report
 from gtn_tf.report.results import read_results
 from gtn_tf.types import InputError
@@ -28,9 +28,9 @@ def test_each_has_its_question_figure_and_table(tmp_path):
         asked, drawn, listed = (
             page.index(part, begin)
             for part in (
-                html.escape(EXPERIMENTS[name]),
+                html.escape(find_experiment(name).question),
                 f'aria-label="Figure of the experiment {name}"',
-                html.escape(experiment_tables.TABLES[name](RESULTS[name])),
+                html.escape(find_experiment(name).table(RESULTS[name])),
             )
         )
         assert asked < drawn < listed

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gtn_tf.config.choices import EXPERIMENTS
-from gtn_tf.experiments.tables import TABLES
+from gtn_tf.experiments.experiment import find_experiment
 from gtn_tf.nas.results import read_search
 from gtn_tf.nas.score_table import read_scores
 from gtn_tf.nas.summary import evaluator_table
@@ -181,13 +180,13 @@ def test_the_experiments_page_has_tables_and_figures(tmp_path):
     )
     page = record_pages.experiments_page(tmp_path)
     for name, result in RESULTS.items():
-        assert TABLES[name](result) in page
+        experiment = find_experiment(name)
+        assert experiment.table(result) in page
+        assert f"\n\n{experiment.question}\n\n" in page
         assert f"(digits/{name}.png)" in page
     assert page.count("\n## ") == len(RESULTS)
     assert "10 meta-trainings in 8.33 min. " in page
     assert "TF 2.21.0, commit abc1234." in page
-    for question in EXPERIMENTS.values():
-        assert f"\n\n{question}\n\n" in page
 
 
 def test_an_experiment_names_its_setting_and_its_trials_commits(tmp_path):

@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+
+from gtn_tf.config.choices import EXPERIMENTS
+from gtn_tf.experiments.experiment import find_experiment
+from gtn_tf.figures.style import save_figure
+from tests.helpers.experiment_results import RESULTS, is_drawn
+
+_NUMBERS = {
+    "few_step": (
+        "3 GTN seeds (1 diverged)",
+        "0.7000",
+        "2.8 times as many [2.1, -]",
+    ),
+    "curricula": ("0.9000", "+0.1234", "0.957"),
+    "weight_norm": (
+        "no weight norm     3       33%",
+        "0.789",
+        "lower in 2 draws, higher in 1",
+        "p = 0.988",
+        "mean: 0.832 [0.500, 1.250] over the 2 draws",
+        "median: -0.457 [-inf, 0.250]",
+    ),
+    "transfer": (
+        "0.8765 +-0.1000",
+        "conv2_pool*",
+        "0.6543",
+        "+0.0321",
+        "+0.0456",
+        "left out of the means: pool 2",
+    ),
+    "more_data": (
+        "1 GTN seed\n",
+        "0.7321",
+        "+0.1357",
+        "1: 0.6000 +-0.1000, 2: 0.6500",
+    ),
+    "ablation": (
+        "0.8432",
+        "+0.0309  [0.0101, 0.0517]         75\n",
+        "left out of the means: inner.learning_rate=9 3",
+    ),
+}
+
+
+def _points(axes):
+    """Returns what lines show: {(x, y)}."""
+    return {
+        (round(float(x), 4), round(float(y), 4))
+        for line in axes.lines
+        for x, y in np.broadcast(*line.get_data())
+    }
+
+
+def _figure(name):
+    return find_experiment(name).figure(RESULTS[name])
+
+
+def test_few_stepis_drawn():
+    (axes,) = _figure("few_step").axes
+    learned, real = {(1, 0.5), (2, 0.7)}, {(2, 0.4), (4, 0.6), (8, 0.8)}
+    assert learned | real < _points(axes)
+    assert 5.6569 in {x for x, _ in _points(axes)}
+    assert "2.8 x the steps\n[2.1, -]" in [t.get_text() for t in axes.texts]
+
+
+def test_curricula_are_drawn():
+    left, right = _figure("curricula").axes
+    assert {(2, 0.3), (4, 0.505)} <= _points(left)
+    assert len(left.lines) == 5
+    assert {(0.9, 0), (0.8, 1), (0.8, 3), (0.957, 0)} <= _points(right)
+    assert (0.8, 4) not in _points(right)  # all its seeds diverged
+
+
+def test_weight_normis_drawn():
+    (axes,) = _figure("weight_norm").axes
+    dots = [
+        line for line in axes.lines if line.get_marker() not in ("", "None")
+    ]
+    losses = [sorted(line.get_ydata()) for line in dots]
+    assert losses == [[0.5, 1.5, 2.5], [1, 2, 2 * 2.5]]  # the last diverged
+    labels = [t.get_text() for t in axes.get_xticklabels()]
+    assert labels == [
+        "weight norm\n0% diverged",
+        "no weight norm\n33% diverged",
+    ]
+
+
+def test_more_datais_drawn():
+    steps, batch, ensembles = _figure("more_data").axes
+    assert {(2, 0.6), (2, 0.5), (4, 0.7)} <= _points(steps)
+    assert {(10, 0.6), (20, 0.7321), (20, 0.65)} <= _points(batch)
+    assert {(1, 0.6), (2, 0.65)} <= _points(ensembles)
+
+
+def test_ablationis_drawn():
+    left, right = _figure("ablation").axes
+    assert {(0.8123, 0), (0.8432, 1)} <= _points(left)
+    assert (0.0309, 1) in _points(right)
+
+
+def test_the_heat_map_has_a_row_per_learner():
+    (axes,) = _figure("transfer").axes
+    rows = [label.get_text() for label in axes.get_yticklabels()]
+    assert rows == ["mlp", "conv2_pool*"]  # which is held out
+    columns = [label.get_text() for label in axes.get_xticklabels()]
+    found = {
+        (rows[int(t.get_position()[1])], columns[int(t.get_position()[0])]): t
+        for t in axes.texts
+    }
+    for (learner, recipe), text in found.items():
+        mean = RESULTS["transfer"]["arms"][recipe][learner.strip("*")]["mean"]
+        expected = "-" if mean is None else f"{100 * mean:.0f} ± 10"
+        assert text.get_text() == expected
+    assert len(found) == 4
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_figure_and_table(tmp_path, name):
+    result = RESULTS[name]
+    save_figure(tmp_path / "figure.png", _figure(name))
+    assert is_drawn(tmp_path / "figure.png")
+    text = find_experiment(name).table(result)
+    for part in _NUMBERS[name]:
+        assert part in text
