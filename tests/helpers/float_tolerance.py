@@ -14,7 +14,7 @@ def assert_close(actual, expected, num_roundings, scale=None, err_msg=""):
 
     Args:
       actual: array, tensor or number; its dtype, or that of `expected` where
-        that is coarser, gives eps.
+        that is coarser, gives eps. Integers are to be equal.
       expected: of the same shape.
       num_roundings: how many follow on one another: terms of the sums, one
         after the other, through all layers and steps.
@@ -22,11 +22,8 @@ def assert_close(actual, expected, num_roundings, scale=None, err_msg=""):
       err_msg: names what is compared.
     """
     actual, expected = np.asarray(actual), np.asarray(expected)
-    eps = max(
-        np.finfo(values.dtype).eps
-        for values in (actual, expected)
-        if values.dtype.kind == "f"
-    )
+    dtypes = [v.dtype for v in (actual, expected) if v.dtype.kind == "f"]
+    eps = max((np.finfo(dtype).eps for dtype in dtypes), default=0.0)
     scale = np.abs(expected).max() if scale is None else scale
     np.testing.assert_allclose(
         actual,

@@ -21,6 +21,7 @@ from ml_collections import config_dict
 
 from gtn_tf.config import default_config
 from gtn_tf.runtime.row_log import read_rows
+from tests.helpers.float_tolerance import assert_close
 
 #: What is wrong; what was expected; the remedy.
 ONE_LINE = r"\A[^;\n]+; [^;\n]+; [^;\n]+\Z"
@@ -183,9 +184,9 @@ def assert_close_checkpoints(workdir: Path, other: Path, step: int) -> None:
     theirs = checkpoint_values(other, step)
     assert ours.keys() == theirs.keys()
     for name, value in ours.items():
-        np.testing.assert_allclose(
-            value, theirs[name], rtol=1e-5, atol=1e-6, err_msg=name
-        )
+        # Ten steps, in each of which Adam divides by roots down to 1e-3.
+        scale = max(1.0, np.abs(theirs[name]).max())
+        assert_close(value, theirs[name], 64, scale, err_msg=name)
 
 
 def assert_one_line(done: Done, code: int, *parts: str) -> None:
