@@ -42,6 +42,7 @@ def one_line(error: Exception) -> str:
     text = str(error)
     if isinstance(error, InputError | DivergenceError | LostWorkerError):
         return " ".join(text.split())
+    text = re.sub(r"\x1b\[[\d;]*m", "", text)  # Keras prints in bold
     text = re.sub(r"\{\{.*?\}\}|\[Op:.*", "", text, flags=re.DOTALL)
     text = " ".join(text.replace(";", ",").split())
     return text[:300] or type(error).__name__

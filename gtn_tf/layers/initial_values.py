@@ -7,6 +7,8 @@ does not keep a variable's initializer: it is an attribute that the layer names
 after the variable, or else what a rebuilt twin of the layer creates it with.
 """
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -38,16 +40,18 @@ class _StatelessSeed(keras.random.SeedGenerator):
 def find_initializers(model: keras.Model) -> Initializers:
     """Finds what draws each variable of a built model; not while tracing.
 
-    A value that is not random, such as one fitted to data, is kept.
+    A value that is not random, such as one fitted to data, is kept, and so
+    are all of a frozen layer (`trainable` False).
 
     Raises:
-      InputError: a variable's initializer cannot be found.
+      InputError: a variable's initializer cannot be found, or draws other
+        values at each call.
     """
     holders: dict[int, list[keras.layers.Layer]] = {}
     variables = {}
     for layer in model._flatten_layers(include_self=False):
         for variable in _own_variables(layer):
-            if _is_gain(layer, variable):
+            if _is_gain(layer, variable) and layer.trainable:
                 continue
             # More than one, as a wrapper uses what its inner layer holds.
             holders.setdefault(id(variable), []).insert(0, layer)
@@ -92,7 +96,7 @@ def draw_initial_values(
         for variable in _own_variables(layer):
             if id(variable) in values:
                 continue
-            if _is_gain(layer, variable):
+            if _is_gain(layer, variable) and layer.trainable:
                 value = layer.initial_gain(values[id(layer.kernel)])
             else:
                 value = _draw(
@@ -147,9 +151,12 @@ def _initializer_of(
     layers: list[keras.layers.Layer], variable: keras.Variable
 ) -> keras.initializers.Initializer:
     """Returns the initializer of a variable that `layers` hold."""
+    if not all(layer.trainable for layer in layers):
+        return keras.initializers.Constant(variable.value.numpy())
     for layer in layers:
         named = _named_initializer(layer, variable.name)
         if named is not None:
+            _refuse_unseeded(named, layer, variable)
             return named
     rebuilt = [_rebuilt_initializer(layer, variable) for layer in layers]
     known = [r for r in rebuilt if r is not None]
@@ -166,6 +173,27 @@ def _initializer_of(
             "name in the layer, or give the layer a get_config"
         )
     return keras.initializers.Constant(value)
+
+
+def _refuse_unseeded(
+    initializer: Callable[..., tf.Tensor],
+    layer: keras.layers.Layer,
+    variable: keras.Variable,
+) -> None:
+    """Refuses random initializers that no seed can be given to."""
+    if hasattr(initializer, "seed"):
+        return
+    first, second = (
+        np.asarray(initializer(variable.shape, dtype=variable.dtype))
+        for _ in range(2)
+    )
+    if not np.array_equal(first, second):
+        raise InputError(
+            f"the initializer of '{variable.name}' of layer '{layer.name}' "
+            f"({type(layer).__name__}) draws other values at each call; "
+            "expected one that Keras can seed; give it an attribute `seed` "
+            "that its draws use, or take one of keras.initializers"
+        )
 
 
 def _named_initializer(

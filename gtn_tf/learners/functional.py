@@ -39,11 +39,14 @@ class Learner(NamedTuple):
       init: seed [2] -> (params, statistics), fresh.
       apply: (params, statistics, images [B, H, W, C], training) ->
         (logits [B, K], statistics).
+      penalty: params -> what the layers' regularisers add to the inner loss;
+        None where there are none.
     """
 
     name: str
     init: Callable[[tf.Tensor], tuple[Params, Params]]
     apply: Callable[..., tuple[tf.Tensor, Params]]
+    penalty: Callable[[Params], tf.Tensor] | None = None
 
 
 #: Keras layers whose second derivative is wrong or missing -> what to use.
@@ -114,8 +117,8 @@ def from_keras(
     """Makes a learner of any Keras model that maps images to logits.
 
     Args:
-      build_model: called once; its initial values are never used, the layers'
-        initializers are.
+      build_model: called once; its initial values are not used, the layers'
+        initializers are; frozen layers keep theirs.
       second_order: refuse layers that are wrong in meta-training. False where
         only first order is needed, as in ranking.
 
@@ -139,7 +142,27 @@ def from_keras(
             model, initializers, fold(seed, Purpose.WEIGHTS)
         ),
         apply=_functional(model),
+        penalty=_penalty(model),
     )
+
+
+def _penalty(
+    model: keras.Model,
+) -> Callable[[Params], tf.Tensor] | None:
+    regularizers = [v.regularizer for v in model.trainable_variables]
+    if not any(regularizers):
+        return None
+
+    def penalty(params: Params) -> tf.Tensor:
+        return tf.add_n(
+            [
+                regularizer(value)
+                for regularizer, value in zip(regularizers, params, strict=True)
+                if regularizer is not None
+            ]
+        )
+
+    return penalty
 
 
 def from_family(
@@ -223,10 +246,28 @@ def _functional(model: keras.Model) -> Callable[..., tuple[tf.Tensor, Params]]:
         images: tf.Tensor,
         training: bool,
     ) -> tuple[tf.Tensor, Params]:
-        return model.stateless_call(
-            params, statistics, images, training=training
+        if takes_training:
+            return model.stateless_call(
+                params, statistics, images, training=training
+            )
+        pairs = zip(
+            (*model.trainable_variables, *model.non_trainable_variables),
+            (*params, *statistics),
+            strict=True,
         )
+        with keras.StatelessScope(state_mapping=list(pairs)) as scope:
+            logits = model(images, training=training)
+        return logits, [
+            tf.convert_to_tensor(scope.get_current_value(v), v.dtype)
+            for v in model.non_trainable_variables
+        ]
 
+    # What a `call` without the argument calls is told by `__call__` alone.
+    takes_training = all(
+        layer._call_has_training_arg
+        for layer in model._flatten_layers()
+        if layer._layers
+    )
     return apply
 
 

@@ -59,6 +59,8 @@ def inner_step(
             state.params, state.statistics, data.images, training=True
         )
         loss = cross_entropy(logits, data.labels)
+        if learner.penalty is not None:
+            loss += learner.penalty(state.params)
     gradients = tape.gradient(
         loss, state.params, unconnected_gradients=tf.UnconnectedGradients.ZERO
     )

@@ -16,7 +16,15 @@ from absl import logging
 from gtn_tf.datasets import loading as data
 from gtn_tf.datasets.batches import RealData
 from gtn_tf.export.load import Teacher, load
+from gtn_tf.learners.batch_statistics import (
+    moving_statistics,
+    settle_statistics,
+)
 from gtn_tf.learners.functional import from_keras
+from gtn_tf.learners.own_networks import (
+    build_own_network,
+    check_keras_settings,
+)
 from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
 from gtn_tf.nas.training import Trainer, teacher_steps
 from gtn_tf.ops.seeds import (
@@ -24,7 +32,7 @@ from gtn_tf.ops.seeds import (
     fold,
     root_seed,
 )
-from gtn_tf.types import DivergenceError, InputError
+from gtn_tf.types import DivergenceError, InputError, SyntheticData
 
 
 def rank(
@@ -36,57 +44,94 @@ def rank(
     """Trains each model on a GTN's batches; returns validation accuracies.
 
     Args:
-      builders: each makes a built Keras model, images [B, H, W, C] to logits
-        [B, K]. Its initial values are not used, its initializers are.
+      builders: each makes a Keras model, images [B, H, W, C] to logits [B, K].
+        Its initial values are not used, its initializers are, but for frozen
+        layers. What `gtn_tf.learners.own_networks` says is put right or
+        refused. Batch normalisation is asked with the mean statistics of the
+        GTN's batches, whatever its momentum is.
       gtn: from `gtn_tf.load`, or the path of a workdir or of an export.
       validation: raw real images, uint8 [N, H, W, C], and their label_ids
-        [N]; None: the validation split of the GTN's own data set.
-      seed: of the initial weights; equal seeds give equal scores.
+        [N], whole numbers in 0 .. K - 1; None: the validation split of the
+        GTN's own data set.
+      seed: of the initial weights, a whole number in [0, 2**62); equal seeds
+        give equal scores.
 
     Returns:
-      One score per builder, in their order, higher is better; NaN where
-      training diverged.
+      One score per builder, in their order, higher is better; NaN, with a
+      warning that gives its position, where the model cannot be built or is
+      refused, or its training diverged.
 
     Raises:
-      InputError: no such export, or validation data or a model of another
-        shape.
+      InputError: no such export, bad validation data or seed, no builder; or
+        none whose model can be trained: then the first one's reason.
     """
+    _check_seed(seed)
+    check_keras_settings()
+    candidates = _listed(builders)
     teacher = gtn if isinstance(gtn, Teacher) else load(gtn)
     real = _real_data(teacher, validation)
     steps = teacher_steps(teacher)
-    optimizer = INNER_OPTIMIZERS[teacher.metadata["inner_optimizer"]]
     initial = fold(root_seed(seed), Purpose.SEARCH)
-    scores = []
-    for position, build in enumerate(builders):
-        learner = from_keras(_checked(build, teacher), second_order=False)
-        trainer = Trainer(lambda kept=learner: kept, optimizer, real)
+    scores, refused = [], []
+    for position, build in enumerate(candidates):
         try:
-            state = trainer.initial_state(initial)
-            scores.append(trainer.accuracy(trainer.train(state, steps)))
-        except DivergenceError as error:
-            logging.warning("Model %s (%s): %s.", position, learner.name, error)
-            scores.append(float("nan"))
+            score = _score(build, teacher, steps, real, initial)
+        except (InputError, DivergenceError) as error:
+            logging.warning("Builder %s has no score: %s.", position, error)
+            if isinstance(error, InputError):
+                refused.append((position, error))
+            score = float("nan")
+        scores.append(score)
+    if len(refused) == len(scores):
+        position, error = refused[0]
+        raise InputError(f"builder {position}: {error}") from error
     return scores
 
 
-def _checked(
-    build: Callable[[], keras.Model], teacher: Teacher
-) -> Callable[[], keras.Model]:
-    image_shape = tuple(teacher.metadata["image_shape"])
-    num_classes = teacher.metadata["num_classes"]
+def _check_seed(seed: int) -> None:
+    is_whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+    if not is_whole or not 0 <= seed < 2**62:
+        raise InputError(
+            f"seed is {seed!r}; expected a whole number in [0, 2**62); give "
+            "another seed"
+        )
 
-    def build_and_check() -> keras.Model:
-        model = build()
-        shapes = model.input_shape[1:], model.output_shape[1:]
-        if model.built and shapes != (image_shape, (num_classes,)):
-            raise InputError(
-                f"model '{model.name}' maps {shapes[0]} to {shapes[1]}; "
-                f"expected images {image_shape} to logits ({num_classes},), "
-                "as the GTN was made for; rebuild the model"
-            )
-        return model
 
-    return build_and_check
+def _listed(
+    builders: Iterable[Callable[[], keras.Model]],
+) -> list[Callable[[], keras.Model]]:
+    if callable(builders) or not isinstance(builders, Iterable):
+        raise InputError(
+            f"builders is a {type(builders).__name__}; expected a list of "
+            "functions that make a Keras model; put it in a list"
+        )
+    listed = list(builders)
+    if not listed:
+        raise InputError(
+            "builders is empty; expected at least one function that makes a "
+            "Keras model; give some"
+        )
+    return listed
+
+
+def _score(
+    build: Callable[[], keras.Model],
+    teacher: Teacher,
+    steps: list[SyntheticData],
+    real: RealData,
+    seed: tf.Tensor,
+) -> float:
+    """Trains one model from `seed` [2]; returns its validation accuracy."""
+    metadata = teacher.metadata
+    model = build_own_network(
+        build, tuple(metadata["image_shape"]), metadata["num_classes"]
+    )
+    learner = from_keras(lambda: model, second_order=False)
+    optimizer = INNER_OPTIMIZERS[metadata["inner_optimizer"]]
+    trainer = Trainer(lambda: learner, optimizer, real)
+    state = trainer.train(trainer.initial_state(seed), steps)
+    moving = moving_statistics(model)
+    return trainer.accuracy(settle_statistics(learner, moving, state, steps))
 
 
 def _real_data(
@@ -104,18 +149,7 @@ def _real_data(
                 "expected their validation images; give them as `validation`"
             )
         validation = dataset.validation
-    images, label_ids = map(np.asarray, validation)
-    shape = tuple(metadata["image_shape"])
-    if (
-        images.dtype != np.uint8
-        or images.shape[1:] != shape
-        or label_ids.shape != images.shape[:1]
-    ):
-        raise InputError(
-            f"validation is {images.dtype}{images.shape} with label_ids "
-            f"{label_ids.shape}; expected raw pixels uint8 (N, "
-            f"{', '.join(map(str, shape))}) and label_ids (N,); convert them"
-        )
+    images, label_ids = _checked_validation(validation, metadata)
     return RealData(
         images=tf.constant(images),
         label_ids=tf.constant(label_ids, tf.int32),
@@ -124,3 +158,35 @@ def _real_data(
         num_classes=metadata["num_classes"],
         augment=False,
     )
+
+
+def _checked_validation(
+    validation: tuple[np.ndarray, np.ndarray], metadata: dict
+) -> tuple[np.ndarray, np.ndarray]:
+    images, label_ids = map(np.asarray, validation)
+    shape = tuple(metadata["image_shape"])
+    if (
+        images.dtype != np.uint8
+        or images.shape[1:] != shape
+        or label_ids.shape != images.shape[:1]
+        or not len(images)
+    ):
+        raise InputError(
+            f"validation is {images.dtype}{images.shape} with label_ids "
+            f"{label_ids.shape}; expected raw pixels uint8 (N, "
+            f"{', '.join(map(str, shape))}) and label_ids (N,), N at least 1; "
+            "convert them"
+        )
+    if label_ids.dtype.kind not in "iuf" or np.any(label_ids % 1 != 0):
+        raise InputError(
+            f"label_ids of validation are {label_ids.dtype}, such as "
+            f"{label_ids.flat[0]!r}; expected whole numbers; number the classes"
+        )
+    largest = metadata["num_classes"] - 1
+    if label_ids.min() < 0 or label_ids.max() > largest:
+        raise InputError(
+            f"label_ids of validation are {label_ids.min()} to "
+            f"{label_ids.max()}; expected 0 to {largest}, in the order of the "
+            "GTN's classes; subtract the first or map them"
+        )
+    return images, label_ids

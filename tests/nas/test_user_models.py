@@ -8,7 +8,7 @@ import pytest
 import gtn_tf
 from gtn_tf.datasets import loading as data
 from gtn_tf.types import InputError
-from tests.helpers import exports
+from tests.helpers import exports, tiny
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +103,77 @@ def test_the_package_imports_no_tensorflow():
         "assert not hasattr(nas, 'no_such_name')\n"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_one_bad_builder_does_not_lose_the_others(export, caplog):
+    def fail():
+        raise RuntimeError("of my own")
+
+    scores = gtn_tf.nas.rank([build_wide, fail, build_wide], export)
+    assert scores[0] == scores[2] > 0.5
+    assert np.isnan(scores[1])
+    assert "Builder 1 has no score" in caplog.text
+    assert "RuntimeError (of my own)" in caplog.text
+
+
+def _normalised(momentum, activation=None):
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Flatten(),
+            layers.Dense(16, activation="relu"),
+            layers.BatchNormalization(momentum=momentum),
+            layers.Dense(10, activation=activation),
+        ]
+    )
+
+
+def test_momentum_and_softmax_make_no_other_score(export):
+    scores = gtn_tf.nas.rank(
+        [
+            lambda: _normalised(0.5),
+            lambda: _normalised(0.99),
+            lambda: _normalised(0.5, "softmax"),
+        ],
+        export,
+    )
+    assert scores[0] == scores[2] > 0.3
+    # Statistics that differ in their last bits may tip an image.
+    assert abs(scores[0] - scores[1]) < 0.01
+
+
+@pytest.mark.parametrize("seed", [-1, 2**62, 1.5, None, True, "1"])
+def test_seeds(export, seed):
+    with pytest.raises(InputError, match=tiny.ONE_LINE):
+        gtn_tf.nas.rank([build_narrow], export, seed=seed)
+
+
+@pytest.mark.parametrize("builders", [[], build_narrow, 3])
+def test_no_list_of_builders(export, builders):
+    with pytest.raises(InputError, match=tiny.ONE_LINE):
+        gtn_tf.nas.rank(builders, export)
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (lambda ids: ids + 1, "1 to 10; expected 0 to 9"),
+        (lambda ids: ids - 1, "-1 to 8"),
+        (lambda ids: ids + 0.5, "whole numbers"),
+        (lambda ids: np.full(len(ids), np.nan), "whole numbers"),
+        (lambda ids: ids.astype(str), "whole numbers"),
+        (lambda ids: ids[:0], "label_ids"),
+    ],
+)
+def test_labels_of_validation(export, change, part):
+    images, label_ids = data.load("digits").validation
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+        gtn_tf.nas.rank([build_narrow], export, (images, change(label_ids)))
+    assert part in str(caught.value)
+
+
+def test_validation_without_images(export):
+    images, label_ids = data.load("digits").validation
+    with pytest.raises(InputError, match="N at least 1"):
+        gtn_tf.nas.rank([build_narrow], export, (images[:0], label_ids[:0]))

@@ -1,0 +1,65 @@
+"""The statistics of Keras' batch normalisation, settled after a short training.
+
+Keras moves them by 1 - momentum a step: after ten steps of momentum 0.99 they
+are nine tenths what they were before the first. Here they are measured anew,
+with the weights at the end of the training: the mean over its batches of each
+batch's mean and variance (Wu & Johnson 2021, "PreciseBN"), whatever the
+momentum is.
+"""
+
+from collections.abc import Iterable
+
+import keras
+import tensorflow as tf
+
+from gtn_tf.learners.functional import Learner
+from gtn_tf.types import LearnerState, SyntheticData
+
+
+def moving_statistics(model: keras.Model) -> dict[int, float]:
+    """Returns {place in `model.non_trainable_variables`: momentum}.
+
+    Those of frozen layers are not among them: they stay as they are.
+    """
+    places = {id(v): i for i, v in enumerate(model.non_trainable_variables)}
+    return {
+        places[id(variable)]: layer.momentum
+        for layer in model._flatten_layers(include_self=False)
+        if isinstance(layer, keras.layers.BatchNormalization)
+        and layer.trainable
+        for variable in (layer.moving_mean, layer.moving_variance)
+    }
+
+
+def settle_statistics(
+    learner: Learner,
+    moving: dict[int, float],
+    state: LearnerState,
+    batches: Iterable[SyntheticData],
+) -> LearnerState:
+    """Returns the state with the mean statistics of the batches.
+
+    Args:
+      learner: of a Keras model.
+      moving: from `moving_statistics(model)`; momenta below 1.
+      state: at the end of a training.
+      batches: what it was trained on, step by step.
+    """
+    if not moving:
+        return state
+    # From zero, one step leaves (1 - momentum) times the batch's statistics.
+    empty = list(state.statistics)
+    for place in moving:
+        empty[place] = tf.zeros_like(empty[place])
+
+    @tf.function(autograph=False)
+    def measure(images: tf.Tensor) -> list[tf.Tensor]:
+        _, after = learner.apply(state.params, empty, images, training=True)
+        return [after[place] / (1.0 - m) for place, m in moving.items()]
+
+    measured = [measure(data.images) for data in batches]
+    statistics = list(state.statistics)
+    for number, place in enumerate(moving):
+        values = [of_batch[number] for of_batch in measured]
+        statistics[place] = tf.add_n(values) / len(values)
+    return state._replace(statistics=statistics)

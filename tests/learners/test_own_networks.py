@@ -1,0 +1,274 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers as L
+
+from gtn_tf.learners.batch_statistics import (
+    moving_statistics,
+    settle_statistics,
+)
+from gtn_tf.learners.functional import from_keras
+from gtn_tf.learners.own_networks import (
+    build_own_network,
+    check_keras_settings,
+)
+from gtn_tf.meta.inner_loop import cross_entropy, inner_step
+from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
+from gtn_tf.ops.seeds import root_seed
+from gtn_tf.types import InputError, LearnerState, SyntheticData
+from tests.helpers import tiny
+
+SHAPE, NUM_CLASSES = (8, 8, 1), 3
+IMAGES = np.random.default_rng(0).normal(size=(6, *SHAPE)).astype("float32")
+
+
+def stack(*layers, dtype="float32"):
+    return keras.Sequential([keras.Input(SHAPE, dtype=dtype), *layers])
+
+
+def build(model):
+    return build_own_network(lambda: model, SHAPE, NUM_CLASSES)
+
+
+class Subclassed(keras.Model):
+    """Without the argument `training`, as many are written."""
+
+    def __init__(self, activation=None):
+        super().__init__()
+        self.flatten, self.norm = L.Flatten(), L.BatchNormalization()
+        self.out = L.Dense(NUM_CLASSES, activation=activation)
+
+    def call(self, images):
+        return self.out(self.norm(self.flatten(images)))
+
+
+def functional_end(layer):
+    inputs = keras.Input(SHAPE)
+    return keras.Model(inputs, layer(L.Dense(NUM_CLASSES)(L.Flatten()(inputs))))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        lambda: stack(L.Flatten(), L.Dense(NUM_CLASSES, activation="softmax")),
+        lambda: functional_end(L.Softmax()),
+        lambda: functional_end(L.Activation("softmax")),
+        lambda: stack(stack(L.Flatten(), L.Dense(3, activation="softmax"))),
+    ],
+    ids=["dense", "layer", "activation", "nested"],
+)
+def test_a_softmax_at_the_end_is_taken_away(model):
+    kept = model()
+    expected = kept(IMAGES).numpy()
+    logits = build(kept)(IMAGES)
+    np.testing.assert_allclose(tf.nn.softmax(logits), expected, atol=1e-6)
+    assert logits.numpy().min() < 0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8", "int32"])
+def test_preprocessing_gives_way_to_the_datas_own(dtype):
+    end = [L.Conv2D(2, 3), L.Flatten(), L.Dense(NUM_CLASSES)]
+    plain = stack(*end)
+    leading = [L.Rescaling(1 / 255), L.Normalization(mean=0.5, variance=2.0)]
+    raw = stack(*leading, *map(_twin, end), dtype=dtype)
+    raw.set_weights([*raw.get_weights()[:-4], *plain.get_weights()])
+    expected = plain(IMAGES).numpy()
+    np.testing.assert_array_equal(build(raw)(IMAGES), expected)
+
+
+def _twin(layer):
+    return type(layer).from_config(layer.get_config())
+
+
+def test_whole_numbers_alone_give_way_too():
+    model = stack(L.Flatten(), L.Dense(NUM_CLASSES), dtype="uint8")
+    assert np.ptp(build(model)(IMAGES)) > 0.1
+    assert build(model).inputs[0].dtype == "float32"
+
+
+class _Late(keras.Model):
+    def call(self, images):
+        return images
+
+
+class _AddsLoss(L.Layer):
+    def call(self, inputs):
+        self.add_loss(tf.reduce_sum(inputs))
+        return inputs
+
+
+def _named_output():
+    inputs = keras.Input(SHAPE)
+    return keras.Model(inputs, {"a": L.Dense(3)(L.Flatten()(inputs))})
+
+
+def _two_inputs():
+    inputs = [keras.Input(SHAPE), keras.Input(SHAPE)]
+    return keras.Model(inputs, L.Dense(3)(L.Flatten()(L.Add()(inputs))))
+
+
+def _fail():
+    raise OSError("no weights; on disk")
+
+
+_DENSE = (L.Flatten, lambda: L.Dense(NUM_CLASSES))
+
+
+def _ended(*more):
+    return stack(L.Flatten(), *more)
+
+
+@pytest.mark.parametrize(
+    ("builder", "part"),
+    [
+        (lambda: None, "returned a NoneType"),
+        (lambda: {"model": 1}, "returned a dict"),
+        (_fail, r"raised OSError \(no weights, on disk\)"),
+        (3, "an? int is given as builder"),
+        (_Late, "has no weights to train"),
+        (_named_output, "returns a dict for 64 images"),
+        (_two_inputs, "has 2 inputs and 1 outputs"),
+        (lambda: _ended(L.Dense(4)), r"to \(4,\); .*logits \(3,\)"),
+        (lambda: _ended(L.Dense(3, activation="relu")), "with relu"),
+        (lambda: _ended(L.Dense(3, activation="sigmoid")), "with sigmoid"),
+        (lambda: _ended(L.Dense(3), L.ReLU()), "with ReLU"),
+        (lambda: Subclassed("softmax"), "returns probabilities"),
+        (lambda: Subclassed("relu"), "returns no number below 0"),
+        (
+            lambda: _ended(L.Dense(3, activity_regularizer="l2")),
+            "loss of its activations",
+        ),
+        (lambda: _ended(_AddsLoss(), L.Dense(3)), "loss of its activations"),
+        (
+            lambda: _ended(L.BatchNormalization(momentum=1), L.Dense(3)),
+            "momentum 1",
+        ),
+        (
+            lambda: (
+                stack(L.Conv2D(1, 1, data_format="channels_first"))
+                and stack(
+                    L.ZeroPadding2D(0, data_format="channels_first"),
+                    L.Flatten(),
+                    L.Dense(3),
+                )
+            ),
+            "data_format 'channels_first'",
+        ),
+        (
+            lambda: _ended(L.Dense(3, bias_initializer=_constant(np.nan))),
+            "not finite before",
+        ),
+    ],
+)
+def test_what_cannot_be_put_right_is_one_line(builder, part):
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+        build_own_network(builder, SHAPE, NUM_CLASSES)
+    caught.match(part)
+
+
+def _constant(value):
+    return keras.initializers.Constant(value)
+
+
+def test_a_model_is_no_builder():
+    model = _ended(L.Dense(3))
+    with pytest.raises(InputError, match="in place of what builds it"):
+        build_own_network(model, SHAPE, NUM_CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("set_value", "value", "usual"),
+    [
+        (keras.config.set_image_data_format, "channels_first", "channels_last"),
+        (keras.config.set_floatx, "float64", "float32"),
+        (keras.config.set_dtype_policy, "mixed_bfloat16", "float32"),
+    ],
+)
+def test_settings_of_keras_are_one_line(set_value, value, usual):
+    set_value(value)
+    try:
+        with pytest.raises(InputError, match=value) as caught:
+            check_keras_settings()
+    finally:
+        set_value(usual)
+    caught.match(tiny.ONE_LINE)
+    check_keras_settings()
+
+
+def test_frozen_layers_keep_their_values_and_others_do_not():
+    frozen = L.Dense(4, trainable=False)
+    model = stack(L.Flatten(), frozen, L.Dense(NUM_CLASSES))
+    frozen.set_weights([np.full((64, 4), 0.5), np.full(4, 2.0)])
+    learner = from_keras(lambda: model, second_order=False)
+    first, statistics = learner.init(root_seed(0))
+    second, _ = learner.init(root_seed(1))
+    np.testing.assert_array_equal(statistics[0], np.full((64, 4), 0.5))
+    np.testing.assert_array_equal(statistics[1], np.full(4, 2.0))
+    assert not np.array_equal(first[0], second[0])
+
+
+def test_initializers_that_no_seed_reaches_are_refused():
+    def draw(shape, dtype=None):
+        return tf.random.uniform(shape, dtype=dtype)
+
+    model = _ended(L.Dense(3, kernel_initializer=draw, name="mine"))
+    with pytest.raises(InputError, match=r"'kernel' of layer 'mine'"):
+        from_keras(lambda: model)
+
+
+def _data(images, labels):
+    rates = {"learning_rate": tf.constant(0.1), "momentum": tf.constant(0.0)}
+    return SyntheticData(tf.constant(images), tf.constant(labels), rates)
+
+
+LABELS = np.eye(NUM_CLASSES, dtype="float32")[[0, 1, 2, 0, 1, 2]]
+
+
+def test_regularisers_are_part_of_the_inner_loss():
+    regularizer = keras.regularizers.L2(0.3)
+    model = _ended(L.Dense(NUM_CLASSES, kernel_regularizer=regularizer))
+    learner = from_keras(lambda: build(model))
+    optimizer = INNER_OPTIMIZERS["sgd"]
+    params, statistics = learner.init(root_seed(0))
+    state = LearnerState(params, statistics, optimizer.init(params))
+    after = inner_step(learner, optimizer, state, _data(IMAGES, LABELS))
+    kernel, bias = params
+    with tf.GradientTape() as tape:
+        tape.watch(kernel)
+        logits = tf.reshape(IMAGES, (6, 64)) @ kernel + bias
+        loss = cross_entropy(logits, LABELS)
+    gradient = tape.gradient(loss, kernel) + 2 * 0.3 * kernel
+    expected = kernel - 0.1 * gradient
+    np.testing.assert_allclose(after.params[0], expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9, 0.99])
+def test_statistics_are_the_mean_over_the_batches(momentum):
+    norm = L.BatchNormalization(momentum=momentum)
+    model = build(stack(L.Flatten(), norm, L.Dense(NUM_CLASSES)))
+    learner = from_keras(lambda: model, second_order=False)
+    params, statistics = learner.init(root_seed(0))
+    batches = [_data(IMAGES, LABELS), _data(3 * IMAGES + 1, LABELS)]
+    settled = settle_statistics(
+        learner,
+        moving_statistics(model),
+        LearnerState(params, statistics, []),
+        batches,
+    )
+    flat = [np.asarray(batch.images).reshape(6, 64) for batch in batches]
+    mean = np.mean([f.mean(axis=0) for f in flat], axis=0)
+    variance = np.mean([f.var(axis=0) for f in flat], axis=0)
+    np.testing.assert_allclose(settled.statistics[0], mean, atol=1e-5)
+    np.testing.assert_allclose(settled.statistics[1], variance, rtol=1e-5)
+
+
+def test_a_call_without_training_still_trains_its_layers():
+    model = build(Subclassed())
+    learner = from_keras(lambda: model, second_order=False)
+    params, statistics = learner.init(root_seed(0))
+    trained, moved = learner.apply(params, statistics, IMAGES, training=True)
+    asked, kept = learner.apply(params, statistics, IMAGES, training=False)
+    assert not np.allclose(trained, asked)
+    assert not np.allclose(moved[0], statistics[0])
+    np.testing.assert_array_equal(kept[0], statistics[0])
