@@ -1,4 +1,7 @@
-"""Everything that is drawn; no TensorFlow here.
+"""Everything that is drawn, with matplotlib; no TensorFlow here.
 
-`style` is how all of it looks.
+A module per subject; a function draws one `Figure`, which `style` writes as
+PNG or as SVG inside a page. May import `runtime`, `search_spaces` and
+`statistics`. A new figure takes plain data (arrays, the content of a JSON
+file), runs `in_theme` and draws with the colours of `style`.
 """

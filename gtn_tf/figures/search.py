@@ -1,6 +1,6 @@
 """Figures of an architecture search: scores and costs against the truth.
 
-Each function draws one `Figure`, as in `figures`; no TensorFlow here.
+No TensorFlow here.
 """
 
 from __future__ import annotations

@@ -176,7 +176,7 @@ def wide(svg: str, label: str, caption: object = None) -> Html:
     It is made a little smaller first, but stays legible.
 
     Args:
-      svg: from `figure_style.inline_svg`.
+      svg: from `figures.style.inline_svg`.
       label: of what scrolls.
       caption: below it; None: the figure says it all.
     """

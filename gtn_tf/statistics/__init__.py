@@ -1,4 +1,5 @@
 """Intervals, rank correlation, and means over GTN seeds: NumPy only.
 
-Imports only `types`.
+May import `types` alone. A new statistic is a function of arrays that says in
+its docstring what the values are independent draws of.
 """

@@ -176,8 +176,15 @@ def _save(arrays, path):
             lambda a, path: _save({**a, "labels": a["labels"] > 0}, path),
             "labels is bool(2, 10, 10)",
         ),
+        (
+            lambda a, path: _save({**a, "labels": np.array([print])}, path),
+            "Object arrays cannot be loaded",
+        ),
     ],
-    ids=["missing", "empty", "text", "truncated", "lacks", "shape", "type"],
+    ids=[
+        *("missing", "empty", "text", "truncated", "lacks", "shape", "type"),
+        "pickle",
+    ],
 )
 def test_damaged_arrays(copy, damage, part):
     path = copy / "curriculum.npz"

@@ -99,6 +99,20 @@ RETRAINING = {
 }
 
 
+def changed(value, path, new):
+    """Returns JSON with the value at a path replaced, or without it."""
+    value = json.loads(json.dumps(value))
+    *parents, last = path
+    place = value
+    for parent in parents:
+        place = place[parent]
+    if new is KeyError:
+        del place[last]
+    else:
+        place[last] = new
+    return value
+
+
 def curriculum_arrays(num_steps=2):
     rng = np.random.default_rng(0)
     label_ids = np.tile(np.arange(3), (num_steps, 1))
@@ -160,7 +174,7 @@ class Page(html.parser.HTMLParser):
         self.sections, self.references, self.images = [], [], []
         self.tables, self.cards, self.texts, self._open = [], {}, [], []
         self.command = ""
-        self.feed(text)
+        self.feed(str(text))
         assert not self._open
         self.text = " ".join("".join(self.texts).split())
 

@@ -103,16 +103,3 @@ def test_no_json_is_one_line(tmp_path):
     write_experiments(workdir, transfer=[])
     with pytest.raises(InputError, match=tiny.ONE_LINE):
         read_results(workdir)
-
-
-def test_hostile_text_stays_text(tmp_path):
-    hostile = "</pre><i>&"
-    result = json.loads(json.dumps(RESULTS["transfer"]))
-    result["dataset"] = hostile
-    for key in ("arms", "chosen_by"):
-        result[key] = {hostile: result[key]["own"]}
-    workdir = write_workdir(tmp_path / "run")
-    write_experiments(workdir, transfer=result)
-    page = _page(workdir)
-    assert "<i>" not in page
-    assert hostile in Page(page).text

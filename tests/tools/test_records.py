@@ -12,12 +12,6 @@ from gtn_tf.experiments.experiment import find_experiment
 from gtn_tf.nas.results import read_search
 from gtn_tf.nas.score_table import read_scores
 from gtn_tf.nas.summary import evaluator_table
-from gtn_tf.runtime.provenance import (
-    commit,
-    cpu_name,
-    cpu_name_in,
-    num_usable_cores,
-)
 from gtn_tf.search_spaces.cells.genotypes import Genotype
 from gtn_tf.types import InputError
 from tests.helpers.experiment_results import RESULTS
@@ -330,24 +324,3 @@ def test_an_installed_package_has_no_tools(tmp_path):
     for name in ("__init__.py", "records.py"):
         shutil.copy(_ROOT / "gtn_tf" / name, tmp_path / "gtn_tf")
     assert "has no tools/records.py" in _refusal(tmp_path, "table")
-
-
-@pytest.mark.parametrize(
-    ("flags", "expected"),
-    [
-        ("fpu avx avx2 avx512f", "EPYC (AVX-512)"),
-        ("fpu avx avx2", "EPYC (AVX2)"),
-        ("fpu avx", "EPYC (AVX)"),
-        ("fpu sse2", "EPYC"),
-    ],
-)
-def test_processors_of_one_name_are_told_apart(flags, expected):
-    core = f"model name\t: EPYC\nflags\t\t: {flags}\n\n"
-    assert cpu_name_in(core + core.replace("EPYC", "other")) == expected
-
-
-def test_provenance():
-    assert num_usable_cores() >= 1
-    assert isinstance(cpu_name(), str)
-    if (_ROOT / ".git").exists():
-        assert len(commit().rstrip("+")) >= 7
