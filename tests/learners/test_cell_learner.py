@@ -125,8 +125,8 @@ def test_each_learner_draws_its_genotype():
     [
         ({"genotype": "NASNet"}, "'NASNet' is unknown; expected"),
         (
-            {"num_genotypes": 999},
-            "learner.num_genotypes is 999; .*learner.num_nodes",
+            {"num_genotypes": 101},
+            "learner.num_genotypes is 101; .*learner.num_nodes",
         ),
         ({"widths": (3, 3)}, "widths \\(3, 3\\) for family 'cell'"),
     ],
