@@ -1,4 +1,4 @@
-"""Reading prepared TFDS data sets, downloading them where they are absent.
+"""TFDS data sets: read as they were prepared, downloaded where absent.
 
 Every failure is one `InputError`: no data and no network, damaged metadata,
 truncated or corrupt records.
@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
+from gtn_tf.datasets.loading import Dataset, Split, cut, make_dataset
 from gtn_tf.types import InputError, one_line
 
 if TYPE_CHECKING:
@@ -39,6 +41,66 @@ OFFICIAL = {
         ("cifar10", (32, 32, 3), 50000, 5000, True),
     )
 }
+
+
+def load_official(
+    name: str, data_dir: str | None, split_seed: int, with_test: bool
+) -> Dataset:
+    """Loads a data set of `OFFICIAL`; arguments as of `loading.load`."""
+    official = OFFICIAL[name]
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(min(verbosity, logging.ERROR))  # TFDS is talkative
+    try:
+        builder = prepared_builder(name, data_dir)
+        everything = Split(*read_split(builder, "train", official))
+        test = (
+            Split(*read_split(builder, "test", official)) if with_test else None
+        )
+    finally:
+        logging.set_verbosity(verbosity)
+    num_train = official.num_records["train"] - official.num_validation
+    sizes = (num_train, official.num_validation)
+    labels = builder.info.features["label"]
+    return make_dataset(
+        name,
+        *cut(everything, sizes, split_seed),
+        test,
+        num_classes=labels.num_classes,
+        augment=official.augment,
+        class_names=tuple(labels.names),
+    )
+
+
+def load_halved(
+    name: str, data_dir: str | None, split_seed: int, with_test: bool
+) -> Dataset:
+    """Loads `cifar10_16`: CIFAR-10 at half its height and width (2x2 means).
+
+    Real images that two CPU cores can train many networks on.
+    """
+    full = load_official("cifar10", data_dir, split_seed, with_test)
+    halved = [
+        None if split is None else Split(_halve(split.images), split.label_ids)
+        for split in (full.train, full.validation, full.test)
+    ]
+    # Built anew: means keep, standard deviations do not.
+    return make_dataset(
+        name,
+        *halved,
+        num_classes=full.num_classes,
+        augment=full.augment,
+        class_names=full.class_names,
+    )
+
+
+def _halve(images: np.ndarray) -> np.ndarray:
+    """[N, H, W, C] uint8 -> [N, H/2, W/2, C], rounded to nearest."""
+    corners = [
+        images[:, row::2, column::2].astype(np.uint16)
+        for row in (0, 1)
+        for column in (0, 1)
+    ]
+    return ((sum(corners) + 2) // 4).astype(np.uint8)
 
 
 def prepared_builder(

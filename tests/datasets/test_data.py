@@ -6,15 +6,9 @@ import pytest
 import requests
 import tensorflow as tf
 
-from gtn_tf.datasets import (
-    batches as real_batches,
-)
-from gtn_tf.datasets import (
-    loading as data,
-)
-from gtn_tf.datasets import (
-    tfds as tfds_reader,
-)
+from gtn_tf.datasets import batches as real_batches
+from gtn_tf.datasets import loading as data
+from gtn_tf.datasets import tfds as tfds_reader
 from gtn_tf.types import InputError
 from tests.helpers.float_tolerance import assert_close
 
@@ -174,7 +168,7 @@ def test_statistics_are_per_channel():
     images[..., 1] = 51
     images[0, ..., 2] = 102
     split = data.Split(images, np.zeros(2, np.int32))
-    dataset = data._dataset("x", split, split, None, augment=False)
+    dataset = data.make_dataset("x", split, split, None, num_classes=10)
     assert dataset.mean == pytest.approx((0.5, 0.2, 0.2))
     assert dataset.std == pytest.approx((0.5, 0.0, 0.2), abs=1e-7)
 
@@ -292,8 +286,9 @@ def test_damaged_info_is_one_line(tiny_mnist, content):
 
 def test_unknown_name_lists_the_choices():
     assert _error("svhn") == (
-        "unknown dataset 'svhn'; expected one of digits, mnist, "
-        "fashion_mnist, cifar10, cifar10_16; pass --config.dataset.name=NAME"
+        "dataset.name is 'svhn'; expected one of digits, mnist, "
+        "fashion_mnist, cifar10, cifar10_16, or package.module:attribute; "
+        "set --config.dataset.name"
     )
 
 
@@ -359,7 +354,7 @@ def test_halved_images_are_means_of_four_pixels():
     images = np.zeros((2, 4, 2, 1), np.uint8)
     images[0, :2, :, 0] = [[1, 2], [3, 3]]  # mean 2.25
     images[1, 2:, :, 0] = [[255, 255], [255, 253]]  # mean 254.5, no overflow
-    halved = data._halve(images)
+    halved = tfds_reader._halve(images)
     assert halved.dtype == np.uint8
     assert halved[..., 0].tolist() == [[[2], [0]], [[0], [255]]]
 
@@ -370,16 +365,18 @@ def test_halved_data_set_has_its_own_moments(monkeypatch):
         rng.integers(0, 256, (50, 8, 8, 3), np.uint8),
         rng.integers(0, 10, 50, np.int32),
     )
-    full = data._dataset("cifar10", split, split, split, augment=True)
-    monkeypatch.setattr(data, "_load_tfds", lambda *_: full)
-    halved = data._load_halved("cifar10", None, 0, True)
-    assert (halved.name, halved.image_shape) == ("cifar10_4", (4, 4, 3))
+    full = data.make_dataset(
+        "cifar10", split, split, split, num_classes=10, augment=True
+    )
+    monkeypatch.setattr(tfds_reader, "load_official", lambda *_: full)
+    halved = data.load("cifar10_16", with_test=True)
+    assert (halved.name, halved.image_shape) == ("cifar10_16", (4, 4, 3))
     assert halved.augment
     scaled = halved.train.images / 255.0
     assert halved.mean == pytest.approx(scaled.mean((0, 1, 2)))
     assert halved.std == pytest.approx(scaled.std((0, 1, 2)))
     assert halved.std[0] < 0.6 * full.std[0]
-    expected = (data._halve(split.images), split.label_ids)
+    expected = (tfds_reader._halve(split.images), split.label_ids)
     for ours, theirs in zip(halved.test, expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
