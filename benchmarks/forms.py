@@ -78,7 +78,7 @@ def tensorflow_form(name: str, case: Case) -> Callable:
     import tensorflow as tf
 
     from gtn_tf.layers.spec import LayerSpec
-    from gtn_tf.learners.functional import from_family
+    from gtn_tf.learners.families import from_family
     from gtn_tf.meta.inner_loop import initial_state, unroll
     from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
     from gtn_tf.meta.inner_problem import InnerProblem
@@ -171,7 +171,7 @@ def _generator_form(name: str, case: Case) -> Callable:
 def state_bytes(case: Case) -> int:
     """Returns the bytes of parameters and slots of a case's learner."""
     from gtn_tf.layers.spec import LayerSpec
-    from gtn_tf.learners.functional import from_family
+    from gtn_tf.learners.families import from_family
     from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
     from gtn_tf.ops.seeds import root_seed
 

@@ -50,7 +50,7 @@ def test_writes_ratios(tmp_path):
 def test_torch_computes_the_same_meta_gradient(name):
     pytest.importorskip("torch")
     from benchmarks.torch_forms import draw_params, torch_form
-    from gtn_tf.learners.functional import from_family
+    from gtn_tf.learners.families import from_family
     from gtn_tf.meta.data_gradients import rematerialized_data_gradient
     from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
     from gtn_tf.meta.inner_problem import InnerProblem

@@ -3,16 +3,18 @@
 from gtn_tf.config.choices import (
     BASELINES,
     EXPERIMENTS,
-    LEARNERS,
 )
 from gtn_tf.config.fields import (
+    OWN_FUNCTION,
     Field,
     are_families_widths,
     are_positive,
     is_number,
+    is_one_of,
     whole,
 )
 from gtn_tf.import_paths import is_import_path
+from gtn_tf.learners.registry import LEARNERS
 
 FIELDS = {
     "evaluation.num_learners": whole(20, 1, "fresh learners per source"),
@@ -55,9 +57,12 @@ FIELDS = {
     ),
     "evaluation.learners": Field(
         (),
-        f"a tuple of {', '.join(LEARNERS)}",
-        lambda v: isinstance(v, tuple | list) and all(n in LEARNERS for n in v),
-        "other families that the data are tried on (transfer)",
+        f"a tuple of {', '.join(LEARNERS)} or {OWN_FUNCTION}",
+        lambda v: (
+            isinstance(v, tuple | list)
+            and all(is_one_of(name, LEARNERS) for name in v)
+        ),
+        "other learners that the data are tried on, as learner.name",
     ),
     "evaluation.widths": Field(
         None,

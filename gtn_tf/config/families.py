@@ -1,4 +1,4 @@
-"""The learner families that a config names, and their widths."""
+"""The learners that a config names, and their widths."""
 
 from ml_collections import config_dict
 
@@ -6,7 +6,7 @@ from gtn_tf.config.fields import is_int
 
 
 def learner_names(config: config_dict.ConfigDict) -> list[str]:
-    """Returns the families of `learner.name`, one or several."""
+    """Returns the entries of `learner.name`, one or several."""
     return [name.strip() for name in config.learner.name.split(",")]
 
 

@@ -2,10 +2,11 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any, NamedTuple
 
 from gtn_tf.config.evaluator_names import parse_evaluator
+from gtn_tf.import_paths import is_import_path
 from gtn_tf.search_spaces.cells.operations import OPS
 from gtn_tf.types import InputError
 
@@ -58,6 +59,17 @@ def real(
 
     none = "None or " if default is None else ""
     return Field(default, none + expected, check, meaning, **more)
+
+
+#: How a person's own thing is named, in words.
+OWN_FUNCTION = "package.module:function"
+
+
+def is_one_of(value: object, choices: Container[str]) -> bool:
+    """Whether a value is one of the names, or reads as an import path."""
+    return isinstance(value, str) and (
+        value in choices or is_import_path(value)
+    )
 
 
 def choice(

@@ -2,24 +2,26 @@
 
 from gtn_tf.config.choices import (
     CURRICULA,
-    DATASETS,
     INNER_OPTIMIZERS,
-    LEARNERS,
     SOURCES,
 )
 from gtn_tf.config.fields import (
+    OWN_FUNCTION,
     Field,
     are_counts,
     are_families_widths,
     are_widths,
     choice,
     is_int,
+    is_one_of,
     is_path,
     real,
     switch,
     whole,
 )
+from gtn_tf.datasets.registry import DATASETS
 from gtn_tf.layers.registry import INITIALIZERS, NORMALIZATIONS
+from gtn_tf.learners.registry import LEARNERS
 from gtn_tf.search_spaces.cells.operations import OPS
 
 FIELDS = {
@@ -29,7 +31,13 @@ FIELDS = {
         lambda v: is_int(v) and 0 <= v < 2**62,
         "root of all random numbers",
     ),
-    "dataset.name": choice("mnist", tuple(DATASETS), "real images"),
+    "dataset.name": Field(
+        "mnist",
+        f"one of {', '.join(DATASETS)}, or {OWN_FUNCTION}",
+        lambda v: is_one_of(v, DATASETS),
+        "real images; a function takes no arguments and returns a dict of "
+        "arrays (see gtn_tf/datasets/arrays.py)",
+    ),
     "dataset.data_dir": Field(
         None,
         "None or a directory",
@@ -72,12 +80,15 @@ FIELDS = {
     "curriculum.learn_labels": switch(False, "soft labels, learned"),
     "learner.name": Field(
         "conv2_fc",
-        f"one or several (comma-separated) of {', '.join(LEARNERS)}",
+        f"one or several (comma-separated) of "
+        f"{', '.join(LEARNERS)} or {OWN_FUNCTION}",
         lambda v: (
             isinstance(v, str)
-            and all(n.strip() in LEARNERS for n in v.split(","))
+            and all(is_one_of(n.strip(), LEARNERS) for n in v.split(","))
         ),
-        "family; of several, each learner draws one",
+        "family, or a function (image_shape, num_classes) -> Keras model, "
+        "which the other keys of learner do not touch; of several, each "
+        "learner draws one",
     ),
     "learner.widths": Field(
         None,

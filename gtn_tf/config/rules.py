@@ -1,6 +1,7 @@
 """Values that are fine alone and impossible together."""
 
 from gtn_tf.config.families import has_drawn_widths, learner_names
+from gtn_tf.learners.registry import CELL
 
 #: (is it so, what was received, expected, remedy), formatted with c=config.
 PAIRS = (
@@ -53,7 +54,7 @@ PAIRS = (
     (
         lambda c: (
             c.learner.initializer != "he_normal"
-            and ("cell" in learner_names(c) or has_drawn_widths(c))
+            and (CELL in learner_names(c) or has_drawn_widths(c))
         ),
         "learner.initializer '{c.learner.initializer}' with learner.name "
         "'{c.learner.name}' and learner.widths {c.learner.widths}",

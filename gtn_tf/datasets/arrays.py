@@ -41,7 +41,7 @@ def load_arrays(
         raise InputError(
             f"dataset.name is {name!r}, which fails "
             f"({type(error).__name__}: {one_line(error)}); expected a function "
-            "of no arguments that returns arrays; correct it"
+            "without arguments that returns arrays; correct it"
         ) from error
     if not isinstance(found, Mapping) or "train" not in found:
         raise _unfit(name, f"{type(found).__name__} without 'train'")

@@ -161,7 +161,13 @@ def _trainers(setting: Setting) -> dict[str, FreshLearners]:
     problems = {"": setting.problem}
     families = config.evaluation.learners
     for name, widths in zip(families, transfer_widths(config), strict=True):
-        learners = build_learner_family(config, name, widths)
+        learners = build_learner_family(
+            config,
+            name,
+            widths,
+            setting.dataset.image_shape,
+            setting.dataset.num_classes,
+        )
         problems[name] = setting.problem._replace(learners=learners)
     return {
         name: FreshLearners(config, problem, real_test)

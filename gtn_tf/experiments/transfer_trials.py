@@ -14,7 +14,7 @@ from gtn_tf.experiments.trials import (
     fresh_accuracies,
 )
 from gtn_tf.layers.registry import INITIALIZERS
-from gtn_tf.learners.families import FAMILIES
+from gtn_tf.learners.registry import FAMILIES
 from gtn_tf.meta.inner_problem import InnerProblem
 from gtn_tf.training.assembly import build_learner_family, build_problem
 from gtn_tf.training.run import Run
@@ -134,6 +134,12 @@ def make_measure(variants: dict[str, Variant]) -> Measure:
 
 def _problem(run: Run, variant: Variant) -> InnerProblem:
     config = changed(run.config, variant.changes)
-    learners = build_learner_family(config, variant.family, variant.widths)
+    learners = build_learner_family(
+        config,
+        variant.family,
+        variant.widths,
+        run.dataset.image_shape,
+        run.dataset.num_classes,
+    )
     problem = build_problem(run.config, device_split(run.dataset, "train"))
     return problem._replace(learners=learners)

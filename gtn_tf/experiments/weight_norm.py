@@ -20,7 +20,6 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from ml_collections import config_dict
 from scipy import stats
 
-from gtn_tf.config.choices import DATASETS
 from gtn_tf.experiments.experiment import Experiment
 from gtn_tf.figures.style import (
     INK,
@@ -63,6 +62,7 @@ def draw_hyperparameters(seed: int, index: int) -> dict[str, float]:
 def run(config: config_dict.ConfigDict, folder: Path) -> dict:
     """Returns the final meta-losses of both arms over the same draws."""
     from gtn_tf.experiments.trials import Trial, changed, run_trials
+    from gtn_tf.training.assembly import load_dataset
 
     trials = [
         Trial(
@@ -81,7 +81,7 @@ def run(config: config_dict.ConfigDict, folder: Path) -> dict:
         for arm, is_normalised in ARMS.items()
     ]
     results = run_trials(trials, folder, measure=None)
-    chance = math.log(DATASETS[config.dataset.name][1])
+    chance = math.log(load_dataset(config).num_classes)
     return {
         "ranges": {key: list(value) for key, value in RANGES.items()},
         "chance_meta_loss": chance,

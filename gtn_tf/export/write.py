@@ -22,7 +22,7 @@ from gtn_tf.config import FIELDS, flatten
 from gtn_tf.config.families import learner_names, learner_widths
 from gtn_tf.export.load import FORMAT_VERSION
 from gtn_tf.export.saved_model import ExportedGTN
-from gtn_tf.learners.families import FAMILIES
+from gtn_tf.learners.registry import FAMILIES
 from gtn_tf.ops.seeds import (
     Purpose,
     fold,

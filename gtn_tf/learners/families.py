@@ -1,9 +1,7 @@
 """The small learners of the paper and of the official code, as Keras models.
 
 A convolution block is convolution 3x3 - max-pool of stride 2 (if it has one)
-- normalisation - leaky ReLU 0.1, in the official code's order. Names in
-brackets are the official code's. Its base_larger3 and base_larger4 are known
-by name only; `conv3_*` and `conv7_*` are ours.
+- normalisation - leaky ReLU 0.1, in the official code's order.
 
 Departure: strided convolutions and pools pad as TensorFlow's "same" and as
 `layers.MaxPool2D` do; the official code pads one pixel on each side.
@@ -13,51 +11,17 @@ import dataclasses
 from collections.abc import Sequence
 
 import keras
+import tensorflow as tf
 
 from gtn_tf import layers
 from gtn_tf.layers.spec import LayerSpec
+from gtn_tf.learners.functional import Learner, as_learner
+from gtn_tf.learners.registry import FAMILIES, POOL
+from gtn_tf.ops.seeds import ALGORITHM, fold
+from gtn_tf.types import InputError
 
-#: A convolution block's way of reducing its size: a stride, or a max-pool.
-POOL = "pool"
-
-
-@dataclasses.dataclass(frozen=True)
-class Family:
-    """A sequential learner's plan.
-
-    Attributes:
-      blocks: one entry per convolution block, its stride or `POOL`.
-      global_pool: average over all pixels before the dense layers, instead
-        of flattening.
-      widths: units of each convolution block, then of each hidden dense
-        layer; the official ones.
-    """
-
-    blocks: tuple[int | str, ...]
-    global_pool: bool
-    widths: tuple[int, ...]
-
-
-FAMILIES = {
-    "conv2_fc": Family((POOL, POOL), False, (64, 128, 256)),  # base_fc
-    "conv2_pool": Family((POOL, POOL), True, (64, 128)),  # base
-    "conv5_pool": Family(  # base_larger2, the CIFAR-10 learner
-        (1, 2, 1, 2, 1), True, (64, 128, 128, 256, 256)
-    ),
-    "conv3_fc": Family((POOL,) * 3, False, (64, 128, 256, 256)),
-    "conv3_pool": Family((POOL,) * 3, True, (64, 128, 256)),
-    "conv7_fc": Family(
-        (1, POOL, 1, POOL, 1, POOL, 1),
-        False,
-        (64, 64, 128, 128, 256, 256, 256, 256),
-    ),
-    "conv7_pool": Family(
-        (1, POOL, 1, POOL, 1, POOL, 1),
-        True,
-        (64, 64, 128, 128, 256, 256, 256),
-    ),
-    "mlp": Family((), False, (256, 128)),  # linear
-}
+#: A fixed number of units, or the lowest and highest to draw from.
+Width = int | tuple[int, int]
 
 
 def build_family(
@@ -94,3 +58,69 @@ def build_family(
         stack.extend([*spec.normalizations(), *spec.activations()])
     stack.append(spec.logits(num_classes))
     return keras.Sequential(stack, name=name)
+
+
+def from_family(
+    name: str,
+    image_shape: tuple[int, int, int],
+    num_classes: int,
+    widths: Sequence[Width] | None = None,
+    spec: LayerSpec = LayerSpec(),  # noqa: B008 (frozen)
+) -> Learner:
+    """Makes a learner of a family, with fixed or randomly drawn widths.
+
+    Widths are drawn per learner, uniformly, both ends included, by masking
+    the channels of one model of the highest widths: nothing is retraced.
+
+    Args:
+      name: a key of `FAMILIES`.
+      image_shape: (H, W, C).
+      num_classes: K.
+      widths: as many as the family has; None: the family's own.
+      spec: how its layers are made; `masked` is set as the widths ask for.
+
+    Raises:
+      InputError: unknown family, or a wrong number of widths.
+    """
+    check_family(name, widths)
+    ranges = [_range(w) for w in widths or FAMILIES[name].widths]
+    masked = any(low != high for low, high in ranges)
+    spec = dataclasses.replace(spec, masked=masked)
+    highest = [high for _, high in ranges]
+    model = build_family(name, image_shape, num_classes, highest, spec)
+    if not masked:
+        return as_learner(name, model)
+    dtype = spec.variable_dtype
+    return as_learner(name, model, lambda s: _draw_masks(ranges, s, dtype))
+
+
+def check_family(name: str, widths: Sequence[Width] | None) -> None:
+    """Raises InputError for an unknown family or a wrong number of widths."""
+    if name not in FAMILIES:
+        raise InputError(
+            f"learner.name '{name}' is unknown; expected one of "
+            f"{', '.join(FAMILIES)}; set --config.learner.name"
+        )
+    expected = FAMILIES[name].widths
+    if widths is not None and len(widths) != len(expected):
+        raise InputError(
+            f"learner.widths {tuple(widths)} has {len(widths)} entries; "
+            f"'{name}' has {len(expected)} layers, such as {expected}; give "
+            "one width or (low, high) per layer"
+        )
+
+
+def _range(width: Width) -> tuple[int, int]:
+    return (width, width) if isinstance(width, int) else tuple(width)
+
+
+def _draw_masks(
+    ranges: list[tuple[int, int]], seed: tf.Tensor, dtype: str
+) -> list[tf.Tensor]:
+    masks = []
+    for index, (low, high) in enumerate(ranges):
+        width = tf.random.stateless_uniform(
+            [], fold(seed, index), low, high + 1, tf.int32, alg=ALGORITHM
+        )
+        masks.append(tf.cast(tf.range(high) < width, dtype))
+    return masks

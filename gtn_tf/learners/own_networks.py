@@ -12,6 +12,7 @@ same network, and refused where it is not:
 * losses of activations, and images with channels first, are refused.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,8 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from gtn_tf.import_paths import import_attribute
+from gtn_tf.learners.functional import Learner, from_keras
 from gtn_tf.types import InputError, one_line
 
 _NUM_PROBES = 64
@@ -58,6 +61,29 @@ def build_own_network(
     return model
 
 
+def from_import_path(
+    path: str, image_shape: tuple[int, int, int], num_classes: int
+) -> Learner:
+    """Makes a learner of the network that a config names.
+
+    Args:
+      path: `package.module:function`, of (image_shape, num_classes).
+      image_shape: (H, W, C) of the data.
+      num_classes: K of the data.
+
+    Raises:
+      InputError: the path leads nowhere, or the network is refused here or by
+        `from_keras`.
+    """
+    function = import_attribute(path, "learner.name")
+    build = functools.partial(function, image_shape, num_classes)
+    try:
+        model = build_own_network(build, image_shape, num_classes)
+        return from_keras(lambda: model)._replace(name=path)
+    except InputError as error:
+        raise InputError(f"learner {path}: {error}") from error
+
+
 def check_keras_settings() -> None:
     """Refuses settings of Keras that make other networks of the same code.
 
@@ -85,7 +111,7 @@ def check_keras_settings() -> None:
 
 
 def _called(build: Callable[[], keras.Model]) -> keras.Model:
-    expected = "expected a function without arguments that makes a Keras model"
+    expected = "expected a function that makes a Keras model"
     if isinstance(build, keras.Model):
         raise InputError(
             f"model '{build.name}' is given in place of what builds it; "

@@ -20,6 +20,7 @@ from gtn_tf.layers.normalization import BatchNormalization
 from gtn_tf.layers.upsampling import UpsampledConv2D
 from gtn_tf.layers.weight_norm import WeightNormDense
 from gtn_tf.ops.counted_loop import counted_loop, counted_map
+from gtn_tf.types import InputError
 
 #: Images lie in [-IMAGE_SCALE, IMAGE_SCALE] in normalised units.
 IMAGE_SCALE = 2.0
@@ -137,7 +138,18 @@ def build_generator(
     seed: tf.Tensor,
     dtype: str = "float32",
 ) -> Generator:
-    """Builds a generator with fresh weights drawn from `seed` [2]."""
+    """Builds a generator with fresh weights drawn from `seed` [2].
+
+    Raises:
+      InputError: H or W is not divisible by 4.
+    """
+    height, width, _ = image_shape
+    if height % 4 or width % 4:
+        raise InputError(
+            f"images of {height}x{width} pixels; a generator doubles its size "
+            "twice, so height and width must be divisible by 4; pad or crop "
+            "the images, or set --config.source=distillation"
+        )
     generator = Generator(image_shape, dense_widths, channels, dtype=dtype)
     generator.build((None, None, noise_dim), (None, None, num_classes))
     generator.built = True

@@ -5,7 +5,6 @@ import functools
 import keras
 from ml_collections import config_dict
 
-from gtn_tf.config.choices import DATASETS
 from gtn_tf.config.families import (
     learner_names,
     learner_widths,
@@ -13,13 +12,12 @@ from gtn_tf.config.families import (
 )
 from gtn_tf.datasets import loading as data
 from gtn_tf.datasets.batches import RealData, sample_batch
+from gtn_tf.import_paths import is_import_path
 from gtn_tf.layers.spec import LayerSpec
-from gtn_tf.learners.functional import (
-    Learner,
-    check_family,
-    from_family,
-    from_keras,
-)
+from gtn_tf.learners.families import check_family, from_family
+from gtn_tf.learners.functional import Learner, from_keras
+from gtn_tf.learners.own_networks import from_import_path
+from gtn_tf.learners.registry import CELL
 from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
 from gtn_tf.meta.inner_problem import InnerProblem
 from gtn_tf.meta.meta_optimizer import ScaledAdam
@@ -31,8 +29,6 @@ from gtn_tf.search_spaces.cells.published_genotypes import published_genotype
 from gtn_tf.search_spaces.cells.space import SearchSpace
 from gtn_tf.teachers.gtn import GTN, GTNSpec
 from gtn_tf.types import InputError
-
-_CELL = "cell"
 
 # A search's draws are sample((seed, 0)), sample((seed, 1)), .. For NumPy a
 # seed (a, b) is the seed (a, b, 0), so b must not be the number of a draw.
@@ -57,7 +53,8 @@ def load_dataset(
 
 def build_gtn(config: config_dict.ConfigDict, train: RealData) -> GTN:
     """Builds the meta-parameters; call it in the strategy's scope."""
-    image_shape, num_classes = DATASETS[config.dataset.name]
+    image_shape = tuple(train.images.shape[1:])
+    num_classes = train.num_classes
     spec = GTNSpec(
         image_shape=image_shape,
         num_classes=num_classes,
@@ -94,12 +91,13 @@ def check_learners(config: config_dict.ConfigDict) -> None:
     )
     for names, widths in named:
         for name, family_widths in zip(names, widths, strict=True):
-            if name != _CELL:
+            if name != CELL and not is_import_path(name):
                 check_family(name, family_widths)
             elif family_widths is not None:
+                its = "is learner.channels" if name == CELL else "is its own"
                 raise InputError(
-                    f"widths {tuple(family_widths)} for family 'cell'; its "
-                    "width is learner.channels; give None for it"
+                    f"widths {tuple(family_widths)} for family '{name}'; its "
+                    f"width {its}; give None for it"
                 )
     learner_genotypes(config)
 
@@ -111,27 +109,48 @@ def _genotype(text: str) -> Genotype:
     return published_genotype(text)
 
 
-def build_learners(config: config_dict.ConfigDict) -> tuple[Learner, ...]:
-    """Builds all learners of the families that `learner.name` lists."""
+def build_learners(
+    config: config_dict.ConfigDict,
+    image_shape: tuple[int, int, int],
+    num_classes: int,
+) -> tuple[Learner, ...]:
+    """Builds all learners that `learner.name` lists; see below."""
     families = zip(learner_names(config), learner_widths(config), strict=True)
     return tuple(
         learner
         for name, widths in families
-        for learner in build_learner_family(config, name, widths)
+        for learner in build_learner_family(
+            config, name, widths, image_shape, num_classes
+        )
     )
 
 
 def build_learner_family(
-    config: config_dict.ConfigDict, name: str, widths: tuple | None
+    config: config_dict.ConfigDict,
+    name: str,
+    widths: tuple | None,
+    image_shape: tuple[int, int, int],
+    num_classes: int,
 ) -> tuple[Learner, ...]:
-    """Builds one family in the config's style.
+    """Builds one entry of `learner.name`.
+
+    Args:
+      config: says how the layers of ours are made.
+      name: one of `LEARNERS`, or `package.module:function`.
+      widths: of its layers; None: its own.
+      image_shape: (H, W, C) of the data.
+      num_classes: K of the data.
 
     Returns:
       One learner; of family `cell` one per genotype.
+
+    Raises:
+      InputError: as `from_family` and `from_import_path`.
     """
-    shape_and_classes = DATASETS[config.dataset.name]
-    if name == _CELL:
-        return _build_cell_family(config, *shape_and_classes)
+    if is_import_path(name):
+        return (from_import_path(name, image_shape, num_classes),)
+    if name == CELL:
+        return _build_cell_family(config, image_shape, num_classes)
     spec = LayerSpec(
         weight_norm=config.learner.weight_norm,
         normalization=config.learner.normalization,
@@ -139,7 +158,7 @@ def build_learner_family(
         pool_size=config.learner.pool_size,
         dtype=config.precision,
     )
-    return (from_family(name, *shape_and_classes, widths, spec),)
+    return (from_family(name, image_shape, num_classes, widths, spec),)
 
 
 def _build_cell_family(
@@ -157,7 +176,7 @@ def _build_cell_family(
     if choices.genotype is None and choices.num_genotypes is None:
         space = SearchSpace(choices.num_nodes, tuple(choices.ops))
         interpreter = CellInterpreter(space, *size, spec)
-        return (Learner(_CELL, interpreter.init, interpreter.apply),)
+        return (Learner(CELL, interpreter.init, interpreter.apply),)
     return tuple(
         from_keras(functools.partial(build_cell_network, genotype, *size, spec))
         for genotype in learner_genotypes(config)
@@ -193,7 +212,9 @@ def build_problem(
 ) -> InnerProblem:
     """Builds what the meta-gradient differentiates."""
     return InnerProblem(
-        learners=build_learners(config),
+        learners=build_learners(
+            config, tuple(train.images.shape[1:]), train.num_classes
+        ),
         optimizer=INNER_OPTIMIZERS[config.inner.optimizer],
         sample_real=lambda seed: sample_batch(
             train, seed, config.meta.batch_size

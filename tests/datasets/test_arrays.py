@@ -3,13 +3,13 @@ import pytest
 
 from gtn_tf.datasets.loading import load
 from gtn_tf.types import InputError
-from tests.helpers import own_data, tiny
+from tests.helpers import own_things, tiny
 
-NAME = "tests.helpers.own_data:load"
+NAME = "tests.helpers.own_things:load"
 
 
 def _line(returned, monkeypatch, **options):
-    monkeypatch.setattr(own_data, "load", lambda: returned)
+    monkeypatch.setattr(own_things, "load", lambda: returned)
     with pytest.raises(InputError, match=tiny.ONE_LINE) as info:
         load(NAME, **options)
     return str(info.value).partition("; expected")[0]
@@ -26,7 +26,7 @@ def test_shape_and_classes_come_from_the_data():
         for split in (dataset.train, dataset.validation, dataset.test)
     ]
     assert sizes == [54, 6, 9]  # a tenth of train is held out
-    everything = own_data.load()["train"][0]
+    everything = own_things.load()["train"][0]
     read = np.concatenate([dataset.train.images, dataset.validation.images])
     assert {i.tobytes() for i in read} == {i.tobytes() for i in everything}
     again = load(NAME, split_seed=1)
@@ -35,10 +35,10 @@ def test_shape_and_classes_come_from_the_data():
 
 
 def test_grey_images_without_names(monkeypatch):
-    images = own_data.load()["train"][0][..., 0]
+    images = own_things.load()["train"][0][..., 0]
     labels = np.arange(60) % 4
     own = {"train": (images, labels), "validation": (images[:8], labels[:8])}
-    monkeypatch.setattr(own_data, "load", lambda: own)
+    monkeypatch.setattr(own_things, "load", lambda: own)
     dataset = load(NAME)
     assert dataset.image_shape == (8, 12, 1)
     assert (dataset.num_classes, dataset.class_names) == (4, None)
@@ -46,7 +46,7 @@ def test_grey_images_without_names(monkeypatch):
 
 
 def test_what_is_wrong_is_one_line(monkeypatch):
-    images, labels = own_data.load()["train"]
+    images, labels = own_things.load()["train"]
     own = {"train": (images, labels)}
     for returned, received in (
         (images, "ndarray without 'train'"),
@@ -65,7 +65,7 @@ def test_what_is_wrong_is_one_line(monkeypatch):
 
 
 def test_a_function_that_fails_is_one_line(monkeypatch):
-    monkeypatch.setattr(own_data, "load", lambda: 1 / 0)
+    monkeypatch.setattr(own_things, "load", lambda: 1 / 0)
     with pytest.raises(InputError, match=r"fails \(ZeroDivisionError: "):
         load(NAME)
     with pytest.raises(InputError, match="no_such_module cannot be imported"):

@@ -40,7 +40,7 @@ def test_every_variant_is_a_learner():
         changed = trials.changed(config, variant.changes)
         validate(changed)
         (learner,) = build_learner_family(
-            changed, variant.family, variant.widths
+            changed, variant.family, variant.widths, (8, 8, 1), 10
         )
         assert learner.name == variant.family
         params[name], _ = learner.init(tf.constant([1, 2]))

@@ -3,8 +3,8 @@
 import tensorflow as tf
 
 from gtn_tf.layers.spec import LayerSpec
-from gtn_tf.learners.families import FAMILIES
-from gtn_tf.learners.functional import from_family
+from gtn_tf.learners.families import from_family
+from gtn_tf.learners.registry import FAMILIES
 from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
 from gtn_tf.meta.inner_problem import InnerProblem
 from gtn_tf.ops.seeds import root_seed

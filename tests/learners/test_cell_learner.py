@@ -34,6 +34,8 @@ SMALL = {
     "learner.ops": ("conv1x1", "identity"),
 }
 
+DIGITS = (8, 8, 1), 10
+
 
 def small_config(**choices):
     config = tiny.get_config()
@@ -44,13 +46,13 @@ def small_config(**choices):
 
 
 def test_a_named_genotype_is_that_genotype():
-    (learner,) = build_learners(small_config(genotype="GTN-fixed"))
+    (learner,) = build_learners(small_config(genotype="GTN-fixed"), *DIGITS)
     assert learner.name == f"cell_{published_genotype('GTN-fixed').key()}"
 
 
 def test_a_genotype_can_be_given_as_text():
     text = "conv1x1@0+identity@1:2/max2x2@0+conv3x3@1:2"
-    (learner,) = build_learners(small_config(genotype=text))
+    (learner,) = build_learners(small_config(genotype=text), *DIGITS)
     params, statistics = learner.init(root_seed(0))
     logits, _ = learner.apply(
         params, statistics, tf.ones((2, 8, 8, 1)), training=False
@@ -64,7 +66,7 @@ def test_genotypes_drawn_beforehand_are_learners_each():
     config.learner.name = "mlp,cell"
     genotypes = learner_genotypes(config)
     assert len({genotype.key() for genotype in genotypes}) == 3
-    learners = build_learners(config)
+    learners = build_learners(config, *DIGITS)
     expected = ["mlp", *(f"cell_{g.key()}" for g in genotypes)]
     assert [learner.name for learner in learners] == expected
     for learner in learners:
@@ -111,7 +113,7 @@ def test_an_export_says_which_cells_it_was_made_for():
 
 @pytest.mark.slow
 def test_each_learner_draws_its_genotype():
-    (learner,) = build_learners(small_config())
+    (learner,) = build_learners(small_config(), *DIGITS)
     init = tf.function(lambda seed: learner.init(seed)[1][:2], autograph=False)
     drawn = {
         tuple(np.concatenate([v.numpy().ravel() for v in init([3, i])]))

@@ -15,18 +15,10 @@ from gtn_tf.layers.weight_norm import (
     WeightNormDense,
     WeightNormLayer,
 )
-from gtn_tf.learners.families import (
-    FAMILIES,
-    POOL,
-    build_family,
-)
-from gtn_tf.learners.functional import (
-    _WRONG_AT_SECOND_ORDER,
-    Learner,
-    from_family,
-    from_keras,
-    with_drawn_learner,
-)
+from gtn_tf.learners.families import build_family, from_family
+from gtn_tf.learners.functional import Learner, from_keras, with_drawn_learner
+from gtn_tf.learners.registry import FAMILIES, POOL
+from gtn_tf.learners.second_order import _WRONG_AT_SECOND_ORDER
 from gtn_tf.meta.inner_loop import initial_state, inner_step
 from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
 from gtn_tf.ops.seeds import root_seed

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gtn_tf.learners.families import FAMILIES
 from gtn_tf.learners.functional import Learner
+from gtn_tf.learners.registry import FAMILIES
 from gtn_tf.meta.data_gradients import (
     rematerialized_data_gradient,
     stored_data_gradient,

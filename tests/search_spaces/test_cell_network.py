@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from gtn_tf.layers.spec import LayerSpec
-from gtn_tf.learners.functional import check_second_order, from_keras
+from gtn_tf.learners.functional import from_keras
+from gtn_tf.learners.second_order import check_second_order
 from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
 from gtn_tf.meta.inner_problem import InnerProblem
 from gtn_tf.meta.meta_gradient import meta_gradient
