@@ -8,6 +8,7 @@ by signal n.
 """
 
 import contextlib
+import importlib.util
 import os
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from gtn_tf.config import (
     validate,
 )
 from gtn_tf.runtime.cluster import has_several_workers
+from gtn_tf.runtime.paths import local_path
 from gtn_tf.types import (
     DivergenceError,
     InputError,
@@ -122,6 +124,7 @@ def main(argv: list[str]) -> int:
 
 
 def _run(argv: list[str]) -> int:
+    _check_platform()
     if len(argv) > 1:
         raise InputError(
             f"argument '{argv[1]}'; expected flags only; write "
@@ -138,10 +141,24 @@ def _run(argv: list[str]) -> int:
     _check_config_file(config)
     validate(config)
     name = Path(config_flags.get_config_filename(flags.FLAGS["config"])).stem
-    workdir = Path(_WORKDIR.value or Path("runs") / name)
+    workdir = local_path(_WORKDIR.value or Path("runs") / name, "--workdir")
     if _MODE.value not in _WITHOUT_TENSORFLOW:
         _check_tensorflow()
     return MODES[_MODE.value](config, workdir)
+
+
+def _check_platform() -> None:
+    if importlib.util.find_spec("fcntl") is None:
+        raise InputError(
+            f"this is {sys.platform}, whose Python has no fcntl; expected "
+            "Linux or macOS; on Windows run it within WSL"
+        )
+    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
+        raise InputError(
+            f"KERAS_BACKEND is {backend!r}; expected 'tensorflow', which "
+            "gtn_tf is written in; unset it for this command"
+        )
 
 
 def _check_config_file(config: object) -> None:

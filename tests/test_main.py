@@ -270,3 +270,32 @@ def test_libraries_do_not_talk_before_an_error(tmp_path):
     tiny.assert_one_line(
         tiny.Done(done.returncode, done.stderr), 2, "holds no GTN"
     )
+
+
+def _without_fcntl():
+    sys.modules["fcntl"] = None
+
+
+def _with_another_backend():
+    os.environ["KERAS_BACKEND"] = "jax"
+
+
+@pytest.mark.parametrize(
+    ("hook", "parts"),
+    [
+        (_without_fcntl, ("no fcntl", "WSL")),
+        (_with_another_backend, ("KERAS_BACKEND is 'jax'", "unset it")),
+    ],
+)
+def test_another_platform_or_backend_is_one_line(tmp_path, hook, parts):
+    workdir = tmp_path / "run"
+    done = tiny.run_main(workdir, hook=hook)
+    tiny.assert_one_line(done, 2, *parts)
+    assert not workdir.exists()
+
+
+def test_a_bucket_is_no_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = tiny.run_main("gs://bucket/run")
+    tiny.assert_one_line(done, 2, "--workdir is 'gs://bucket/run'")
+    assert not _files(tmp_path)

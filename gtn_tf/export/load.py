@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gtn_tf.runtime.files import read_json
+from gtn_tf.runtime.paths import local_path
 from gtn_tf.types import (
     Batch,
     InputError,
@@ -151,7 +152,7 @@ def load(path: Path | str) -> Teacher:
     Raises:
       InputError: there is no export, or it is damaged or foreign.
     """
-    path = Path(path)
+    path = local_path(path, "path of an export")
     candidates = (path, path / "export")
     found = [p for p in candidates if (p / "metadata.json").exists()]
     if not found:
@@ -200,6 +201,8 @@ def _read_arrays(path: Path, metadata: dict[str, Any]) -> dict[str, np.ndarray]:
                     f"{name} is {array.dtype}{array.shape} where metadata.json "
                     f"says float32{shape}"
                 )
+            if not np.isfinite(array).all():
+                raise ValueError(f"{name} has values that are not finite")
     except (
         EOFError,
         KeyError,

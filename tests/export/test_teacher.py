@@ -180,10 +180,14 @@ def _save(arrays, path):
             lambda a, path: _save({**a, "labels": np.array([print])}, path),
             "Object arrays cannot be loaded",
         ),
+        (
+            lambda a, path: _save({**a, "images": np.nan * a["images"]}, path),
+            "images has values that are not finite",
+        ),
     ],
     ids=[
         *("missing", "empty", "text", "truncated", "lacks", "shape", "type"),
-        "pickle",
+        *("pickle", "nan"),
     ],
 )
 def test_damaged_arrays(copy, damage, part):
