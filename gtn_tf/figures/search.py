@@ -145,8 +145,8 @@ def _scatter(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
     known = np.isfinite(y)
     scored = known & np.isfinite(x)
     low, high = _limits(x[scored]) if scored.any() else (0.0, 1.0)
-    shown = np.clip(x, low, high)
-    inside = scored & (shown == x)
+    drawn = np.clip(x, low, high)
+    inside = scored & (drawn == x)
     outside = scored & ~inside
     size = float(np.clip(4000 / len(x), 4, 16))
     # Few are clearer opaque, many where they can shine through.
@@ -159,7 +159,7 @@ def _scatter(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
         alpha=alpha,
         linewidths=0,
     )
-    axes.scatter(shown[outside], y[outside], 16, _FAILED, marker="d")
+    axes.scatter(drawn[outside], y[outside], 16, _FAILED, marker="d")
     failed = known & ~scored
     axes.scatter(np.full(failed.sum(), low), y[failed], 20, _FAILED, marker="x")
     threshold = x[correlation.top(x, 0.5)].min()
