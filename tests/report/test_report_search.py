@@ -5,7 +5,6 @@ import pytest
 
 from gtn_tf.figures import search as search_figures
 from gtn_tf.nas.results import read_search
-from gtn_tf.report import page
 from gtn_tf.report import write as report
 from gtn_tf.report.results import read_results
 from gtn_tf.search_spaces.cells.genotypes import Genotype
@@ -84,19 +83,6 @@ def test_differences_have_verdicts(workdir):
     assert changed.row(f"gtn {_MINUS} params")[1] == "better"
     found = changed.row(f"gtn {_MINUS} flat")
     assert found[1:] == ["no difference shown", "-", "-"]
-
-
-@pytest.mark.parametrize(
-    ("ci95", "word"),
-    [
-        ([0.01, 0.5], "better"),
-        ([-0.5, -0.01], "worse"),
-        ([-0.1, 0.5], "no difference shown"),
-        (None, "no difference shown"),
-    ],
-)
-def test_verdicts(ci95, word):
-    assert page.verdict(ci95) == word
 
 
 def test_the_headline(workdir):

@@ -20,6 +20,7 @@ from tests.helpers.finished_search import (
     TRUTH,
     write_search,
 )
+from tests.helpers.report_workdirs import RETRAINING
 from tools import record_pages, records
 
 _ROOT = Path(__file__).parents[2]
@@ -52,19 +53,9 @@ _EVALUATION = {
     },
 }
 _TRAINED = {
-    "name": "small",
-    "genotype_name": "ENAS",
-    "dataset": "digits",
+    **RETRAINING,
     "num_training_images": 1397,
     "num_test_images": 400,
-    "num_epochs": 2,
-    "num_cells": 1,
-    "channels": 4,
-    "params": 12345,
-    "cutout": 0,
-    "seeds": [0, 1],
-    "test_error_mean": 0.125,
-    "test_error_std": 0.0141421,
     "seconds": [60.0, 62.0],
     "environment": {"tensorflow": "2.21.0", "cpu": "a CPU"},
 }
@@ -91,7 +82,7 @@ def workdir(tmp_path):
     result = {"arms": {"own": 1.23456789}, "reason": f"lost in {folder}/run"}
     (experiment / "result.json").write_text(json.dumps(result))
     (experiment / "figure.png").write_bytes(b"figure")
-    training = folder / "retrain" / "small"
+    training = folder / "retrain" / "pick"
     training.mkdir(parents=True)
     (training / "result.json").write_text(json.dumps(_TRAINED))
     images = np.linspace(-2, 2, 12, dtype=np.float32).reshape(2, 6)
@@ -105,7 +96,7 @@ def test_keeps_what_is_small(workdir, tmp_path):
     assert {path.name for path in kept.iterdir()} == {
         *("config.json", "evaluation.json", "evaluation.png"),
         *("training.json", "transfer.json", "transfer.png", "curriculum.npz"),
-        "retrain_small.json",
+        "retrain_pick.json",
     }
     config = json.loads((kept / "config.json").read_text())
     assert config == {
@@ -215,9 +206,10 @@ def test_an_experiment_names_its_setting_and_its_trials_commits(tmp_path):
 def test_the_experiments_page_has_trainings_to_the_end(workdir, tmp_path):
     records.keep(workdir, tmp_path / "results" / "tried")
     page = record_pages.experiments_page(tmp_path / "results")
-    assert "## `retrain`, `tried`\n\ndigits, 2 epochs of 1397 images; " in page
-    row = "| `small` | ENAS | 1, 4 | 12.3k | - | 2 | 12.50 +- 1.41 % | 61.0 s |"
-    assert row in page
+    begin = "## `retrain`, `tried`\n\ncifar10_16, 1000 epochs of 1397 images; "
+    assert begin in page
+    row = "| `pick` | search-0123 | 1, 8 | 54.3k | - | 3 | 31.25 +- 1.25 % "
+    assert f"{row}| 61.0 s |" in page
 
 
 def test_the_experiments_page_has_searches(tmp_path):
