@@ -141,7 +141,15 @@ def _real_data(
     if validation is None:
         # Exports that do not name the split are of the default one, or refused.
         split_seed = metadata.get("split_seed", 0)
-        dataset = data.load(metadata["dataset"], split_seed=split_seed)
+        try:
+            dataset = data.load(metadata["dataset"], split_seed=split_seed)
+        except InputError as error:
+            reason = str(error).split(";")[0]
+            raise InputError(
+                f"the validation images of '{metadata['dataset']}' cannot be "
+                f"read ({reason}); expected them where the environment's "
+                "TFDS_DATA_DIR leads; set it, or give them as `validation`"
+            ) from error
         if not teacher.was_made_with(dataset.mean):
             raise InputError(
                 f"the GTN was made with other training images of "
@@ -180,7 +188,7 @@ def _checked_validation(
     if label_ids.dtype.kind not in "iuf" or np.any(label_ids % 1 != 0):
         raise InputError(
             f"label_ids of validation are {label_ids.dtype}, such as "
-            f"{label_ids.flat[0]!r}; expected whole numbers; number the classes"
+            f"{label_ids.flat[0].item()!r}; expected whole numbers; number the classes"
         )
     largest = metadata["num_classes"] - 1
     if label_ids.min() < 0 or label_ids.max() > largest:

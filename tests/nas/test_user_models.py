@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -177,3 +178,15 @@ def test_validation_without_images(export):
     images, label_ids = data.load("digits").validation
     with pytest.raises(InputError, match="N at least 1"):
         gtn_tf.nas.rank([build_narrow], export, (images[:0], label_ids[:0]))
+
+
+def test_data_that_are_not_here(tmp_path, monkeypatch):
+    folder = exports.write_export(tmp_path / "export", num_steps=1)
+    path = folder / "metadata.json"
+    metadata = json.loads(path.read_text()) | {"dataset": "mnist"}
+    path.write_text(json.dumps(metadata))
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "none"))
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+        gtn_tf.nas.rank([build_narrow], folder)
+    assert "--config" not in str(caught.value)
+    assert "give them as `validation`" in str(caught.value)
