@@ -188,7 +188,8 @@ def _checked_validation(
     if label_ids.dtype.kind not in "iuf" or np.any(label_ids % 1 != 0):
         raise InputError(
             f"label_ids of validation are {label_ids.dtype}, such as "
-            f"{label_ids.flat[0].item()!r}; expected whole numbers; number the classes"
+            f"{label_ids.flat[0].item()!r}; expected whole numbers; number the "
+            "classes"
         )
     largest = metadata["num_classes"] - 1
     if label_ids.min() < 0 or label_ids.max() > largest:
