@@ -1,1 +1,6 @@
-"""Compares a GTN with other sources of training data."""
+"""Compares a GTN with other sources of training data.
+
+It may import every package up to `export`. `assembly` turns the config into a
+`Setting`, which all below it takes. One more source is a function of a
+`Setting` in `baselines.BASELINES`, and its name in `config.choices.BASELINES`.
+"""

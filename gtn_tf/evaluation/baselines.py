@@ -16,7 +16,6 @@ import copy
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 from ml_collections import config_dict
 
@@ -28,6 +27,7 @@ from gtn_tf.evaluation.constant_rates import (
     draw_subset,
 )
 from gtn_tf.evaluation.sources import (
+    MetaTrained,
     Setting,
     Source,
     source_of_run,
@@ -51,24 +51,8 @@ AS_REAL = {
 }
 
 
-class MetaTrained(NamedTuple):
-    """A meta-training of a baseline that is done.
-
-    Attributes:
-      config: its own.
-      folder: its workdir.
-      seconds: of all that were tried, those that diverged too.
-      how: one line on the rates.
-    """
-
-    config: config_dict.ConfigDict
-    folder: Path
-    seconds: float
-    how: str
-
-
 def _meta_trained(name: str, setting: Setting) -> Source:
-    done = meta_train(name, setting.config, setting.workdir)
+    done = setting.meta_train(name)
     run = restore_run(done.config, done.folder)
     curve = validations(done.folder, done.config.meta.num_steps)
     return source_of_run(name, run, done.seconds, done.how, curve)

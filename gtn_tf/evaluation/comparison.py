@@ -17,17 +17,17 @@ from pathlib import Path
 import numpy as np
 from ml_collections import config_dict
 
-from gtn_tf.config.families import transfer_widths
 from gtn_tf.datasets.batches import device_split
+from gtn_tf.evaluation.assembly import build_setting, transfer_problems
 from gtn_tf.evaluation.baselines import BASELINES
 from gtn_tf.evaluation.fresh_learners import FreshLearners, Trained
 from gtn_tf.evaluation.sources import (
     Setting,
     Source,
-    build_setting,
     source_of_run,
 )
 from gtn_tf.figures.evaluation import save_evaluation
+from gtn_tf.meta.inner_problem import InnerProblem
 from gtn_tf.runtime.devices import environment
 from gtn_tf.runtime.files import write_json
 from gtn_tf.runtime.interrupts import Stopped, stoppable
@@ -39,9 +39,11 @@ from gtn_tf.runtime.row_log import (
 )
 from gtn_tf.runtime.workdir import claim_workdir
 from gtn_tf.statistics.intervals import mean_interval, shown
-from gtn_tf.training.assembly import build_learner_family, load_dataset
+from gtn_tf.training.assembly import load_dataset
 from gtn_tf.training.run import restore_run
 
+#: What a row of evaluation.jsonl is found by.
+_KEYS = ("source", "learner", "index", "digest")
 #: Sources whose data are also tried on other learner families.
 _TRANSFERRED = ("gtn", "distillation", "real", "real_tuned")
 
@@ -59,6 +61,11 @@ def evaluate(config: config_dict.ConfigDict, workdir: Path) -> int:
     run = restore_run(config, workdir)
     config = copy.deepcopy(config)
     config.meta.num_steps = int(run.step.numpy())
+    others = [
+        name
+        for name in dict.fromkeys(config.evaluation.sources)
+        if name not in ("gtn", config.source)
+    ]
     try:
         with claim_workdir(workdir), stoppable() as check_signals:
             dataset = load_dataset(config, with_test=True)
@@ -70,10 +77,21 @@ def evaluate(config: config_dict.ConfigDict, workdir: Path) -> int:
                 f"meta-trained for {config.meta.num_steps} meta-steps",
                 validations(workdir, config.meta.num_steps),
             )
-            sources = [own, *_prepare(setting, check_signals)]
-            rows = _train_learners(setting, sources, check_signals)
-            result = _summarize(setting, sources, rows)
-            result["meta_steps"] = config.meta.num_steps
+            sources = [own]
+            for name in others:
+                check_signals()
+                sources.append(BASELINES[name](setting))
+            # The workdir's own learner is ''.
+            problems = {"": setting.problem}
+            problems |= transfer_problems(config, dataset, setting.problem)
+            found = _train_learners(setting, problems, sources, check_signals)
+            result = {
+                "format_version": 1,
+                "dataset": config.dataset.name,
+                **_summarize(setting, config.learner.name, sources, found),
+                "environment": environment(),
+                "meta_steps": config.meta.num_steps,
+            }
             write_json(workdir / "evaluation.json", result)
             save_evaluation(workdir / "evaluation.png", result)
     except Stopped as stopped:
@@ -83,30 +101,19 @@ def evaluate(config: config_dict.ConfigDict, workdir: Path) -> int:
     return 0
 
 
-def _prepare(
-    setting: Setting, check_signals: Callable[[], None]
-) -> list[Source]:
-    """Makes the baselines ready, in the order of the config."""
-    names = [
-        name
-        for name in dict.fromkeys(setting.config.evaluation.sources)
-        if name not in ("gtn", setting.config.source)
-    ]
-    sources = []
-    for name in names:
-        check_signals()
-        sources.append(BASELINES[name](setting))
-    return sources
-
-
 def _train_learners(
     setting: Setting,
+    problems: dict[str, InnerProblem],
     sources: list[Source],
     check_signals: Callable[[], None],
 ) -> dict[tuple[str, str], list[Trained]]:
     """Returns {(learner family or '', source): one entry per learner}."""
-    num_learners = setting.config.evaluation.num_learners
-    trainers = _trainers(setting)
+    num_learners = setting.num_learners
+    real_test = device_split(setting.dataset, "test")
+    trainers = {
+        family: FreshLearners(setting, problem, real_test)
+        for family, problem in problems.items()
+    }
     asked = [
         (family, source)
         for family in trainers
@@ -114,10 +121,11 @@ def _train_learners(
         if not family or source.name in _TRANSFERRED
     ]
     path = setting.workdir / "evaluation.jsonl"
-    known = read_rows(path, "index") if path.exists() else []
+    rows = read_rows(path, "index") if path.exists() else []
+    known = {tuple(map(row.get, _KEYS)): row for row in rows}
     found: dict[tuple[str, str], list[Trained]] = {}
     kept: list[dict] = []
-    log = RowLog(path, known)
+    log = RowLog(path, rows)
     progress = Progress(len(asked) * num_learners, unit="learner")
     try:
         for family, source in asked:
@@ -126,16 +134,12 @@ def _train_learners(
             digest = trainer.digest(source)
             for index in range(num_learners):
                 check_signals()
-                key = {
-                    "source": source.name,
-                    "learner": family,
-                    "index": index,
-                    "digest": digest,
-                }
-                row = _find(known, key)
+                key = (source.name, family, index, digest)
+                row = known.get(key)
                 if row is None:
                     trained = trainer.train_and_test(source, index)
-                    row = {**key, **trained._asdict()}
+                    row = dict(zip(_KEYS, key, strict=True))
+                    row |= trained._asdict()
                     log.append(row)
                 kept.append(row)
                 results.append(Trained(row["accuracies"], row["seconds"]))
@@ -147,55 +151,25 @@ def _train_learners(
     return found
 
 
-def _find(rows: list[dict], key: dict) -> dict | None:
-    for row in rows:
-        if all(row.get(name) == value for name, value in key.items()):
-            return row
-    return None
-
-
-def _trainers(setting: Setting) -> dict[str, FreshLearners]:
-    """Returns the workdir's own learner as '', then those of transfer."""
-    config = setting.config
-    real_test = device_split(setting.dataset, "test")
-    problems = {"": setting.problem}
-    families = config.evaluation.learners
-    for name, widths in zip(families, transfer_widths(config), strict=True):
-        learners = build_learner_family(
-            config,
-            name,
-            widths,
-            setting.dataset.image_shape,
-            setting.dataset.num_classes,
-        )
-        problems[name] = setting.problem._replace(learners=learners)
-    return {
-        name: FreshLearners(config, problem, real_test)
-        for name, problem in problems.items()
-    }
-
-
 def _summarize(
     setting: Setting,
+    learner: str,
     sources: list[Source],
     found: dict[tuple[str, str], list[Trained]],
 ) -> dict:
-    """Returns what evaluation.json holds, in the order it is read."""
-    config = setting.config
-    num_steps, batch_size = config.inner.num_steps, config.inner.batch_size
+    """Returns what evaluation.json holds of them, in the order it is read."""
+    num_steps, batch_size = setting.sequence_shape
     finals = {
         key: [learner.accuracies[-1] for learner in learners]
         for key, learners in found.items()
     }
     own, *others = (source.name for source in sources)
     return {
-        "format_version": 1,
-        "dataset": config.dataset.name,
         "num_inner_steps": num_steps,
         "inner_batch_size": batch_size,
         "split": "test",
         "num_test_images": len(setting.dataset.test.images),
-        "learner": config.learner.name,
+        "learner": learner,
         "unit": "fresh learners of one GTN",
         "sources": {
             source.name: {
@@ -222,9 +196,9 @@ def _summarize(
                 for (of_family, name), values in finals.items()
                 if of_family == family
             }
-            for family in config.evaluation.learners
+            for family in dict.fromkeys(family for family, _ in finals)
+            if family
         },
-        "environment": environment(),
     }
 
 

@@ -3,10 +3,10 @@
 import itertools
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from ml_collections import config_dict
 
 from gtn_tf.datasets.batches import normalize, sample_batch
 from gtn_tf.datasets.loading import Dataset
@@ -17,12 +17,8 @@ from gtn_tf.ops.seeds import (
     fold,
     root_seed,
 )
-from gtn_tf.runtime.files import (
-    read_json,
-    to_json,
-    write_json,
-)
 from gtn_tf.runtime.interrupts import stoppable
+from gtn_tf.runtime.job_store import JobStore
 from gtn_tf.runtime.progress import Progress
 from gtn_tf.teachers.curricula import balanced_label_ids, draw_noise
 from gtn_tf.types import SyntheticData
@@ -30,13 +26,15 @@ from gtn_tf.types import SyntheticData
 _NUM_FINALISTS = 5
 _TIMES_LEARNERS = 4  # of the finalists: times those of the grid
 
+_KEY = "tuning"  # of baselines/NAME/tuning.json
+
 #: A learner's seed [2] -> (images [T, B, H, W, C], labels [T, B, K]).
 DrawBatches = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
 def draw_real(setting: Setting) -> DrawBatches:
     """Real batches at random, each learner's own: what source `real` draws."""
-    shape = sequence_shape(setting.config)
+    shape = setting.sequence_shape
     num_images = shape[0] * shape[1]
 
     def draw(seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -86,7 +84,9 @@ def draw_balanced(setting: Setting) -> DrawBatches:
 def draw_subset(setting: Setting) -> DrawBatches:
     """One balanced set of T x B real images, the same for every learner."""
     pixels, of_pixels = setting.dataset.train
-    chosen = choose_subset(setting.config, setting.dataset)
+    chosen = choose_subset(
+        setting.seed, setting.sequence_shape, setting.dataset
+    )
     images = normalize(
         tf.constant(pixels[chosen]), setting.dataset.mean, setting.dataset.std
     )
@@ -95,17 +95,20 @@ def draw_subset(setting: Setting) -> DrawBatches:
 
 
 def choose_subset(
-    config: config_dict.ConfigDict, dataset: Dataset
+    seed: int, shape: tuple[int, int], dataset: Dataset
 ) -> np.ndarray:
     """Chooses as many training images as there are synthetic ones.
+
+    Args:
+      seed: of the run.
+      shape: (T, B).
+      dataset: whose training images.
 
     Returns:
       [T, B] positions; the classes come in turn.
     """
-    label_ids = balanced_label_ids(
-        *sequence_shape(config), dataset.num_classes
-    ).numpy()
-    rng = np.random.default_rng(config.seed)
+    label_ids = balanced_label_ids(*shape, dataset.num_classes).numpy()
+    rng = np.random.default_rng(seed)
     chosen = np.empty(label_ids.shape, np.int64)
     for label in range(dataset.num_classes):
         places = label_ids == label
@@ -119,20 +122,15 @@ def draw_noise_images(setting: Setting) -> DrawBatches:
     """Standard normal images with balanced labels, fixed: no information."""
     label_ids = _label_ids(setting)
     images = draw_noise(
-        fold(root_seed(setting.config.seed), Purpose.TUNING),
+        fold(root_seed(setting.seed), Purpose.TUNING),
         (*label_ids.shape, *setting.dataset.image_shape),
     )
     labels = tf.one_hot(label_ids, setting.dataset.num_classes)
     return lambda seed: (images, labels)
 
 
-def sequence_shape(config: config_dict.ConfigDict) -> tuple[int, int]:
-    """Returns (T, B)."""
-    return config.inner.num_steps, config.inner.batch_size
-
-
 def _label_ids(setting: Setting) -> np.ndarray:
-    shape = sequence_shape(setting.config)
+    shape = setting.sequence_shape
     return balanced_label_ids(*shape, setting.dataset.num_classes).numpy()
 
 
@@ -172,7 +170,7 @@ def constant_rates(
 def _with_rates(
     draw: DrawBatches, setting: Setting
 ) -> Callable[..., SyntheticData]:
-    shape = sequence_shape(setting.config)
+    shape = setting.sequence_shape
 
     @tf.function(autograph=False)
     def synthesize(
@@ -200,41 +198,21 @@ def _tune(
 
     Kept row by row, so that what was stopped goes on.
     """
-    config = setting.config
-    path = setting.workdir / "baselines" / name / "tuning.json"
-    asked = to_json(
-        {
-            key: value
-            for key, value in config.to_dict().items()
-            if key in ("seed", "dataset", "learner", "inner", "precision")
-        }
-        | {
-            key: config.evaluation[key]
-            for key in (
-                "tuning_learning_rates",
-                "tuning_momenta",
-                "tuning_num_learners",
-            )
-        }
-    )
-    asked["ways"] = list(synthesize)
+    spec = setting.tuning
+    asked = {**spec.asked, "ways": list(synthesize)}
     candidates = list(
-        itertools.product(
-            synthesize,
-            config.evaluation.tuning_learning_rates,
-            config.evaluation.tuning_momenta,
-        )
+        itertools.product(synthesize, spec.learning_rates, spec.momenta)
     )
-    tuning = {"asked": asked, "grid": [], "finals": [], "seconds": 0.0}
-    if path.exists() and (kept := read_json(path))["asked"] == asked:
-        tuning |= kept
+    store = JobStore(setting.workdir / "baselines" / name, _problem_of)
+    tuning = store.get(_KEY)
+    if tuning is None or tuning["asked"] != asked:
+        tuning = {"asked": asked, "grid": [], "finals": [], "seconds": 0.0}
     grid, finals = tuning["grid"], tuning["finals"]
     num_rows = len(candidates) + min(_NUM_FINALISTS, len(candidates))
     if len(grid) + len(finals) == num_rows:
         return tuning
-    path.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic() - tuning["seconds"]
-    num_learners = config.evaluation.tuning_num_learners
+    num_learners = spec.num_learners
     progress = Progress(num_rows, len(grid) + len(finals), unit=f"{name} pair")
 
     def measure(rows: list, candidate: tuple, learners: range) -> None:
@@ -244,7 +222,7 @@ def _tune(
         )
         rows.append([way, rate, momentum, accuracy])
         tuning["seconds"] = time.monotonic() - began
-        write_json(path, tuning)
+        store.put(_KEY, tuning)
         best = max(map(_accuracy, finals or grid))
         progress.update(len(grid) + len(finals), best=best)
 
@@ -263,6 +241,12 @@ def _tune(
     return tuning
 
 
+def _problem_of(key: str, value: Any) -> str:
+    known = {"asked", "grid", "finals", "seconds"}
+    is_known = isinstance(value, dict) and known <= value.keys()
+    return "" if is_known else "no tuning of rates"
+
+
 def _accuracy(row: list) -> float:
     return row[3]
 
@@ -274,7 +258,7 @@ def _mean_accuracy(
     learners: range,
     setting: Setting,
 ) -> float:
-    root = root_seed(setting.config.seed)
+    root = root_seed(setting.seed)
     accuracies = []
     for index in learners:
         seed = fold(root, Purpose.TUNING, index)

@@ -12,11 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from ml_collections import config_dict
 
-from gtn_tf.config import FIELDS, flatten
 from gtn_tf.datasets.batches import RealData
-from gtn_tf.evaluation.sources import Source
+from gtn_tf.evaluation.sources import Setting, Source
 from gtn_tf.meta.evaluation import (
     fresh_learner_accuracies,
     fresh_learner_accuracy_on,
@@ -44,34 +42,20 @@ class FreshLearners:
     """The fresh learners of one problem; traced once per shape of the data.
 
     Args:
-      config: of the GTN; seed, data set and widths are part of a digest.
+      setting: whose seed and facts a digest holds.
       problem: the learners, of which each seed draws one, and their optimizer.
       real: the split that they are tested on.
     """
 
     def __init__(
         self,
-        config: config_dict.ConfigDict,
+        setting: Setting,
         problem: InnerProblem,
         real: RealData,
     ) -> None:
-        self._root = fold(root_seed(config.seed), Purpose.EVALUATION)
-        self._facts = [
-            tf.__version__,
-            config.seed,
-            config.dataset.name,
-            config.dataset.split_seed,
-            # Without those at their default: a key may come to be.
-            {
-                key: value
-                for key, value in flatten({"learner": config.learner.to_dict()})
-                if value != FIELDS[key].default
-            },
-            config.evaluation.widths,
-            config.inner.optimizer,
-            config.precision,
-            [learner.name for learner in problem.learners],
-        ]
+        self._root = fold(root_seed(setting.seed), Purpose.EVALUATION)
+        names = [learner.name for learner in problem.learners]
+        self._facts = [*setting.facts, names]
         self._is_warm = False
 
         @tf.function(autograph=False)

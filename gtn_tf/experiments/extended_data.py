@@ -8,9 +8,7 @@ from gtn_tf.evaluation.baselines import BASELINES
 from gtn_tf.evaluation.sources import (
     Setting,
     Source,
-    build_setting,
 )
-from gtn_tf.experiments.trials import changed
 from gtn_tf.export.saved_model import ExportedGTN
 from gtn_tf.ops.seeds import Purpose, fold
 from gtn_tf.teachers.curricula import balanced_label_ids
@@ -120,14 +118,11 @@ def tuned_real(setting: Setting, num_steps: int, batch_size: int) -> Source:
       num_steps: inner steps.
       batch_size: real images per step.
     """
-    inner, folder = setting.config.inner, setting.workdir
-    if (num_steps, batch_size) != (inner.num_steps, inner.batch_size):
+    folder = setting.workdir
+    if (num_steps, batch_size) != setting.sequence_shape:
         sizes = f"steps_{num_steps}_batch_{batch_size}"
         folder = folder / "baselines" / sizes
-    changes = {"inner.num_steps": num_steps, "inner.batch_size": batch_size}
-    config = changed(setting.config, changes)
-    # Built anew: one traced function for all sizes would be retraced.
-    of_sizes = build_setting(config, folder, setting.dataset)
+    of_sizes = setting.with_sizes(num_steps, batch_size, folder)
     return BASELINES["real_tuned"](of_sizes)
 
 

@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from gtn_tf.datasets.batches import device_split
 from gtn_tf.datasets.loading import Dataset
-from gtn_tf.evaluation.constant_rates import sequence_shape
+from gtn_tf.evaluation.assembly import build_setting
 from gtn_tf.evaluation.fresh_learners import FinalTest
-from gtn_tf.evaluation.sources import Source, build_setting
+from gtn_tf.evaluation.sources import Source
 from gtn_tf.experiments.extended_data import (
     endless,
     repeated,
@@ -35,13 +35,12 @@ ENSEMBLES = (1, 2, 4, 8, 16)
 
 def measure(run: Run, dataset: Dataset) -> dict[str, Any]:
     """Tests fresh learners, and ensembles, on one GTN's data and on real."""
-    config = run.config
-    setting = build_setting(config, run.workdir, dataset)
+    setting = build_setting(run.config, run.workdir, dataset)
     real_test = device_split(dataset, "test")
-    root = fold(root_seed(config.seed), Purpose.EVALUATION)
+    root = fold(root_seed(setting.seed), Purpose.EVALUATION)
     gtn = ExportedGTN(run.gtn, run.gtn.read(), fold(root, 0))
-    shape = sequence_shape(config)
-    is_endless = config.curriculum.name == "none"
+    shape = setting.sequence_shape
+    is_endless = run.config.curriculum.name == "none"
 
     def sources_of(num_steps: int, batch_size: int) -> list[Source]:
         if is_endless:
@@ -57,12 +56,12 @@ def measure(run: Run, dataset: Dataset) -> dict[str, Any]:
             found.append(Source("repeat", again, 0.0, ""))
         return found
 
-    test = FinalTest(config.seed, setting.problem, [real_test])
+    test = FinalTest(setting.seed, setting.problem, [real_test])
     sizes = []
     for times_steps, times_batch in SIZES:
         num_steps, batch_size = shape[0] * times_steps, shape[1] * times_batch
         for source in sources_of(num_steps, batch_size):
-            (found,) = test.accuracies(source, config.evaluation.num_learners)
+            (found,) = test.accuracies(source, setting.num_learners)
             say(
                 f"{source.name}, {num_steps} steps of {batch_size}: test "
                 f"accuracy {np.mean(found):.4f}"

@@ -316,6 +316,6 @@ def fresh_accuracies(
     Raises:
       Stopped: by a signal.
     """
-    source = source_of_run(run.config.source, run, 0.0, "")
+    source = source_of_run(run.config.source, run)
     test = FinalTest(run.config.seed, problem, splits)
     return test.accuracies(source, run.config.evaluation.num_learners)

@@ -186,7 +186,9 @@ def _train_on_subset(task: Task) -> Evaluation:
 
 @functools.lru_cache(maxsize=1)
 def _draw_subset(setting: Setting, batch_size: int) -> tuple[DrawBatch, int]:
-    chosen = choose_subset(setting.config, setting.dataset).reshape(-1)
+    config = setting.config
+    shape = config.inner.num_steps, config.inner.batch_size
+    chosen = choose_subset(config.seed, shape, setting.dataset).reshape(-1)
 
     def draw(step: int) -> Batch:
         positions = np.arange(step * batch_size, (step + 1) * batch_size)

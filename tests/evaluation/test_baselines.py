@@ -12,8 +12,8 @@ from gtn_tf.datasets import loading as data
 from gtn_tf.evaluation import (
     baselines,
     constant_rates,
-    sources,
 )
+from gtn_tf.evaluation.assembly import build_setting
 from gtn_tf.ops.seeds import (
     Purpose,
     fold,
@@ -32,24 +32,23 @@ def digits():
     return data.load("digits")
 
 
-@pytest.fixture
-def setting(digits, tmp_path):
+def _config(**changes):
     config = tiny.get_config()
     config.evaluation.tuning_learning_rates = (1e-4, 0.3)
     config.evaluation.tuning_momenta = (0.0, 0.5)
     config.evaluation.tuning_num_learners = 2
-    return sources.build_setting(config, tmp_path, digits)
+    config.update_from_flattened_dict(changes)
+    return config
 
 
-def _with(setting, digits, **sizes):
-    setting.config.update_from_flattened_dict(sizes)
-    return sources.build_setting(setting.config, setting.workdir, digits)
+@pytest.fixture
+def setting(digits, tmp_path):
+    return build_setting(_config(), tmp_path, digits)
 
 
 def test_real_tuned_draws_what_source_real_draws(setting, digits):
     """The two differ by their rates alone, learner by learner."""
-    setting.config.source = "real"
-    gtn = build_gtn(setting.config, setting.train)
+    gtn = build_gtn(_config(source="real"), setting.train)
     expected = gtn.synthesize(gtn.read(), _SEED)
     images, labels = constant_rates.draw_real(setting)(_SEED)
     np.testing.assert_array_equal(images, expected.images)
@@ -100,10 +99,8 @@ def test_real_subset_holds_each_image_once_with_its_label(setting, digits):
     np.testing.assert_array_equal(np.argmax(labels, -1)[0], np.arange(10))
 
 
-def test_real_subset_larger_than_the_data_repeats_images(setting, digits):
-    large = _with(
-        setting, digits, **{"inner.num_steps": 3, "inner.batch_size": 1000}
-    )
+def test_real_subset_larger_than_the_data_repeats_images(setting):
+    large = setting.with_sizes(3, 1000, setting.workdir)
     images, labels = constant_rates.draw_subset(large)(_SEED)
     flat = images.numpy().reshape(3000, -1)
     counts = np.unique(flat, axis=0, return_counts=True)[1]
@@ -162,12 +159,24 @@ def test_tuning_is_kept_until_the_setting_changes(setting, digits):
     written = path.read_bytes()
     assert tune(setting).setup_seconds == first.setup_seconds
     assert path.read_bytes() == written
-    changed = _with(setting, digits, **{"evaluation.tuning_num_learners": 1})
-    tune(changed)
+    config = _config(**{"evaluation.tuning_num_learners": 1})
+    tune(build_setting(config, setting.workdir, digits))
     assert path.read_bytes() != written
 
 
-def _meta_trained(setting, monkeypatch, outcomes, baseline="distillation"):
+def test_other_sizes_are_another_setting(setting, digits):
+    other = setting.with_sizes(3, 20, setting.workdir)
+    config = _config(**{"inner.num_steps": 3, "inner.batch_size": 20})
+    expected = build_setting(config, setting.workdir, digits)
+    assert other.sequence_shape == expected.sequence_shape == (3, 20)
+    assert other.tuning == expected.tuning
+    assert other.tuning != setting.tuning
+    assert other.accuracy_of is not setting.accuracy_of
+
+
+def _meta_trained(
+    config, digits, workdir, monkeypatch, outcomes, baseline="distillation"
+):
     """Runs `_meta_trained` with a pretrain that only writes its rows."""
     seen = []
 
@@ -193,15 +202,18 @@ def _meta_trained(setting, monkeypatch, outcomes, baseline="distillation"):
         lambda name, run, *more: (name, run.config, *more),
     )
     rates = tuple(outcomes)
-    setting.config.evaluation.meta_learning_rates = rates
+    config.evaluation.meta_learning_rates = rates
+    setting = build_setting(config, workdir, digits)
     return baselines.BASELINES[baseline](setting), seen
 
 
-def test_the_best_meta_training_by_validation_is_taken(setting, monkeypatch):
+def test_the_best_meta_training_by_validation_is_taken(
+    digits, tmp_path, monkeypatch
+):
     outcomes = {0.01: 0.4, 0.1: 0.7, 1.0: None}
-    setting.config.curriculum.name = "none"
+    of_gtn = _config(**{"curriculum.name": "none"})
     (name, config, seconds, how, curve), seen = _meta_trained(
-        setting, monkeypatch, outcomes
+        of_gtn, digits, tmp_path, monkeypatch, outcomes
     )
     assert name == config.source == "distillation"
     assert config.meta.learning_rate == 0.1
@@ -214,16 +226,25 @@ def test_the_best_meta_training_by_validation_is_taken(setting, monkeypatch):
     for trial, _ in seen:
         trial.source, trial.meta.learning_rate = "gtn", 0.01
         trial.curriculum.name = "none"
-        trial.log = setting.config.log
-        assert trial == setting.config
+        trial.log = of_gtn.log
+        assert trial == of_gtn
 
 
 def test_real_images_learn_their_rates_though_the_gtn_has_none(
-    setting, monkeypatch
+    setting, digits, monkeypatch
 ):
-    setting.config.inner.learn_hyperparameters = False
-    setting.config.curriculum.learn_labels = True
-    (_, config, *_), _ = _meta_trained(setting, monkeypatch, {0.1: 0.5}, "real")
+    changes = {
+        "inner.learn_hyperparameters": False,
+        "curriculum.learn_labels": True,
+    }
+    (_, config, *_), _ = _meta_trained(
+        _config(**changes),
+        digits,
+        setting.workdir,
+        monkeypatch,
+        {0.1: 0.5},
+        "real",
+    )
     validate(config)
     assert config.source == "real"
     assert config.inner.learn_hyperparameters
@@ -231,15 +252,17 @@ def test_real_images_learn_their_rates_though_the_gtn_has_none(
     assert build_gtn(config, setting.train).trained_variables()
 
 
-def test_a_baseline_that_always_diverges_says_so(setting, monkeypatch):
+def test_a_baseline_that_always_diverges_says_so(digits, tmp_path, monkeypatch):
     with pytest.raises(baselines.DivergenceError, match="meta_learning_rates"):
-        _meta_trained(setting, monkeypatch, {1.0: None})
+        _meta_trained(_config(), digits, tmp_path, monkeypatch, {1.0: None})
 
 
-def test_a_baseline_of_other_meta_steps_is_refused(setting, monkeypatch):
-    setting.config.meta.num_steps = 9  # the fake has done 8
+def test_a_baseline_of_other_meta_steps_is_refused(
+    digits, tmp_path, monkeypatch
+):
+    config = _config(**{"meta.num_steps": 9})  # the fake has done 8
     with pytest.raises(InputError, match="8 meta-steps; expected 9"):
-        _meta_trained(setting, monkeypatch, {1.0: 0.5})
+        _meta_trained(config, digits, tmp_path, monkeypatch, {1.0: 0.5})
 
 
 def test_a_stopped_tuning_goes_on(setting, monkeypatch):

@@ -8,12 +8,14 @@ import tensorflow as tf
 
 from gtn_tf.config.choices import BASELINES
 from gtn_tf.datasets import loading as data
+from gtn_tf.datasets.batches import device_split
 from gtn_tf.evaluation import (
     comparison,
     constant_rates,
     fresh_learners,
-    sources,
 )
+from gtn_tf.evaluation.assembly import build_setting
+from gtn_tf.evaluation.sources import Source
 from gtn_tf.ops.seeds import root_seed
 from gtn_tf.runtime.row_log import read_rows
 from gtn_tf.statistics.intervals import mean_interval
@@ -203,14 +205,15 @@ def test_rows_of_another_gtn_are_not_used(evaluated, tmp_path):
 
 def test_learners_start_alike_whatever_the_source(tmp_path):
     digits = data.load("digits", with_test=True)
-    setting = sources.build_setting(tiny.get_config(), tmp_path, digits)
+    setting = build_setting(tiny.get_config(), tmp_path, digits)
     images, labels = constant_rates.draw_subset(setting)(root_seed(0))
     rates = {"learning_rate": tf.fill([2], 0.1), "momentum": tf.fill([2], 0.5)}
     batches = SyntheticData(images, labels, rates)
-    trainer = comparison._trainers(setting)[""]
+    real = device_split(digits, "test")
+    trainer = fresh_learners.FreshLearners(setting, setting.problem, real)
     first, again, other = (
         trainer.train_and_test(
-            sources.Source(name, lambda seed: batches, 0.0, ""), index
+            Source(name, lambda seed: batches, 0.0, ""), index
         ).accuracies
         for name, index in (("gtn", 0), ("noise", 0), ("gtn", 1))
     )

@@ -1,0 +1,89 @@
+"""From a config to what is compared, and on what."""
+
+import functools
+from pathlib import Path
+
+import tensorflow as tf
+from ml_collections import config_dict
+
+from gtn_tf.config import FIELDS, flatten
+from gtn_tf.config.families import transfer_widths
+from gtn_tf.datasets.batches import device_split
+from gtn_tf.datasets.loading import Dataset
+from gtn_tf.evaluation.baselines import meta_train
+from gtn_tf.evaluation.sources import Setting, Tuning
+from gtn_tf.meta.inner_problem import InnerProblem
+from gtn_tf.runtime.files import to_json
+from gtn_tf.training.assembly import build_learner_family, build_problem
+
+
+def build_setting(
+    config: config_dict.ConfigDict, workdir: Path, dataset: Dataset
+) -> Setting:
+    """Puts the data into tensors and builds the learners."""
+    train = device_split(dataset, "train")
+    return Setting(
+        source=config.source,
+        seed=config.seed,
+        sequence_shape=(config.inner.num_steps, config.inner.batch_size),
+        num_learners=config.evaluation.num_learners,
+        workdir=workdir,
+        dataset=dataset,
+        problem=build_problem(config, train),
+        train=train,
+        validation=device_split(dataset, "validation"),
+        tuning=_tuning(config),
+        meta_train=functools.partial(
+            meta_train, config=config, workdir=workdir
+        ),
+        facts=_facts(config),
+    )
+
+
+def transfer_problems(
+    config: config_dict.ConfigDict, dataset: Dataset, problem: InnerProblem
+) -> dict[str, InnerProblem]:
+    """Returns the problem with each of `evaluation.learners`, by its name."""
+    names = config.evaluation.learners
+    shape = dataset.image_shape, dataset.num_classes
+    return {
+        name: problem._replace(
+            learners=build_learner_family(config, name, widths, *shape)
+        )
+        for name, widths in zip(names, transfer_widths(config), strict=True)
+    }
+
+
+def _tuning(config: config_dict.ConfigDict) -> Tuning:
+    numbers = {
+        key: config.evaluation[key]
+        for key in (
+            "tuning_learning_rates",
+            "tuning_momenta",
+            "tuning_num_learners",
+        )
+    }
+    asked = {
+        key: value
+        for key, value in config.to_dict().items()
+        if key in ("seed", "dataset", "learner", "inner", "precision")
+    }
+    return Tuning(*numbers.values(), to_json(asked | numbers))
+
+
+def _facts(config: config_dict.ConfigDict) -> list:
+    return [
+        tf.__version__,
+        config.seed,
+        config.dataset.name,
+        config.dataset.split_seed,
+        # Without those at their default: a key may come to be.
+        {
+            key: value
+            for key, value in flatten({"learner": config.learner.to_dict()})
+            if value != FIELDS[key].default
+        },
+        config.evaluation.widths,
+        config.inner.optimizer,
+        config.precision,
+    ]
