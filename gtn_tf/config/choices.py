@@ -9,9 +9,16 @@ SOURCES = ("gtn", "distillation", "real")
 BASELINES = ("real", "real_tuned", "real_subset", "distillation", "noise")
 CURRICULA = ("full", "shuffled_batch", "all_shuffled", "none", "fixed_noise")
 INNER_OPTIMIZERS = ("sgd", "adam", "rmsprop")
-STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
+#: How devices share a meta-step -> what finds them.
+STRATEGIES = {
+    name: f"gtn_tf.runtime.devices:{name}"
+    for name in ("auto", "one_device", "mirrored", "multi_worker", "tpu")
+}
 PRECISIONS = ("float32", "mixed_bfloat16")
-EXECUTORS = ("inline", "ray")
+EXECUTORS = {
+    "inline": "gtn_tf.nas.executors:run_inline",
+    "ray": "gtn_tf.nas.executors:run_ray",
+}
 SCHEDULES = ("constant", "cosine")
 #: Experiment of `evaluate` -> where it is.
 EXPERIMENTS = {

@@ -9,11 +9,13 @@ from gtn_tf.config.fields import (
     OWN_FUNCTION,
     Field,
     are_counts,
+    are_different,
     are_families_widths,
     are_widths,
     choice,
     is_int,
     is_one_of,
+    is_op,
     is_path,
     real,
     switch,
@@ -58,6 +60,7 @@ FIELDS = {
         (1024,),
         "a tuple of whole numbers >= 1",
         are_counts,
+        are_different,
         "units of the hidden dense layers",
     ),
     "generator.channels": Field(
@@ -140,13 +143,7 @@ FIELDS = {
     "learner.ops": Field(
         tuple(OPS)[:11],
         f"a tuple of different ones of {', '.join(OPS)}",
-        lambda v: (
-            isinstance(v, tuple | list)
-            and bool(v)
-            and all(isinstance(name, str) for name in v)
-            and set(v) <= set(OPS)
-            and len(set(v)) == len(v)
-        ),
+        are_different(is_op),
         "operations of the cells that are drawn",
     ),
     "inner.num_steps": whole(32, 1, "T"),

@@ -22,6 +22,7 @@ from gtn_tf.config import FIELDS, flatten
 from gtn_tf.config.families import learner_names, learner_widths
 from gtn_tf.export.load import FORMAT_VERSION
 from gtn_tf.export.saved_model import ExportedGTN
+from gtn_tf.import_paths import is_import_path
 from gtn_tf.learners.registry import FAMILIES
 from gtn_tf.ops.seeds import (
     Purpose,
@@ -110,10 +111,10 @@ def learner_facts(config: config_dict.ConfigDict) -> dict[str, object]:
             else widths
             for name, widths in zip(names, learner_widths(config), strict=True)
         ],
-        "weight_norm": choices.weight_norm,
-        "normalization": choices.normalization,
-        "pool_size": choices.pool_size,
     }
+    if not all(map(is_import_path, names)):  # a person's layers are their own
+        for key in ("weight_norm", "normalization", "pool_size"):
+            found[key] = choices[key]
     if "cell" in names:
         # No genotypes: each learner drew its own from the space.
         found["cell"] = {

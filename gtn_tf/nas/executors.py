@@ -25,6 +25,8 @@ from typing import Any, NamedTuple
 
 from absl import logging
 
+from gtn_tf.config.choices import EXECUTORS
+from gtn_tf.import_paths import choose
 from gtn_tf.runtime.interrupts import Stopped
 from gtn_tf.types import (
     DivergenceError,
@@ -225,23 +227,15 @@ def _connected() -> Iterator[Any]:
         ray.shutdown()
 
 
-EXECUTORS: dict[str, Executor] = {"inline": run_inline, "ray": run_ray}
-
-
 def executor(name: str) -> Executor:
     """Returns an executor by name.
 
     Raises:
       InputError: There is none of this name, or it is not installed.
     """
-    if name not in EXECUTORS:
-        raise InputError(
-            f"search.executor is {name!r}; expected one of "
-            f"{', '.join(EXECUTORS)}; set search.executor"
-        )
     if name == "ray" and importlib.util.find_spec("ray") is None:
         raise InputError(
             "search.executor is 'ray', which is not installed; expected the "
             "extra 'ray'; pip install 'gtn_tf[ray]' or set it to 'inline'"
         )
-    return EXECUTORS[name]
+    return choose(name, EXECUTORS, "search.executor")

@@ -20,7 +20,7 @@ from gtn_tf.retrain.step import (
     TrainingState,
     make_train_step,
 )
-from gtn_tf.runtime.devices import STRATEGIES
+from gtn_tf.runtime.devices import find_devices
 from gtn_tf.search_spaces.cells.genotypes import Genotype
 from gtn_tf.search_spaces.cells.structure import NetworkSize
 from gtn_tf.training.assembly import load_dataset
@@ -81,7 +81,7 @@ def build_training(
     options = config.retrain
     dataset = load_dataset(config, with_test=True)
     images = training_images(dataset, options.use_validation)
-    devices = STRATEGIES[config.strategy]()
+    devices = find_devices(config.strategy)
     num_replicas = devices.num_replicas
     _check_batch(options.batch_size, len(images.images), num_replicas)
     # On demand only: what XLA's program of 20 cells costs to build, and what

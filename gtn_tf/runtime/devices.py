@@ -14,6 +14,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from gtn_tf.config.choices import STRATEGIES
+from gtn_tf.import_paths import choose
 from gtn_tf.runtime.cluster import (
     Cluster,
     has_several_workers,
@@ -159,11 +161,13 @@ class Devices:
         return self.run(on_replica, number)
 
 
-def _one_device() -> Devices:
+def one_device() -> Devices:
+    """One GPU, or all cores."""
     return Devices(tf.distribute.get_strategy())
 
 
-def _mirrored() -> Devices:
+def mirrored() -> Devices:
+    """All GPUs of this machine, or its logical CPU devices."""
     kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
     names = [device.name for device in tf.config.list_logical_devices(kind)]
     # NCCL serves GPUs only; CPU devices reduce through memory.
@@ -177,7 +181,8 @@ def _mirrored() -> Devices:
     )
 
 
-def _multi_worker() -> Devices:
+def multi_worker() -> Devices:
+    """The workers that TF_CONFIG lists."""
     cluster = read_cluster()
     if cluster is None:
         raise InputError(
@@ -195,7 +200,8 @@ def _multi_worker() -> Devices:
     return Devices(strategy, cluster)
 
 
-def _tpu() -> Devices:
+def tpu() -> Devices:
+    """The TPU that TPU_NAME names."""
     name = os.environ.get("TPU_NAME", "local")
     try:
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name)
@@ -212,23 +218,24 @@ def _tpu() -> Devices:
         ) from error
 
 
-def _auto() -> Devices:
+def auto() -> Devices:
+    """What is there: workers, a TPU, several devices or one."""
     if has_several_workers("auto"):
-        return _multi_worker()
+        return multi_worker()
     if "TPU_NAME" in os.environ:
-        return _tpu()
+        return tpu()
     kinds = ("GPU", "CPU")
     counts = [len(tf.config.list_logical_devices(kind)) for kind in kinds]
-    return _mirrored() if max(counts) > 1 else _one_device()
+    return mirrored() if max(counts) > 1 else one_device()
 
 
-STRATEGIES: dict[str, Callable[[], Devices]] = {
-    "auto": _auto,
-    "one_device": _one_device,
-    "mirrored": _mirrored,
-    "multi_worker": _multi_worker,
-    "tpu": _tpu,
-}
+def find_devices(name: str) -> Devices:
+    """Finds the devices of a strategy, a name of `STRATEGIES`.
+
+    Raises:
+      InputError: no such strategy, or no such device.
+    """
+    return choose(name, STRATEGIES, "strategy")()
 
 
 def create_devices(
@@ -250,7 +257,7 @@ def create_devices(
     """
     if has_several_workers(name):
         await_workers(read_cluster(), connect_timeout_seconds)
-    devices = STRATEGIES[name]()
+    devices = find_devices(name)
     num_replicas = devices.num_replicas
     if num_learners % num_replicas:
         raise InputError(

@@ -16,7 +16,7 @@ from gtn_tf.retrain.step import (
     epoch_learning_rate,
     make_train_step,
 )
-from gtn_tf.runtime.devices import STRATEGIES, configure_runtime
+from gtn_tf.runtime.devices import configure_runtime, find_devices
 from gtn_tf.search_spaces.cells.genotypes import Genotype
 from gtn_tf.search_spaces.cells.structure import NetworkSize
 from tests.helpers import tiny
@@ -61,7 +61,7 @@ def test_the_auxiliary_loss_is_weighted_and_not_shown():
 
 
 def _setup(protocol, regularization, num_steps=4, strategy="one_device"):
-    devices = STRATEGIES[strategy]()
+    devices = find_devices(strategy)
     dataset = Dataset(
         name="made",
         num_classes=3,
