@@ -60,7 +60,6 @@ FIELDS = {
         (1024,),
         "a tuple of whole numbers >= 1",
         are_counts,
-        are_different,
         "units of the hidden dense layers",
     ),
     "generator.channels": Field(
