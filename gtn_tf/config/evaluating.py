@@ -1,9 +1,6 @@
 """Keys of `--mode=evaluate`; a workdir may change them at any time."""
 
-from gtn_tf.config.choices import (
-    BASELINES,
-    EXPERIMENTS,
-)
+from gtn_tf.config.choices import BASELINES, EXPERIMENTS
 from gtn_tf.config.fields import (
     OWN_FUNCTION,
     Field,

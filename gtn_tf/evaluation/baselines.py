@@ -34,11 +34,7 @@ from gtn_tf.evaluation.sources import (
 )
 from gtn_tf.runtime.interrupts import Stopped
 from gtn_tf.runtime.progress import say
-from gtn_tf.runtime.row_log import (
-    last_row,
-    read_rows,
-    validations,
-)
+from gtn_tf.runtime.row_log import last_row, read_rows, validations
 from gtn_tf.training.pretrain import pretrain
 from gtn_tf.training.run import restore_run
 from gtn_tf.types import DivergenceError

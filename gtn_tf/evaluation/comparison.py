@@ -21,22 +21,14 @@ from gtn_tf.datasets.batches import device_split
 from gtn_tf.evaluation.assembly import build_setting, transfer_problems
 from gtn_tf.evaluation.baselines import BASELINES
 from gtn_tf.evaluation.fresh_learners import FreshLearners, Trained
-from gtn_tf.evaluation.sources import (
-    Setting,
-    Source,
-    source_of_run,
-)
+from gtn_tf.evaluation.sources import Setting, Source, source_of_run
 from gtn_tf.figures.evaluation import save_evaluation
 from gtn_tf.meta.inner_problem import InnerProblem
 from gtn_tf.runtime.devices import environment
 from gtn_tf.runtime.files import write_json
 from gtn_tf.runtime.interrupts import Stopped, stoppable
 from gtn_tf.runtime.progress import Progress, say
-from gtn_tf.runtime.row_log import (
-    RowLog,
-    read_rows,
-    validations,
-)
+from gtn_tf.runtime.row_log import RowLog, read_rows, validations
 from gtn_tf.runtime.workdir import claim_workdir
 from gtn_tf.statistics.intervals import mean_interval, shown
 from gtn_tf.training.assembly import load_dataset

@@ -11,12 +11,7 @@ import tensorflow as tf
 from gtn_tf.datasets.batches import normalize, sample_batch
 from gtn_tf.datasets.loading import Dataset
 from gtn_tf.evaluation.sources import Setting, Source
-from gtn_tf.ops.seeds import (
-    ALGORITHM,
-    Purpose,
-    fold,
-    root_seed,
-)
+from gtn_tf.ops.seeds import ALGORITHM, Purpose, fold, root_seed
 from gtn_tf.runtime.interrupts import stoppable
 from gtn_tf.runtime.job_store import JobStore
 from gtn_tf.runtime.progress import Progress

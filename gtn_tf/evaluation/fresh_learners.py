@@ -21,11 +21,7 @@ from gtn_tf.meta.evaluation import (
     train_fresh_learner,
 )
 from gtn_tf.meta.inner_problem import InnerProblem
-from gtn_tf.ops.seeds import (
-    Purpose,
-    fold,
-    root_seed,
-)
+from gtn_tf.ops.seeds import Purpose, fold, root_seed
 from gtn_tf.runtime.files import to_json
 from gtn_tf.runtime.interrupts import stoppable
 from gtn_tf.types import SyntheticData

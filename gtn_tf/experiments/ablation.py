@@ -18,12 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from ml_collections import config_dict
 
-from gtn_tf.config import (
-    FIELDS,
-    learning,
-    unknown_key_error,
-    validate,
-)
+from gtn_tf.config import FIELDS, learning, unknown_key_error, validate
 from gtn_tf.experiments.experiment import Experiment
 from gtn_tf.experiments.seed_means import (
     OVER_SEEDS,
@@ -34,11 +29,7 @@ from gtn_tf.experiments.seed_means import (
 from gtn_tf.figures.style import INK, LINES, in_theme, new_figure
 from gtn_tf.runtime.files import to_json
 from gtn_tf.statistics.intervals import shown
-from gtn_tf.statistics.over_seeds import (
-    difference,
-    mean_accuracy,
-    of_arm,
-)
+from gtn_tf.statistics.over_seeds import difference, mean_accuracy, of_arm
 from gtn_tf.types import InputError
 
 PLAIN = "plain"

@@ -30,11 +30,7 @@ from gtn_tf.figures.style import (
     new_figure,
 )
 from gtn_tf.statistics.intervals import shown
-from gtn_tf.statistics.over_seeds import (
-    difference,
-    mean_accuracy,
-    of_arm,
-)
+from gtn_tf.statistics.over_seeds import difference, mean_accuracy, of_arm
 from gtn_tf.types import InputError
 
 _ACCURACY = mean_accuracy("test")

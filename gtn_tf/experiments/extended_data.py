@@ -5,10 +5,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from gtn_tf.evaluation.baselines import BASELINES
-from gtn_tf.evaluation.sources import (
-    Setting,
-    Source,
-)
+from gtn_tf.evaluation.sources import Setting, Source
 from gtn_tf.export.saved_model import ExportedGTN
 from gtn_tf.ops.seeds import Purpose, fold
 from gtn_tf.teachers.curricula import balanced_label_ids

@@ -20,11 +20,7 @@ from gtn_tf.experiments.extended_data import (
 from gtn_tf.experiments.more_data import ENDLESS, SIZES
 from gtn_tf.export.saved_model import ExportedGTN
 from gtn_tf.meta.evaluation import fresh_learner_logits
-from gtn_tf.ops.seeds import (
-    Purpose,
-    fold,
-    root_seed,
-)
+from gtn_tf.ops.seeds import Purpose, fold, root_seed
 from gtn_tf.runtime.interrupts import stoppable
 from gtn_tf.runtime.progress import say
 from gtn_tf.training.run import Run

@@ -23,11 +23,7 @@ from gtn_tf.config.families import learner_names
 from gtn_tf.experiments.experiment import Experiment
 from gtn_tf.experiments.seed_means import half_widths, left_out, spread_text
 from gtn_tf.figures.style import INK, in_theme, new_figure
-from gtn_tf.statistics.over_seeds import (
-    Value,
-    difference,
-    of_arm,
-)
+from gtn_tf.statistics.over_seeds import Value, difference, of_arm
 
 #: Recipes that differ in the source of the data alone.
 _GTN_AND_REAL = (("own", "real"), ("pool", "real_pool"))

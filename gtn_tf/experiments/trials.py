@@ -16,11 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from ml_collections import config_dict
 
-from gtn_tf.config import (
-    FIELDS,
-    flatten,
-    validate,
-)
+from gtn_tf.config import FIELDS, flatten, validate
 from gtn_tf.datasets.batches import RealData, device_split
 from gtn_tf.datasets.loading import Dataset
 from gtn_tf.evaluation.fresh_learners import FinalTest
@@ -33,25 +29,12 @@ from gtn_tf.runtime.graph_memory import TracedGraphs
 from gtn_tf.runtime.interrupts import Stopped
 from gtn_tf.runtime.job_store import JobStore
 from gtn_tf.runtime.progress import say
-from gtn_tf.runtime.row_log import (
-    last_row,
-    read_rows,
-    validation_curve,
-)
+from gtn_tf.runtime.row_log import last_row, read_rows, validation_curve
 from gtn_tf.runtime.workdir import check_workdir, claim_workdir
-from gtn_tf.training.assembly import (
-    build_problem,
-    check_learners,
-    load_dataset,
-)
+from gtn_tf.training.assembly import build_problem, check_learners, load_dataset
 from gtn_tf.training.pretrain import pretrain
 from gtn_tf.training.run import Run, restore_run
-from gtn_tf.types import (
-    DivergenceError,
-    InputError,
-    InUseError,
-    one_line,
-)
+from gtn_tf.types import DivergenceError, InputError, InUseError, one_line
 
 #: Keys that a workdir may change, and a trial's result depends on.
 _ALSO_ASKED = ("meta.num_steps", "evaluation.num_learners")

@@ -21,13 +21,7 @@ from ml_collections import config_dict
 from scipy import stats
 
 from gtn_tf.experiments.experiment import Experiment
-from gtn_tf.figures.style import (
-    INK,
-    LINES,
-    in_theme,
-    new_figure,
-    plainly,
-)
+from gtn_tf.figures.style import INK, LINES, in_theme, new_figure, plainly
 from gtn_tf.statistics.intervals import shown
 from gtn_tf.statistics.over_seeds import difference
 

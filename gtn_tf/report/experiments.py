@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from gtn_tf.experiments.experiment import find_experiment
 from gtn_tf.figures.style import inline_svg
-from gtn_tf.report.page import (
-    Html,
-    element,
-    join,
-    section,
-    wide,
-)
+from gtn_tf.report.page import Html, element, join, section, wide
 from gtn_tf.report.results import Results, experiment_path
 from gtn_tf.runtime.result_files import damaged
 from gtn_tf.types import one_line

@@ -9,16 +9,9 @@ import tensorflow as tf
 
 from gtn_tf.config import validate
 from gtn_tf.datasets import loading as data
-from gtn_tf.evaluation import (
-    baselines,
-    constant_rates,
-)
+from gtn_tf.evaluation import baselines, constant_rates
 from gtn_tf.evaluation.assembly import build_setting
-from gtn_tf.ops.seeds import (
-    Purpose,
-    fold,
-    root_seed,
-)
+from gtn_tf.ops.seeds import Purpose, fold, root_seed
 from gtn_tf.runtime.interrupts import Stopped
 from gtn_tf.training.assembly import build_gtn
 from gtn_tf.types import InputError

@@ -9,11 +9,7 @@ import tensorflow as tf
 from gtn_tf.config.choices import BASELINES
 from gtn_tf.datasets import loading as data
 from gtn_tf.datasets.batches import device_split
-from gtn_tf.evaluation import (
-    comparison,
-    constant_rates,
-    fresh_learners,
-)
+from gtn_tf.evaluation import comparison, constant_rates, fresh_learners
 from gtn_tf.evaluation.assembly import build_setting
 from gtn_tf.evaluation.sources import Source
 from gtn_tf.ops.seeds import root_seed
