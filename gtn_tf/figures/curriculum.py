@@ -38,7 +38,8 @@ def curriculum_grid(
     keep their own brightness.
 
     Args:
-      images: [T, B, H, W, C] float, normalised; C is 1 or 3.
+      images: [T, B, H, W, C] float, normalised; three channels are drawn in
+        colour, of any other number the first one in grey.
       label_ids: [T, B] int; the classes are 0 to the largest of them.
       mean: Scalar or [C], data units.
       std: Scalar or [C], data units.
@@ -49,11 +50,13 @@ def curriculum_grid(
       inner batch lacks the class; white lines of 2 pixels between the tiles.
     """
     num_steps, _, height, width, channels = images.shape
+    if channels != 3:
+        channels = 1
     num_classes = int(label_ids.max()) + 1
     hits = label_ids[:, :, np.newaxis] == np.arange(num_classes)  # [T, B, K]
     steps, classes = np.nonzero(hits.any(axis=1))
     drawn = images[steps, hits.argmax(axis=1)[steps, classes]]
-    drawn = np.asarray(drawn, np.float64) * std + mean
+    drawn = (np.asarray(drawn, np.float64) * std + mean)[..., :channels]
     black, white = np.quantile(drawn, [0.005, 0.995])
     black, white = min(black, 0.0), max(white, 1.0)
     drawn = np.clip((drawn - black) / (white - black), 0, 1)

@@ -50,6 +50,14 @@ def test_colour_channels_have_their_own_statistics():
     np.testing.assert_array_equal(picture[5, 5], [51, 102, 153])
 
 
+def test_of_another_number_of_channels_the_first_is_drawn():
+    images = np.zeros((1, 1, 32, 32, 2))
+    picture = plots.curriculum_grid(
+        images, np.zeros((1, 1), int), np.array([0.2, 0.4]), np.ones(2)
+    )
+    np.testing.assert_array_equal(picture[5, 5], [51, 51, 51])
+
+
 def test_values_beyond_the_data_range_stay_apart():
     # Data units -1, 0 and 1: black is -1, white is 1.
     images = np.zeros((1, 3, 32, 32, 1)) + np.array([-1, 0, 1]).reshape(

@@ -320,16 +320,6 @@ def test_damaged_files(tmp_path, name, content, part):
     assert part in str(info.value)
 
 
-def test_numbers_of_an_export_that_are_not_finite(tmp_path):
-    arrays = curriculum_arrays()
-    arrays["inner_momentum"][1] = np.nan
-    workdir = write_workdir(tmp_path / "run", "export", arrays=arrays)
-    with pytest.raises(InputError, match=tiny.ONE_LINE) as info:
-        read_results(workdir)
-    assert "curriculum.npz' is damaged" in str(info.value)
-    assert "inner_momentum is not finite" in str(info.value)
-
-
 def test_the_config_has_to_be_that_of_the_workdir(tmp_path):
     workdir = write_workdir(tmp_path / "run", *_ALL)
     config = tiny.get_config()
