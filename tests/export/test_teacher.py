@@ -11,9 +11,6 @@ import numpy as np
 import pytest
 
 import gtn_tf
-from gtn_tf.config import default_config
-from gtn_tf.datasets import loading as data
-from gtn_tf.datasets.batches import device_split
 from gtn_tf.export.load import ARRAYS
 from gtn_tf.types import InputError
 from tests.helpers import tiny
@@ -244,12 +241,7 @@ def test_readmes_python(workdir, tmp_path, monkeypatch):
         r"```python\n(.*?)```", (_ROOT / "README.md").read_text(), re.DOTALL
     )
     assert len(blocks) == 4
-    found = {
-        "config": default_config(),
-        "real_train": device_split(data.load("digits"), "train"),
-        # The user's own, in the last block.
-        "build_model": lambda: found["build"](4),
-    }
+    found = {}
     for block in blocks:
         exec(block.replace("normal([2, 64])", "normal([2, 4])"), found)
     assert found["step"]["images"].shape == (10, 8, 8, 1)
@@ -257,7 +249,10 @@ def test_readmes_python(workdir, tmp_path, monkeypatch):
     assert found["made"]["images"].shape == (2, 8, 8, 1)
     assert len(found["scores"]) == 2
     assert all(0 < score < 1 for score in found["scores"])
-    assert found["problem"].learners == (found["learner"],)
+    images, label_ids = found["data"]()["train"]
+    assert images.max() == 255
+    assert set(label_ids) == {0, 1, 2, 3}
+    assert found["network"]((8, 8, 1), 4).output_shape == (None, 4)
 
 
 def test_pytorch_script(workdir, tmp_path):
