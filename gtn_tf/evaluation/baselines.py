@@ -16,6 +16,7 @@ import copy
 import functools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ml_collections import config_dict
 
@@ -105,16 +106,30 @@ def meta_train(
 def _baseline_config(
     config: config_dict.ConfigDict, source: str, rate: float
 ) -> config_dict.ConfigDict:
+    changes = {"meta.learning_rate": float(rate)}
+    if source == "real":
+        return changed(config, changes | AS_REAL)
+    changes["source"] = source
+    if config.curriculum.name in ("none", "fixed_noise"):
+        changes["curriculum.name"] = "full"  # distilled images have no noise
+    return changed(config, changes)
+
+
+def changed(
+    config: config_dict.ConfigDict, changes: dict[str, Any]
+) -> config_dict.ConfigDict:
+    """Returns the config of a meta-training that others are compared with.
+
+    Args:
+      config: of which it is a copy, without an experiment and with less to log.
+      changes: the values of dotted keys that are other.
+    """
     config = copy.deepcopy(config)
-    config.meta.learning_rate = float(rate)
+    config.evaluation.experiment = None
     config.log.tensorboard = False
     config.log.samples_every = 0
-    if source == "real":
-        config.update_from_flattened_dict(AS_REAL)
-        return config
-    config.source = source
-    if config.curriculum.name in ("none", "fixed_noise"):
-        config.curriculum.name = "full"  # distilled images have no noise
+    with config.ignore_type():
+        config.update_from_flattened_dict(changes)
     return config
 
 

@@ -82,7 +82,7 @@ def read_arms(config: config_dict.ConfigDict) -> dict[str, dict[str, Any]]:
       InputError: there is none, or one cannot be read, is refused as a config,
         or is the same as another.
     """
-    from gtn_tf.experiments.trials import changed
+    from gtn_tf.evaluation.baselines import changed
 
     if not config.evaluation.arms:
         raise InputError(

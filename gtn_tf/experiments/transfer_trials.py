@@ -7,8 +7,8 @@ from ml_collections import config_dict
 from gtn_tf.config.families import learner_names, learner_widths
 from gtn_tf.datasets.batches import device_split
 from gtn_tf.datasets.loading import Dataset
-from gtn_tf.evaluation.baselines import AS_REAL
-from gtn_tf.experiments.trials import Measure, changed, fresh_accuracies
+from gtn_tf.evaluation.baselines import AS_REAL, changed
+from gtn_tf.experiments.trials import Measure, fresh_accuracies
 from gtn_tf.layers.registry import INITIALIZERS
 from gtn_tf.learners.registry import FAMILIES
 from gtn_tf.meta.inner_problem import InnerProblem

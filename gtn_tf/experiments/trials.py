@@ -8,7 +8,6 @@ experiment; the process that ends last has all results.
 A trial that is the meta-training of the workdir itself, done, uses that one.
 """
 
-import copy
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ from ml_collections import config_dict
 from gtn_tf.config import FIELDS, flatten, validate
 from gtn_tf.datasets.batches import RealData, device_split
 from gtn_tf.datasets.loading import Dataset
+from gtn_tf.evaluation.baselines import changed
 from gtn_tf.evaluation.fresh_learners import FinalTest
 from gtn_tf.evaluation.sources import source_of_run
 from gtn_tf.meta.inner_problem import InnerProblem
@@ -83,19 +83,6 @@ def make_trials(
         for seed in seeds
         for arm, changes in arms.items()
     ]
-
-
-def changed(
-    config: config_dict.ConfigDict, changes: dict[str, Any]
-) -> config_dict.ConfigDict:
-    """Returns a trial's config: a copy with other values of dotted keys."""
-    config = copy.deepcopy(config)
-    config.evaluation.experiment = None
-    config.log.tensorboard = False
-    config.log.samples_every = 0
-    with config.ignore_type():
-        config.update_from_flattened_dict(changes)
-    return config
 
 
 def run_trials(

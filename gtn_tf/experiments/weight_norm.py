@@ -55,7 +55,8 @@ def draw_hyperparameters(seed: int, index: int) -> dict[str, float]:
 
 def run(config: config_dict.ConfigDict, folder: Path) -> dict:
     """Returns the final meta-losses of both arms over the same draws."""
-    from gtn_tf.experiments.trials import Trial, changed, run_trials
+    from gtn_tf.evaluation.baselines import changed
+    from gtn_tf.experiments.trials import Trial, run_trials
     from gtn_tf.training.assembly import load_dataset
 
     trials = [

@@ -3,7 +3,8 @@ import pytest
 import tensorflow as tf
 
 from gtn_tf.config import validate
-from gtn_tf.experiments import transfer_trials, trials
+from gtn_tf.evaluation import baselines
+from gtn_tf.experiments import transfer_trials
 from gtn_tf.experiments.transfer import EXPERIMENT
 from gtn_tf.layers.registry import INITIALIZERS
 from gtn_tf.training.assembly import build_learner_family, check_learners
@@ -18,12 +19,12 @@ def test_every_recipe_is_a_config():
     config.evaluation.meta_learning_rates = (0.25, 0.5)
     arms = transfer_trials.recipes(config, "conv2_fc", (4, 6, 5))
     for changes in arms.values():
-        changed = trials.changed(config, changes)
+        changed = baselines.changed(config, changes)
         validate(changed)
         check_learners(changed)
     assert arms["longer"] == {"inner.num_steps": 4, "meta.num_steps": 4}
     assert arms["real_pool"]["meta.learning_rate"] == 0.25
-    pool = trials.changed(config, arms["pool"]).learner
+    pool = baselines.changed(config, arms["pool"]).learner
     assert pool.name.split(",") == list(transfer_trials.POOL)
     # The config's own widths are 1/16 of the official ones in the first layer.
     assert pool.widths[0] == (4, 6, 5)
@@ -37,7 +38,7 @@ def test_every_variant_is_a_learner():
     assert variants["twice as wide"].widths == (8, 12, 10)
     params = {}
     for name, variant in variants.items():
-        changed = trials.changed(config, variant.changes)
+        changed = baselines.changed(config, variant.changes)
         validate(changed)
         (learner,) = build_learner_family(
             changed, variant.family, variant.widths, (8, 8, 1), 10
