@@ -6,7 +6,10 @@ TensorFlow; tests compare the two.
 
 SOURCES = ("gtn", "distillation", "real")
 #: What `evaluate` compares the workdir's own source with.
-BASELINES = ("real", "real_tuned", "real_subset", "distillation", "noise")
+BASELINES = {
+    name: f"gtn_tf.evaluation.baselines:{name}"
+    for name in ("real", "real_tuned", "real_subset", "distillation", "noise")
+}
 CURRICULA = ("full", "shuffled_batch", "all_shuffled", "none", "fixed_noise")
 INNER_OPTIMIZERS = ("sgd", "adam", "rmsprop")
 #: How devices share a meta-step -> what finds them.

@@ -2,5 +2,5 @@
 
 It may import every package up to `export`. `assembly` turns the config into a
 `Setting`, which all below it takes. One more source is a function of a
-`Setting` in `baselines.BASELINES`, and its name in `config.choices.BASELINES`.
+`Setting` in `baselines`, and its line in `config.choices.BASELINES`.
 """

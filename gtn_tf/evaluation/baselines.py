@@ -14,7 +14,6 @@ every meta-training or tuning are counted as the source's own.
 
 import copy
 import functools
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -133,19 +132,18 @@ def changed(
     return config
 
 
-#: Name -> what makes the source ready.
-BASELINES: dict[str, Callable[[Setting], Source]] = {
-    "real": functools.partial(_meta_trained, "real"),
-    "distillation": functools.partial(_meta_trained, "distillation"),
-    "real_tuned": functools.partial(
-        constant_rates,
-        "real_tuned",
-        {"drawn at random": draw_real, "of all classes alike": draw_balanced},
-    ),
-    "real_subset": functools.partial(
-        constant_rates, "real_subset", {"of one set": draw_subset}
-    ),
-    "noise": functools.partial(
-        constant_rates, "noise", {"of noise": draw_noise_images}
-    ),
-}
+# Functions of a `Setting` that return a `Source`, as
+# `config.choices.BASELINES` names them.
+real = functools.partial(_meta_trained, "real")
+distillation = functools.partial(_meta_trained, "distillation")
+real_tuned = functools.partial(
+    constant_rates,
+    "real_tuned",
+    {"drawn at random": draw_real, "of all classes alike": draw_balanced},
+)
+real_subset = functools.partial(
+    constant_rates, "real_subset", {"of one set": draw_subset}
+)
+noise = functools.partial(
+    constant_rates, "noise", {"of noise": draw_noise_images}
+)

@@ -17,12 +17,13 @@ from pathlib import Path
 import numpy as np
 from ml_collections import config_dict
 
+from gtn_tf.config.choices import BASELINES
 from gtn_tf.datasets.batches import device_split
 from gtn_tf.evaluation.assembly import build_setting, transfer_problems
-from gtn_tf.evaluation.baselines import BASELINES
 from gtn_tf.evaluation.fresh_learners import FreshLearners, Trained
 from gtn_tf.evaluation.sources import Setting, Source, source_of_run
 from gtn_tf.figures.evaluation import save_evaluation
+from gtn_tf.import_paths import choose
 from gtn_tf.meta.inner_problem import InnerProblem
 from gtn_tf.runtime.devices import environment
 from gtn_tf.runtime.files import write_json
@@ -72,7 +73,8 @@ def evaluate(config: config_dict.ConfigDict, workdir: Path) -> int:
             sources = [own]
             for name in others:
                 check_signals()
-                sources.append(BASELINES[name](setting))
+                make = choose(name, BASELINES, "evaluation.sources")
+                sources.append(make(setting))
             # The workdir's own learner is ''.
             problems = {"": setting.problem}
             problems |= transfer_problems(config, dataset, setting.problem)

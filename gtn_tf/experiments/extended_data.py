@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from gtn_tf.evaluation.baselines import BASELINES
+from gtn_tf.evaluation.baselines import real_tuned
 from gtn_tf.evaluation.sources import Setting, Source
 from gtn_tf.export.saved_model import ExportedGTN
 from gtn_tf.ops.seeds import Purpose, fold
@@ -120,7 +120,7 @@ def tuned_real(setting: Setting, num_steps: int, batch_size: int) -> Source:
         sizes = f"steps_{num_steps}_batch_{batch_size}"
         folder = folder / "baselines" / sizes
     of_sizes = setting.with_sizes(num_steps, batch_size, folder)
-    return BASELINES["real_tuned"](of_sizes)
+    return real_tuned(of_sizes)
 
 
 def _lasting(rate: tf.Tensor, num_steps: int) -> tf.Tensor:

@@ -113,7 +113,7 @@ def test_noise_knows_nothing_of_labels_or_learners(setting):
 
 
 def test_rates_are_the_best_of_the_grid(setting):
-    source = baselines.BASELINES["real_tuned"](setting)
+    source = baselines.real_tuned(setting)
     path = setting.workdir / "baselines" / "real_tuned" / "tuning.json"
     kept = json.loads(path.read_text())
     ways = ("drawn at random", "of all classes alike")
@@ -146,7 +146,7 @@ def test_rates_are_the_best_of_the_grid(setting):
 
 
 def test_tuning_is_kept_until_the_setting_changes(setting, digits):
-    tune = baselines.BASELINES["noise"]
+    tune = baselines.noise
     first = tune(setting)
     path = setting.workdir / "baselines" / "noise" / "tuning.json"
     written = path.read_bytes()
@@ -197,7 +197,7 @@ def _meta_trained(
     rates = tuple(outcomes)
     config.evaluation.meta_learning_rates = rates
     setting = build_setting(config, workdir, digits)
-    return baselines.BASELINES[baseline](setting), seen
+    return getattr(baselines, baseline)(setting), seen
 
 
 def test_the_best_meta_training_by_validation_is_taken(
@@ -268,7 +268,7 @@ def test_a_stopped_tuning_goes_on(setting, monkeypatch):
         return measure(synthesize, rate, momentum, *others)
 
     monkeypatch.setattr(constant_rates, "_mean_accuracy", counted)
-    tune = baselines.BASELINES["noise"]
+    tune = baselines.noise
     path = setting.workdir / "baselines" / "noise" / "tuning.json"
     for sizes in ((2, 0), (4, 2)):
         with pytest.raises(Stopped) as stopped:
@@ -288,5 +288,5 @@ def test_a_stopped_tuning_goes_on(setting, monkeypatch):
 def test_a_stopped_meta_training_stops_the_evaluation(setting, monkeypatch):
     monkeypatch.setattr(baselines, "pretrain", lambda *_: 143)
     with pytest.raises(Stopped) as stopped:
-        baselines.BASELINES["real"](setting)
+        baselines.real(setting)
     assert stopped.value.code == 143
