@@ -11,7 +11,7 @@ import tensorflow as tf
 #: Files of the longest tests: begun last, they would end alone.
 _FIRST = (
     *("test_meta_gradient", "test_pretrain", "test_comparison"),
-    *("test_experiments", "test_cell_interpreter", "test_retrain"),
+    *("test_run", "test_cell_interpreter", "test_retrain"),
     *("test_workers", "test_cell_network", "test_distribution"),
     *("test_evaluators", "test_checkpoints", "test_performance"),
     *("test_teacher", "test_search", "test_retrain_step"),
