@@ -1,7 +1,8 @@
 """What the keys of a config can be set to, by name.
 
-Here, and not where each is implemented, so that a config is checked without
-TensorFlow; tests compare the two.
+Of packages above this one, so that a config is checked without TensorFlow; a
+dict says where each thing is. What can be chosen of packages below is in their
+own `registry`.
 """
 
 SOURCES = ("gtn", "distillation", "real")

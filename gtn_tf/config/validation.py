@@ -1,7 +1,7 @@
 """The config: defaults, and what `validate` refuses before any device work.
 
 `configs/<name>.py` starts from `default_config()` and overrides. The keys are
-in `gtn_tf.config_keys`, one module per group.
+in the modules beside this one, one per group.
 """
 
 import difflib
