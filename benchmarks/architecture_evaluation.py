@@ -22,9 +22,9 @@ import numpy as np
 import tensorflow as tf
 from absl import app, flags
 
-from gtn_tf.config import default_config, flatten
-from gtn_tf.nas.evaluators import evaluate_job
-from gtn_tf.nas.jobs import sample_architectures
+from gtn_tf.config import default_config
+from gtn_tf.nas.spec import search_spec
+from gtn_tf.nas.worker import Worker
 from gtn_tf.runtime.devices import configure_runtime, environment
 
 _JSON = flags.DEFINE_string("json", None, "Where the result goes.")
@@ -43,7 +43,6 @@ def _config() -> Any:
     config.dataset.name = _DATASET.value
     config.dataset.data_dir = _DATA_DIR.value
     config.inner.batch_size = _BATCH_SIZE.value
-    config.search.num_architectures = _NUM_ARCHITECTURES.value
     config.search.num_nodes = _NUM_NODES.value
     config.search.num_cells = _NUM_CELLS.value
     config.search.channels = _CHANNELS.value
@@ -52,15 +51,19 @@ def _config() -> Any:
 
 def _measure(config: Any, interpret: bool) -> Iterator[dict[str, Any]]:
     config.search.interpret = interpret
-    for genotype in sample_architectures(config).values():
+    name = f"real:steps={_NUM_STEPS.value}"
+    config.search.evaluators = (name,)
+    worker = Worker(search_spec(config))
+    drawn = worker.space.sample_different(
+        _NUM_ARCHITECTURES.value, (config.seed,), "num_architectures"
+    )
+    for genotype in drawn.values():
         wall, cpu = time.perf_counter(), time.process_time()
-        evaluation = evaluate_job(
+        evaluation = worker.do(
             {
                 "genotype": genotype.to_text(),
-                "evaluator": f"real:steps={_NUM_STEPS.value}",
-                "is_truth": False,
+                "evaluator": name,
                 "seed": 0,
-                "config": dict(flatten(config.to_dict())),
                 "teacher": None,
             }
         )

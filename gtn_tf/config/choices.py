@@ -23,6 +23,8 @@ EXECUTORS = {
     "inline": "gtn_tf.nas.executors:run_inline",
     "ray": "gtn_tf.nas.executors:run_ray",
 }
+#: What chooses the architectures of a search -> what makes it.
+SEARCH_STRATEGIES = {"random": "gtn_tf.nas.strategies.random:Random"}
 SCHEDULES = ("constant", "cosine")
 #: Experiment of `evaluate` -> where it is.
 EXPERIMENTS = {

@@ -1,5 +1,6 @@
-"""How a config names an evaluator: `name`, `name:unit=number`, `table:PATH`.
+"""How a config names an evaluator.
 
+`name`, `name:unit=number`, `table:PATH` or `package.module:Evaluator`.
 `real` and `real_subset` without a budget train for as many steps as the GTN.
 Imports no TensorFlow.
 """
@@ -7,6 +8,7 @@ Imports no TensorFlow.
 import re
 from typing import NamedTuple
 
+from gtn_tf.import_paths import is_import_path
 from gtn_tf.types import InputError
 
 #: Name -> what its score is.
@@ -17,10 +19,10 @@ EVALUATORS = {
     "real_subset": "the same after training on a fixed real subset",
     "params": "number of trained parameters",
     "flops": "multiply-adds per image",
-    "naswot": "see nas.zero_cost",
-    "synflow": "see nas.zero_cost",
-    "grad_norm": "see nas.zero_cost",
-    "jacob_cov": "see nas.zero_cost",
+    "naswot": "see nas.evaluators.zero_cost",
+    "synflow": "see nas.evaluators.zero_cost",
+    "grad_norm": "see nas.evaluators.zero_cost",
+    "jacob_cov": "see nas.evaluators.zero_cost",
     "table": "column `score` of a CSV file with a column `genotype`",
 }
 #: Those that take a budget.
@@ -30,7 +32,7 @@ UNITS = ("steps", "epochs", "seconds")
 CHOICES = (
     f"{', '.join(n for n in EVALUATORS if n != 'table')}, "
     f"{' or '.join(BUDGETED)} with a budget such as real:steps=128 (units "
-    f"{', '.join(UNITS)}), or table:PATH.csv"
+    f"{', '.join(UNITS)}), table:PATH.csv, or package.module:Evaluator"
 )
 _REMEDY = "correct search.evaluators or search.truth"
 
@@ -40,7 +42,7 @@ class EvaluatorName(NamedTuple):
 
     Attributes:
       text: as the config has it.
-      kind: a key of `EVALUATORS`.
+      kind: a key of `EVALUATORS`, or the import path.
       unit: one of `UNITS`, or None.
       number: of units; whole for steps.
       path: of a table.
@@ -62,6 +64,8 @@ def parse_evaluator(text: str) -> EvaluatorName:
     kind, colon, rest = text.partition(":")
     if kind == "table" and rest.endswith(".csv"):
         return EvaluatorName(text, kind, path=rest)
+    if kind not in EVALUATORS and is_import_path(text):
+        return EvaluatorName(text, kind=text)
     if kind not in EVALUATORS or kind == "table":
         raise InputError(
             f"evaluator '{text}'; expected one of {CHOICES}; {_REMEDY}"

@@ -1,12 +1,14 @@
 """Keys of `--mode=search`; a workdir may change them at any time."""
 
-from gtn_tf.config.choices import EXECUTORS, SCHEDULES
+from gtn_tf.config.choices import EXECUTORS, SCHEDULES, SEARCH_STRATEGIES
 from gtn_tf.config.evaluator_names import CHOICES
 from gtn_tf.config.fields import (
+    OWN_FUNCTION,
     Field,
     are_different,
     choice,
     is_evaluator,
+    is_one_of,
     is_op,
     is_path,
     real,
@@ -14,10 +16,26 @@ from gtn_tf.config.fields import (
     whole,
 )
 from gtn_tf.search_spaces.cells.operations import OPS
+from gtn_tf.search_spaces.registry import SPACES
 
 FIELDS = {
+    "search.strategy": Field(
+        "random",
+        f"one of {', '.join(SEARCH_STRATEGIES)}, or {OWN_FUNCTION}",
+        lambda v: is_one_of(v, SEARCH_STRATEGIES),
+        "what chooses the architectures; told the scores of the first of "
+        "`search.evaluators`",
+    ),
     "search.num_architectures": whole(
-        128, 1, "different genotypes that are drawn"
+        128,
+        1,
+        "architectures that are proposed: `random` draws different ones",
+    ),
+    "search.space": Field(
+        "cells",
+        f"one of {', '.join(SPACES)}, or {OWN_FUNCTION}",
+        lambda v: is_one_of(v, SPACES),
+        "what architectures are chosen from",
     ),
     "search.num_nodes": whole(5, 1, "nodes per cell"),
     "search.num_cells": whole(

@@ -1,9 +1,10 @@
 """Where jobs run: in this process, or on the machines of a Ray cluster.
 
-A job function is of a module's top level and takes plain data, a dict; it
-returns `{"score": float, "seconds": {part: float}}`. An executor yields, as
-jobs finish, `(key, outcome)` with the fields `score`, `seconds`, `status` and
-`reason` of a stored result: once for every job, unless it is stopped.
+A job function can be pickled and takes plain data, a dict; it returns
+`{"score": float, "seconds": {part: float}}`. An executor yields, as jobs
+finish, `(key, outcome)` with the fields `score`, `seconds`, `status` and
+`reason` of a stored result: once for every job, unless it is stopped. It takes
+the jobs from the front of a queue; whoever asks for outcomes may append more.
 
 What a job raises makes it a failed one, for one architecture that does not
 build, diverges or does not fit into memory must not end a search. `InputError`
@@ -36,6 +37,8 @@ from gtn_tf.types import (
 
 Job = Mapping[str, Any]
 JobFunction = Callable[[Job], dict[str, Any]]
+#: Keys and jobs, in the order in which they begin.
+Jobs = collections.deque[tuple[str, Job]]
 Executor = Callable[..., Iterator[tuple[str, dict[str, Any]]]]
 
 _MAX_DEATHS = 4  # of one job's workers: the first try and three more
@@ -89,14 +92,14 @@ def _never() -> bool:
 
 def run_inline(
     function: JobFunction,
-    jobs: Mapping[str, Job],
+    jobs: Jobs,
     should_stop: Callable[[], bool] = _never,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Does the jobs one after the other, in their order.
 
     Args:
       function: Does one job.
-      jobs: By key.
+      jobs: Emptied; asked for one more after each outcome.
       should_stop: Asked before each job; True ends it. So does a job that
         raises `Stopped`, which has no outcome.
 
@@ -106,9 +109,8 @@ def run_inline(
     Raises:
       InputError: a job's.
     """
-    for key, job in jobs.items():
-        if should_stop():
-            return
+    while jobs and not should_stop():
+        key, job = jobs.popleft()
         try:
             outcome = attempt(function, job)
         except Stopped:
@@ -118,13 +120,14 @@ def run_inline(
 
 class _Try(NamedTuple):
     key: str
-    num_deaths: int  # of workers, in earlier tries
-    start: float
+    job: Job
+    num_deaths: int = 0  # of workers, in earlier tries
+    start: float = 0.0
 
 
 def run_ray(
     function: JobFunction,
-    jobs: Mapping[str, Job],
+    jobs: Jobs,
     should_stop: Callable[[], bool] = _never,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Does the jobs on a Ray cluster.
@@ -138,7 +141,7 @@ def run_ray(
 
     Args:
       function: Does one job; importable on every machine.
-      jobs: By key.
+      jobs: Emptied; asked for more after each outcome.
       should_stop: Asked about once a second; True ends it.
 
     Yields:
@@ -152,15 +155,15 @@ def run_ray(
         # Ray's own retries have no bound where memory ran out.
         remote = ray.remote(max_retries=0, num_cpus=1, num_gpus=num_gpus)
         remote_attempt = remote(attempt)
-        waiting = collections.deque((key, 0) for key in jobs)
+        again: list[_Try] = []
         running: dict[Any, _Try] = {}
         try:
-            while waiting or running:
-                while waiting and len(running) < _MAX_IN_FLIGHT:
-                    key, num_deaths = waiting.popleft()
-                    reference = remote_attempt.remote(function, jobs[key])
-                    running[reference] = _Try(
-                        key, num_deaths, time.perf_counter()
+            while jobs or again or running:
+                while (jobs or again) and len(running) < _MAX_IN_FLIGHT:
+                    tried = again.pop() if again else _Try(*jobs.popleft())
+                    reference = remote_attempt.remote(function, tried.job)
+                    running[reference] = tried._replace(
+                        start=time.perf_counter()
                     )
                 if should_stop():
                     return
@@ -169,7 +172,8 @@ def run_ray(
                     tried = running.pop(reference)
                     outcome = _outcome(ray, reference, tried)
                     if outcome is None:
-                        waiting.appendleft((tried.key, tried.num_deaths + 1))
+                        num_deaths = tried.num_deaths + 1
+                        again.append(tried._replace(num_deaths=num_deaths))
                     else:
                         yield tried.key, outcome
         finally:

@@ -67,7 +67,8 @@ class SearchResults(NamedTuple):
 
     Attributes:
       ranking: ranking.json.
-      selected: its genotype; None where every evaluation failed.
+      selected: its genotype; None where every evaluation failed, or the space
+        is another than `cells`.
       scores: by evaluator and architecture, None for failures; None as a whole
         where search/results/ does not hold just the scores of the ranking.
       genotypes: of all architectures in search/results/, as text by key.
@@ -100,12 +101,20 @@ def read_search(workdir: Path) -> SearchResults | None:
         raise damaged(path, "no evaluators")
     selected = ranking["selected"]
     try:
-        genotype = selected and Genotype.from_text(selected["genotype"])
+        genotype = None
+        if selected is not None and _is_of_cells(ranking):
+            genotype = Genotype.from_text(selected["genotype"])
     except InputError as error:
         raise damaged(path, "its 'selected.genotype' is none") from error
     results = _results(workdir)
     texts = {r["genotype_key"]: r["genotype"] for r in results}
     return SearchResults(ranking, genotype, _scores(results, ranking), texts)
+
+
+def _is_of_cells(ranking: Mapping[str, Any]) -> bool:
+    """Whether its architectures are genotypes, as before there were others."""
+    asked = ranking.get("config", {}).get("search", {})
+    return asked.get("space", "cells") == "cells"
 
 
 def _results(workdir: Path) -> list[dict[str, Any]]:

@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager
-def catch_signals() -> Iterator[list[int]]:
+def catch_signals(caught: list[int] | None = None) -> Iterator[list[int]]:
     """Yields a list that SIGTERM and SIGINT enter instead of killing.
 
     A second signal of either kind ends the process as usual.
+
+    Args:
+      caught: the list; None: a new one.
     """
-    caught: list[int] = []
+    caught = [] if caught is None else caught
     names = (signal.SIGTERM, signal.SIGINT)
     previous = {}
 

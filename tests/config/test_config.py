@@ -79,6 +79,8 @@ _OUT_OF_RANGE = {
     "evaluation.tuning_momenta": ((), (0.5, 1.0)),
     "evaluation.tuning_num_learners": (0,),
     "search.num_architectures": (0,),
+    "search.strategy": ("annealing", "module:"),
+    "search.space": ("nasbench", None),
     "search.num_nodes": (0,),
     "search.num_cells": (-1,),
     "search.channels": (0,),
@@ -326,11 +328,11 @@ def test_docs_name_every_key():
 
 def test_choices_are_those_of_the_modules():
     from gtn_tf.meta import inner_optimizers
-    from gtn_tf.nas import evaluators
+    from gtn_tf.nas.evaluators.real import SCHEDULES
     from gtn_tf.teachers import curricula
 
     assert set(choices.CURRICULA) == set(curricula.CURRICULA)
     assert set(choices.INNER_OPTIMIZERS) == set(
         inner_optimizers.INNER_OPTIMIZERS
     )
-    assert set(choices.SCHEDULES) == set(evaluators.SCHEDULES)
+    assert set(choices.SCHEDULES) == set(SCHEDULES)

@@ -4,6 +4,7 @@ Ray starts processes, threads and warnings that would reach other tests, and
 prints what it likes; what a function here returns goes to a file, as JSON.
 """
 
+import collections
 import json
 import os
 import signal
@@ -16,6 +17,10 @@ from absl import logging
 
 from gtn_tf.nas import executors
 from gtn_tf.types import InputError
+
+
+def queue(jobs):
+    return collections.deque(jobs.items())
 
 
 def score(job):
@@ -40,7 +45,7 @@ def read_data(job):
 
 def lack_data():
     try:
-        next(executors.run_ray(read_data, {"job": {}}))
+        next(executors.run_ray(read_data, queue({"job": {}})))
     except InputError as error:
         return str(error)
 
@@ -60,7 +65,7 @@ def lose_workers(marker):
     import ray
 
     ray.init(num_cpus=2, log_to_driver=False, include_dashboard=False)
-    return list(executors.run_ray(score, jobs(marker, may_kill=True)))
+    return list(executors.run_ray(score, queue(jobs(marker, may_kill=True))))
 
 
 def stop_by_signal():
@@ -69,7 +74,7 @@ def stop_by_signal():
     signal.signal(signal.SIGTERM, lambda number, _: caught.append(number))
     given = {"short": {"seconds": 0}, "long": {"seconds": 600}}
     found = []
-    for key, _ in executors.run_ray(sleep, given, lambda: bool(caught)):
+    for key, _ in executors.run_ray(sleep, queue(given), lambda: bool(caught)):
         found.append(key)
         os.kill(os.getpid(), signal.SIGTERM)
     return [found, caught]
@@ -78,7 +83,7 @@ def stop_by_signal():
 def reach_no_cluster():
     os.environ["RAY_ADDRESS"] = "auto"
     try:
-        next(executors.run_ray(sleep, {"short": {"seconds": 0}}))
+        next(executors.run_ray(sleep, queue({"short": {"seconds": 0}})))
     except InputError as error:
         return str(error)
 

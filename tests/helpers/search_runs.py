@@ -25,10 +25,17 @@ def get_config() -> config_dict.ConfigDict:
     return config
 
 
+def sample_architectures(config: config_dict.ConfigDict) -> dict:
+    """Returns what strategy `random` draws, by key."""
+    from gtn_tf.search_spaces.cells.space import SearchSpace
+
+    space = SearchSpace(config.search.num_nodes, config.search.ops)
+    wanted = config.search.num_architectures
+    return space.sample_different(wanted, (config.seed,), "a.b")
+
+
 def write_truth(path: Path, num_missing: int = 0) -> list[str]:
     """Writes accuracies 0.1, 0.2, ..; returns the keys in their order."""
-    from gtn_tf.nas.jobs import sample_architectures
-
     genotypes = sample_architectures(get_config())
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
@@ -66,16 +73,16 @@ class CountJobs(NamedTuple):
     path: Path
 
     def __call__(self) -> None:
-        from gtn_tf.nas import search
+        from gtn_tf.nas.worker import Worker
 
-        evaluate_job = search.evaluate_job
+        do = Worker.do
 
-        def count(job: dict) -> dict:
+        def count(worker: Worker, job: dict) -> dict:
             with self.path.open("a") as file:
                 file.write(f"{job['evaluator']} {job['genotype']}\n")
-            return evaluate_job(job)
+            return do(worker, job)
 
-        search.evaluate_job = count
+        Worker.do = count
 
 
 class FailOn(NamedTuple):
@@ -84,22 +91,22 @@ class FailOn(NamedTuple):
     genotype: str
 
     def __call__(self) -> None:
-        from gtn_tf.nas import cell_trainers
+        from gtn_tf.search_spaces.cells import search_networks
 
-        build = cell_trainers.build_cell_network
+        build = search_networks.build_cell_network
 
         def fail(genotype: object, *arguments: object) -> object:
             if genotype.to_text() == self.genotype:
                 raise MemoryError("out of memory")
             return build(genotype, *arguments)
 
-        cell_trainers.build_cell_network = fail
+        search_networks.build_cell_network = fail
 
 
 class ShowEveryResult:
     """A hook: a live table after each evaluation."""
 
     def __call__(self) -> None:
-        from gtn_tf.nas import search
+        from gtn_tf.nas import loop
 
-        search._TABLE_SECONDS = 0.0
+        loop._TABLE_SECONDS = 0.0

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gtn_tf.config import flatten
 from gtn_tf.config.evaluator_names import (
     EVALUATORS,
     EvaluatorName,
@@ -19,16 +18,20 @@ from gtn_tf.learners.functional import Learner
 from gtn_tf.meta.evaluation import accuracy
 from gtn_tf.meta.inner_loop import inner_step
 from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
-from gtn_tf.nas import cell_trainers, evaluators
-from gtn_tf.nas.score_table import read_scores
-from gtn_tf.nas.task import setting_of
-from gtn_tf.nas.training import teacher_steps
+from gtn_tf.nas.evaluators import real, zero_cost
+from gtn_tf.nas.evaluators.registry import EVALUATORS as MADE
+from gtn_tf.nas.evaluators.table import read_scores
+from gtn_tf.nas.evaluators.trained import Trained
+from gtn_tf.nas.spec import search_spec
+from gtn_tf.nas.training import Trainer, teacher_steps
+from gtn_tf.nas.worker import Worker
 from gtn_tf.ops.seeds import (
     Purpose,
     fold,
     root_seed,
 )
 from gtn_tf.runtime.interrupts import Stopped
+from gtn_tf.search_spaces.cells import search_networks
 from gtn_tf.search_spaces.cells.cost import cell_network_cost
 from gtn_tf.search_spaces.cells.encoded_genotype import encode
 from gtn_tf.search_spaces.cells.genotypes import Genotype
@@ -45,26 +48,31 @@ _SPACE = SearchSpace(1)
 _GENOTYPES = [_SPACE.sample((0, i)).canonical() for i in range(2)]
 
 
-def _config(**search):
+def _worker(*evaluators, truth="flops", should_stop=lambda: False, **search):
     config = tiny.get_config()
     config.inner.num_steps = 3
     config.search.num_cells, config.search.channels = 0, 2
     config.search.truth_batch_size = 20
     config.search.interpret = False
+    given = {"evaluators": evaluators, "truth": truth, **search}
     with config.ignore_type():
-        config.search.update(search)
-    return config
+        config.search.update(given)
+    return Worker(search_spec(config), should_stop)
 
 
-def _job(evaluator, genotype=_GENOTYPES[0], teacher=None, is_truth=False, **s):
-    return {
-        "genotype": genotype.to_text(),
-        "evaluator": evaluator,
-        "is_truth": is_truth,
-        "seed": 0,
-        "config": dict(flatten(_config(**s).to_dict())),
-        "teacher": teacher,
-    }
+def _do(worker, evaluator, genotype=_GENOTYPES[0], teacher=None):
+    return worker.do(
+        {
+            "genotype": genotype.to_text(),
+            "evaluator": evaluator,
+            "seed": 0,
+            "teacher": teacher,
+        }
+    )
+
+
+def _evaluate(evaluator, *arguments, **search):
+    return _do(_worker(evaluator, **search), evaluator, *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -109,10 +117,10 @@ def test_other_names_are_refused(text, reason):
 
 
 def test_every_name_has_an_evaluator():
-    assert evaluators.EVALUATORS.keys() == EVALUATORS.keys()
+    assert MADE.keys() == EVALUATORS.keys()
 
 
-def _train_by_hand(genotype, teacher):
+def _train_by_hand(genotype, teacher, dataset):
     """Builds and trains the network of a genotype, in Keras, eagerly."""
     model = build_cell_network(genotype, 0, 2, (8, 8, 1), 10, FORMS["search"])
     seed = fold(root_seed(0), Purpose.SEARCH, int(genotype.key()[:7], 16))
@@ -139,7 +147,6 @@ def _train_by_hand(genotype, teacher):
         for i, variable in enumerate(model.trainable_variables):
             moments[i] = momentum * moments[i] + gradients[i]
             variable.assign_sub(rate * moments[i])
-    dataset = setting_of(_job("gtn")["config"]).dataset
     images = (dataset.validation.images / 255 - dataset.mean) / dataset.std
     logits = model(images.astype(np.float32), training=False)
     return np.mean(np.argmax(logits, -1) == dataset.validation.label_ids)
@@ -147,17 +154,18 @@ def _train_by_hand(genotype, teacher):
 
 def test_the_score_is_that_of_the_genotype(teacher):
     """The official code logs one architecture and scores another."""
+    worker = _worker("gtn")
+    dataset = worker.session.data.dataset
     by_hand = {
-        genotype.to_text(): _train_by_hand(genotype, teacher)
+        genotype.to_text(): _train_by_hand(genotype, teacher, dataset)
         for genotype in _GENOTYPES
     }
     assert len(set(by_hand.values())) == 2
     for genotype in _GENOTYPES:
-        job = _job("gtn", genotype, teacher)
-        evaluation = evaluators.evaluate_job(job)
+        evaluation = _do(worker, "gtn", genotype, teacher)
         # Three images of 397: rounding may turn a near tie.
         assert evaluation["score"] == pytest.approx(
-            by_hand[job["genotype"]], abs=0.008
+            by_hand[genotype.to_text()], abs=0.008
         )
         assert evaluation["seconds"].keys() == {
             "build",
@@ -172,32 +180,29 @@ def test_the_score_is_that_of_the_genotype(teacher):
 def test_one_graph_scores_any_genotype(teacher, monkeypatch):
     built = []
 
-    class Interpreter(cell_trainers.CellInterpreter):
+    class Interpreter(search_networks.CellInterpreter):
         def __init__(self, *arguments):
             super().__init__(*arguments)
             built.append(self)
 
-    monkeypatch.setattr(cell_trainers, "CellInterpreter", Interpreter)
-    cell_trainers._interpreting_trainer.cache_clear()
-    choices = {"interpret": True, "num_nodes": 1}
+    monkeypatch.setattr(search_networks, "CellInterpreter", Interpreter)
+    truth = "real:steps=1"
+    worker = _worker("gtn", truth=truth, interpret=True, num_nodes=1)
     setups = set()
     for genotype in _GENOTYPES:
-        job = _job("gtn", genotype, teacher, **choices)
-        evaluation = evaluators.evaluate_job(job)
+        evaluation = _do(worker, "gtn", genotype, teacher)
         (interpreter,) = built
-        assert evaluation["score"] == pytest.approx(
-            _interpret_by_hand(interpreter, genotype, job), abs=0.008
-        )
+        by_hand = _interpret_by_hand(interpreter, genotype, teacher, worker)
+        assert evaluation["score"] == pytest.approx(by_hand, abs=0.008)
         setups.add(evaluation["seconds"].pop("setup"))
         assert evaluation["seconds"].pop("trace") == 0
         assert min(evaluation["seconds"].values()) > 0
     assert len(setups) == 1
     assert min(setups) > evaluation["seconds"]["build"]
-    truth = _job("real:steps=1", is_truth=True, **choices)
-    assert "setup" not in evaluators.evaluate_job(truth)["seconds"]
+    assert "setup" not in _do(worker, truth)["seconds"]
 
 
-def _interpret_by_hand(interpreter, genotype, job):
+def _interpret_by_hand(interpreter, genotype, teacher, worker):
     """Trains with a graph of its own for this genotype."""
     seed = fold(root_seed(0), Purpose.SEARCH, int(genotype.key()[:7], 16))
     params, statistics = interpreter.init_genotype(
@@ -206,54 +211,58 @@ def _interpret_by_hand(interpreter, genotype, job):
     optimizer = INNER_OPTIMIZERS["sgd"]
     state = LearnerState(params, statistics, optimizer.init(params))
     learner = Learner("cell", None, interpreter.apply)
-    for data in teacher_steps(load(job["teacher"])):
+    for data in teacher_steps(load(teacher)):
         state = inner_step(learner, optimizer, state, data)
-    validation = setting_of(job["config"]).validation
-    return float(accuracy(learner, state, validation))
+    return float(accuracy(learner, state, worker.session.data.validation))
 
 
 @pytest.mark.slow
 def test_a_network_is_built_and_traced_once(teacher, monkeypatch):
-    built = []
+    built, trainers = [], []
 
     def build(genotype, *arguments):
         built.append(genotype)
         return build_cell_network(genotype, *arguments)
 
-    monkeypatch.setattr(cell_trainers, "build_cell_network", build)
-    cell_trainers._TRAINERS.clear()
-    first = evaluators.evaluate_job(_job("gtn", teacher=teacher))
-    for name in ("real", "real:steps=7", "real_subset:epochs=1"):
-        other = evaluators.evaluate_job(_job(name))
+    class Counted(Trainer):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            trainers.append(weakref.ref(self))
+
+    monkeypatch.setattr(search_networks, "build_cell_network", build)
+    monkeypatch.setattr("gtn_tf.nas.evaluators.trained.Trainer", Counted)
+    others = ("real", "real:steps=7", "real_subset:epochs=1")
+    worker = _worker("gtn", *others)
+    first = _do(worker, "gtn", teacher=teacher)
+    for name in others:
+        other = _do(worker, name)
         assert other["seconds"]["trace"] == first["seconds"]["trace"]
     assert built == _GENOTYPES[:1]
-    (kept,) = map(weakref.ref, cell_trainers._TRAINERS.values())
-    evaluators.evaluate_job(_job("real", _GENOTYPES[1]))
+    _do(worker, "real", _GENOTYPES[1])
     assert built == _GENOTYPES
-    assert len(cell_trainers._TRAINERS) == 1
-    assert kept() is None  # hundreds of graphs would fill the memory
+    before, after = trainers
+    assert after() is not None
+    assert before() is None  # hundreds of graphs would fill the memory
 
 
 @pytest.mark.slow
 def test_equal_jobs_have_equal_scores():
-    scores = set()
-    for _ in range(2):
-        cell_trainers._TRAINERS.clear()
-        scores.add(evaluators.evaluate_job(_job("real:steps=5"))["score"])
-    assert len(scores) == 1
+    assert len({_evaluate("real:steps=5")["score"] for _ in range(2)}) == 1
 
 
-def _batches(monkeypatch, job):
+def _batches(monkeypatch, name, is_truth=False, **search):
     """Returns the (step, rate) that a job trains with, without training."""
     seen = []
 
-    def train(task, optimizer, batches):
+    def train(self, job, session, optimizer, batches):
         assert optimizer == "sgd"
         seen.extend(batches())
         return {}
 
-    monkeypatch.setattr(evaluators, "_train", train)
-    evaluators.evaluate_job(job)
+    monkeypatch.setattr(Trained, "train", train)
+    names = {"truth": name} if is_truth else {}
+    worker = _worker(*(["params"] if is_truth else [name]), **names, **search)
+    _do(worker, name)
     return seen
 
 
@@ -268,15 +277,13 @@ def _batches(monkeypatch, job):
     ],
 )
 def test_budgets(monkeypatch, name, num_steps):
-    assert len(_batches(monkeypatch, _job(name))) == num_steps
+    assert len(_batches(monkeypatch, name)) == num_steps
 
 
 def test_seconds(monkeypatch):
     clock = iter(np.arange(0, 10, 0.25))
-    monkeypatch.setattr(
-        evaluators.time, "perf_counter", lambda: float(next(clock))
-    )
-    seen = _batches(monkeypatch, _job("real:seconds=1", real_learning_rate=1.0))
+    monkeypatch.setattr(real.time, "perf_counter", lambda: float(next(clock)))
+    seen = _batches(monkeypatch, "real:seconds=1", real_learning_rate=1.0)
     rates = [float(data.hyperparameters["learning_rate"]) for data in seen]
     # The rate falls over the time: cos of 0, 1/4, 1/2, 3/4 of pi.
     np.testing.assert_allclose(rates, [1, 0.853553, 0.5, 0.146447], rtol=1e-5)
@@ -293,15 +300,15 @@ def test_seconds(monkeypatch):
 def test_rates_of_real_training(
     monkeypatch, is_truth, schedule, expected, batch_size
 ):
-    job = _job(
+    seen = _batches(
+        monkeypatch,
         "real:steps=2",
-        is_truth=is_truth,
+        is_truth,
         real_learning_rate=0.2,
         truth_learning_rate=0.4,
         real_momentum=0.3,
         real_schedule=schedule,
     )
-    seen = _batches(monkeypatch, job)
     rates = [float(data.hyperparameters["learning_rate"]) for data in seen]
     np.testing.assert_allclose(rates, expected, rtol=1e-6)
     for data in seen:
@@ -311,14 +318,13 @@ def test_rates_of_real_training(
 
 
 def test_the_subset_comes_round_again(monkeypatch):
-    job = _job("real_subset:steps=6")
-    images = [d.images.numpy() for d in _batches(monkeypatch, job)]
+    seen = _batches(monkeypatch, "real_subset:steps=6")
+    images = [data.images.numpy() for data in seen]
     np.testing.assert_array_equal(images[0], images[3])
     # 30 different images in 3 batches, the classes in turn.
     first = np.concatenate(images[:3]).reshape(30, -1)
     assert len(np.unique(first, axis=0)) == 30
-    labels = _batches(monkeypatch, job)[0].labels
-    np.testing.assert_array_equal(np.argmax(labels, -1), np.arange(10))
+    np.testing.assert_array_equal(np.argmax(seen[0].labels, -1), np.arange(10))
 
 
 def test_the_truth_is_in_training_form(monkeypatch):
@@ -328,21 +334,22 @@ def test_the_truth_is_in_training_form(monkeypatch):
     def build(*arguments):
         raise Seen(arguments[-1])
 
-    monkeypatch.setattr(cell_trainers, "build_cell_network", build)
-    for is_truth, form in ((False, "search"), (True, "training")):
-        cell_trainers._TRAINERS.clear()
+    monkeypatch.setattr(search_networks, "build_cell_network", build)
+    names = "real:steps=1", "real:steps=2"
+    worker = _worker(names[0], truth=names[1])
+    for name, form in zip(names, ("search", "training"), strict=True):
         with pytest.raises(Seen) as caught:
-            evaluators.evaluate_job(_job("real:steps=1", is_truth=is_truth))
+            _do(worker, name)
         assert caught.value.args == (FORMS[form],)
 
 
 def test_test_data_are_not_read():
-    assert setting_of(_job("gtn")["config"]).dataset.test is None
+    assert _worker("params").session.data.dataset.test is None
 
 
 def test_a_divergence_is_no_score():
     with pytest.raises(DivergenceError, match="after 40 steps"):
-        evaluators.evaluate_job(_job("real:steps=40", real_learning_rate=1e30))
+        _evaluate("real:steps=40", real_learning_rate=1e30)
 
 
 def test_a_long_training_stops_before_its_next_step():
@@ -352,18 +359,18 @@ def test_a_long_training_stops_before_its_next_step():
         asked.append(1)
         return len(asked) == 3
 
-    with evaluators.stopped_when(should_stop), pytest.raises(Stopped):
-        evaluators.evaluate_job(_job("real:steps=1000"))
+    worker = _worker("real:steps=1000", "real:steps=2", should_stop=should_stop)
+    with pytest.raises(Stopped):
+        _do(worker, "real:steps=1000")
     assert len(asked) == 3
     # Nothing is left of it.
-    assert "score" in evaluators.evaluate_job(_job("real:steps=2"))
+    assert "score" in _do(worker, "real:steps=2")
 
 
 def test_params_and_flops():
     cost = cell_network_cost(_GENOTYPES[0], 0, 2, (8, 8, 1), 10)
-    params, flops = (
-        evaluators.evaluate_job(_job(name)) for name in ("params", "flops")
-    )
+    worker = _worker("params")
+    params, flops = (_do(worker, name) for name in ("params", "flops"))
     assert params["score"] == cost.params
     assert flops["score"] == cost.multiply_adds
     assert params["seconds"].keys() == {"build", "trace", "train"}
@@ -372,7 +379,7 @@ def test_params_and_flops():
 def test_real_scores_do_not_see_the_batches_of_the_truth(monkeypatch):
     same = {"real_batch_size": 10, "truth_batch_size": 10}
     batches = [
-        _batches(monkeypatch, _job("real:steps=2", is_truth=is_truth, **same))
+        _batches(monkeypatch, "real:steps=2", is_truth, **same)
         for is_truth in (False, False, True)
     ]
     first, again, truth = (
@@ -384,8 +391,9 @@ def test_real_scores_do_not_see_the_batches_of_the_truth(monkeypatch):
 
 @pytest.mark.parametrize("name", ["synflow", "grad_norm"])
 def test_untrained_scores(name):
+    worker = _worker(name)
     scores = [
-        evaluators.evaluate_job(_job(name, genotype))["score"]
+        _do(worker, name, genotype)["score"]
         for genotype in (_GENOTYPES[0], *_GENOTYPES)
     ]
     assert scores[0] == scores[1] != scores[2]
@@ -401,9 +409,10 @@ def test_untrained_scores_see_different_images(monkeypatch):
         batches.append(real)
         return 1.0
 
-    monkeypatch.setitem(evaluators.PROXIES, "naswot", score)
+    monkeypatch.setitem(zero_cost.PROXIES, "naswot", score)
+    worker = _worker("naswot")
     for genotype in _GENOTYPES:
-        evaluators.evaluate_job(_job("naswot", genotype))
+        _do(worker, "naswot", genotype)
     for images, labels in batches:
         assert images.shape == (64, 8, 8, 1)
         assert len(np.unique(images.numpy().reshape(64, -1), axis=0)) == 64
@@ -420,10 +429,10 @@ def _write_table(path, rows, header=("genotype", "score")):
 def test_table(tmp_path):
     same = Genotype.from_text("identity@1+conv1x1@0:2/conv1x1@0+identity@1:2")
     path = _write_table(tmp_path / "t.csv", [(same.to_text(), 0.25)])
-    job = _job(f"table:{path}", same.canonical())
-    assert evaluators.evaluate_job(job)["score"] == 0.25
+    worker = _worker(f"table:{path}")
+    assert _do(worker, f"table:{path}", same.canonical())["score"] == 0.25
     with pytest.raises(LookupError, match="no such genotype"):
-        evaluators.evaluate_job(_job(f"table:{path}"))
+        _do(worker, f"table:{path}")
 
 
 @pytest.mark.parametrize(
@@ -438,9 +447,9 @@ def test_table(tmp_path):
 def test_damaged_tables(tmp_path, rows, header, reason):
     path = _write_table(tmp_path / "t.csv", rows, header)
     with pytest.raises(InputError, match=reason):
-        read_scores(path)
+        read_scores(path, _SPACE)
 
 
 def test_absent_table(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
-        read_scores(tmp_path / "absent.csv")
+        read_scores(tmp_path / "absent.csv", _SPACE)

@@ -1,3 +1,4 @@
+import collections
 import importlib.util
 import json
 import os
@@ -25,12 +26,17 @@ def _score(job):
     return {"score": job["score"], "seconds": {"train": 1.0}}
 
 
+def _inline(function, jobs, *arguments):
+    queue = collections.deque(jobs.items())
+    return executors.run_inline(function, queue, *arguments)
+
+
 def _jobs(*scores):
     return {f"job {i}": {"score": score} for i, score in enumerate(scores)}
 
 
 def test_inline_yields_each_job_once_in_order():
-    found = list(executors.run_inline(_score, _jobs(0.5, 1, 0.25)))
+    found = list(_inline(_score, _jobs(0.5, 1, 0.25)))
     assert [key for key, _ in found] == ["job 0", "job 1", "job 2"]
     assert found[1][1] == {
         "score": 1.0,
@@ -47,9 +53,19 @@ def test_a_result_is_there_before_the_next_job_begins():
         begun.append(job["score"])
         return _score(job)
 
-    outcomes = executors.run_inline(score, _jobs(1, 2, 3))
+    outcomes = _inline(score, _jobs(1, 2, 3))
     next(outcomes)
     assert begun == [1]
+
+
+def test_jobs_that_are_appended_are_done():
+    queue = collections.deque([("first", {"score": 1})])
+    found = []
+    for key, outcome in executors.run_inline(_score, queue):
+        found.append((key, outcome["score"]))
+        if len(found) < 3:
+            queue.append((f"after {key}", {"score": len(found) + 1}))
+    assert found == [("first", 1), ("after first", 2), ("after after first", 3)]
 
 
 _GRAPH_ERROR = "ValueError: Graph error: bad, b"
@@ -66,7 +82,7 @@ _GRAPH_ERROR = "ValueError: Graph error: bad, b"
 )
 def test_what_a_job_raises_is_its_failure(error, reason):
     jobs = {"bad": {"raises": error}, "good": {"score": 0.5}}
-    found = dict(executors.run_inline(_score, jobs))
+    found = dict(_inline(_score, jobs))
     assert found["good"]["status"] == "ok"
     bad = found["bad"]
     assert (bad["status"], bad["score"]) == ("failed", None)
@@ -76,7 +92,7 @@ def test_what_a_job_raises_is_its_failure(error, reason):
 
 def test_what_a_machine_lacks_is_no_failure():
     jobs = {"good": {"score": 1}, "bad": {"raises": InputError("a; b; c")}}
-    outcomes = executors.run_inline(_score, jobs)
+    outcomes = _inline(_score, jobs)
     assert next(outcomes)[0] == "good"
     with pytest.raises(InputError, match="a; b; c"):
         next(outcomes)
@@ -92,7 +108,7 @@ def test_a_score_that_is_not_finite_is_a_divergence(score):
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(143)])
 def test_an_interrupt_is_no_failure(error):
     jobs = {"first": {"score": 1}, "second": {"raises": error}}
-    outcomes = executors.run_inline(_score, jobs)
+    outcomes = _inline(_score, jobs)
     assert next(outcomes)[0] == "first"
     with pytest.raises(type(error)):
         next(outcomes)
@@ -108,7 +124,7 @@ def test_stops_between_jobs():
     previous = signal.signal(signal.SIGTERM, lambda n, _: caught.append(n))
     try:
         found = []
-        for key, _ in executors.run_inline(
+        for key, _ in _inline(
             _terminated, _jobs(1, 2, 3), lambda: bool(caught)
         ):
             found.append(key)
@@ -138,7 +154,7 @@ def test_a_job_that_was_stopped_has_no_outcome():
         return {"score": 1.0, "seconds": {}}
 
     jobs = {f"job {number}": {"number": number} for number in range(4)}
-    found = [key for key, _ in executors.run_inline(stop, jobs)]
+    found = [key for key, _ in _inline(stop, jobs)]
     assert found == ["job 0", "job 1"]
 
 
@@ -179,9 +195,7 @@ def test_ray_that_loses_workers_equals_inline(tmp_path):
     assert outcomes["job 5"]["status"] == "failed"
     assert outcomes["job 5"]["reason"].startswith("WorkerCrashedError")
     expected = dict(
-        executors.run_inline(
-            ray_jobs.score, ray_jobs.jobs(str(marker), may_kill=False)
-        )
+        _inline(ray_jobs.score, ray_jobs.jobs(str(marker), may_kill=False))
     )
     assert outcomes.keys() == expected.keys()
     for key in expected.keys() - {"job 5"}:

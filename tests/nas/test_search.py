@@ -1,22 +1,18 @@
 import dataclasses
 import json
+import pickle
 import shutil
 import signal
-from types import SimpleNamespace
 
 import pytest
 
-from gtn_tf.config.evaluator_names import parse_evaluator
 from gtn_tf.datasets import loading as data
 from gtn_tf.export.load import load
-from gtn_tf.nas import search
-from gtn_tf.nas.jobs import (
-    plan,
-    sample_architectures,
-    settings_of,
-)
+from gtn_tf.nas import teachers
 from gtn_tf.nas.results import read_search
+from gtn_tf.nas.spec import search_spec
 from gtn_tf.nas.summary import scores_by_evaluator, summarize
+from gtn_tf.nas.worker import Worker
 from gtn_tf.runtime.job_store import JobStore
 from gtn_tf.search_spaces.cells.cost import cell_network_cost
 from gtn_tf.search_spaces.cells.genotypes import Genotype
@@ -58,23 +54,11 @@ def done(tmp_path_factory, truth):
     return workdir, found.errors
 
 
-def test_sampled_architectures_are_different_and_as_many_as_asked():
-    config = search_runs.get_config()
-    found = sample_architectures(config)
-    assert len(found) == _N
-    for key, genotype in found.items():
-        assert genotype.key() == key
-        assert genotype == genotype.canonical()
-    config.search.num_architectures += 1
-    assert list(sample_architectures(config))[:_N] == list(found)
-
-
 def test_jobs_can_be_done_in_another_folder(tmp_path, monkeypatch):
-    search_runs.write_truth(tmp_path / "truth.csv")
+    keys = search_runs.write_truth(tmp_path / "truth.csv")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/home/of")
     config = search_runs.get_config()
-    genotypes = sample_architectures(config)
     for data_dir, expected in (
         ("data", str(tmp_path / "data")),
         ("~/data", "/home/of/data"),
@@ -82,17 +66,20 @@ def test_jobs_can_be_done_in_another_folder(tmp_path, monkeypatch):
         (None, None),
     ):
         config.dataset.data_dir = data_dir
-        settings = settings_of(config)
-        assert settings["dataset.data_dir"] == expected
-    names = [parse_evaluator("params"), parse_evaluator("table:truth.csv")]
-    planned = plan(config, settings, genotypes, names, {})
-    asked = [
-        (job["evaluator"], job["job"]["evaluator"]) for job in planned.values()
+        assert search_spec(config).data_dir == expected
+    config.search.evaluators = ("table:truth.csv",)
+    worker = Worker(search_spec(config))
+    monkeypatch.chdir("/")
+    elsewhere = pickle.loads(pickle.dumps(worker))
+    assert elsewhere is not worker
+    assert pickle.loads(pickle.dumps(worker)) is elsewhere  # one per process
+    genotypes = search_runs.sample_architectures(config)
+    job = {"evaluator": "table:truth.csv", "seed": 0, "teacher": None}
+    scores = [
+        elsewhere.do({**job, "genotype": genotypes[key].to_text()})["score"]
+        for key in keys
     ]
-    assert asked[:2] == [
-        ("params", "params"),
-        ("table:truth.csv", f"table:{tmp_path}/truth.csv"),
-    ]
+    assert scores == [0.1, 0.2, 0.3, 0.4]
 
 
 def test_ranking_is_as_documented(done, truth):
@@ -282,7 +269,9 @@ def test_the_truth_of_a_part(tmp_path, truth):
 def test_networks_are_trained(tmp_path):
     """A GTN of elsewhere; one genotype that cannot be built."""
     gtn = exports.write_export(tmp_path / "gtn" / "export").parent
-    first, *_ = sample_architectures(search_runs.get_config()).values()
+    first, *_ = search_runs.sample_architectures(
+        search_runs.get_config()
+    ).values()
     found = _search(
         tmp_path / "workdir",
         gtn=gtn,
@@ -354,29 +343,40 @@ def test_errors_are_one_line(tmp_path, truth, search, parts):
     assert not (tmp_path / "search").exists()
 
 
+def _worker(*evaluators):
+    config = search_runs.get_config()
+    config.search.evaluators = evaluators
+    return Worker(search_spec(config))
+
+
 def test_real_steps_without_a_number_are_the_gtns(tmp_path):
     path = exports.write_export(tmp_path / "export", num_steps=5)
-    config = search_runs.get_config()
-    setting = SimpleNamespace(config=config, dataset=data.load("digits"))
-    teachers = {"gtn": load(path)}
-    budgeted = [parse_evaluator("gtn"), parse_evaluator("real:steps=2")]
-    search._check_teachers(teachers, setting, budgeted)
+    given = {"gtn": load(path)}
+    worker = _worker("gtn", "real:steps=2")
+    teachers.check_teachers(given, worker.session, worker.evaluators.values())
+    worker = _worker("gtn", "real:steps=2", "real_subset")
     with pytest.raises(InputError, match="5 steps of 10 images") as caught:
-        search._check_teachers(
-            teachers, setting, [*budgeted, parse_evaluator("real_subset")]
+        teachers.check_teachers(
+            given, worker.session, worker.evaluators.values()
         )
     assert caught.match(tiny.ONE_LINE)
 
 
-def test_what_is_no_gtn_is_not_meta_trained_as_one():
+def test_what_is_no_gtn_is_not_meta_trained_as_one(tmp_path):
     config = search_runs.get_config()
     config.source = "real"
-    search._check_source(config, [parse_evaluator("params")])
+    none = teachers.prepare_teachers(
+        config, tmp_path, _worker("params").evaluators.values()
+    )
+    assert none == ({}, {})
+    evaluators = _worker("gtn").evaluators.values()
     with pytest.raises(InputError, match="source is 'real'") as caught:
-        search._check_source(config, [parse_evaluator("gtn")])
+        teachers.prepare_teachers(config, tmp_path, evaluators)
     assert caught.match(tiny.ONE_LINE)
-    config.search.gtn = "elsewhere"
-    search._check_source(config, [parse_evaluator("gtn")])
+    path = exports.write_export(tmp_path / "export")
+    config.search.gtn = str(path)
+    found, _ = teachers.prepare_teachers(config, tmp_path, evaluators)
+    assert found.keys() == {"gtn"}
 
 
 def test_every_process_pays_for_its_set_up():

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gtn_tf.nas import zero_cost
+from gtn_tf.nas.evaluators import zero_cost
 from gtn_tf.types import Batch, InputError
 
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from gtn_tf.experiments.experiment import find_experiment
+from gtn_tf.nas.evaluators.table import read_scores
 from gtn_tf.nas.results import read_search
-from gtn_tf.nas.score_table import read_scores
 from gtn_tf.nas.summary import evaluator_table
 from gtn_tf.search_spaces.cells.genotypes import Genotype
+from gtn_tf.search_spaces.cells.space import SearchSpace
 from gtn_tf.types import InputError
 from tests.helpers.experiment_results import RESULTS
 from tests.helpers.finished_search import (
@@ -249,7 +250,7 @@ def test_kept_scores_are_a_table_for_other_searches(tmp_path):
     records.keep(tmp_path / "run", tmp_path / "kept")
     path = tmp_path / "kept" / "search_scores.csv"
     texts = read_search(tmp_path / "run").genotypes
-    found = read_scores(path)
+    found = read_scores(path, SearchSpace())
     expected = {
         Genotype.from_text(texts[key]).key(): score
         for key, score in SCORES[TRUTH].items()

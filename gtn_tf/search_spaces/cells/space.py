@@ -8,9 +8,11 @@ Imports no TensorFlow.
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gtn_tf.search_spaces.cells.cost import cell_network_cost
 from gtn_tf.search_spaces.cells.genotypes import (
     NUM_INPUTS,
     Cell,
@@ -19,21 +21,31 @@ from gtn_tf.search_spaces.cells.genotypes import (
     loose_ends,
 )
 from gtn_tf.search_spaces.cells.operations import OPS
+from gtn_tf.search_spaces.protocol import (
+    Cost,
+    Interpreter,
+    NetworkSpec,
+    Seed,
+    Space,
+)
 from gtn_tf.types import InputError
+
+if TYPE_CHECKING:
+    import keras
 
 #: The paper's eleven.
 DEFAULT_OPS = tuple(OPS)[:11]
 
-_MOST_DRAWS_PER_GENOTYPE = 100
-
 
 @dataclasses.dataclass(frozen=True)
-class SearchSpace:
+class SearchSpace(Space):
     """All genotypes of `num_nodes` nodes per cell and operations `ops`.
 
     Raises:
       InputError: no node, no operation, an unknown or a repeated one.
     """
+
+    interprets = True
 
     num_nodes: int = 5
     ops: tuple[str, ...] = DEFAULT_OPS
@@ -52,7 +64,7 @@ class SearchSpace:
                 f"different ones of {', '.join(OPS)}; set --config.search.ops"
             )
 
-    def sample(self, seed: int | Sequence[int]) -> Genotype:
+    def sample(self, seed: Seed) -> Genotype:
         """Draws a genotype, uniformly over encodings.
 
         Args:
@@ -63,31 +75,89 @@ class SearchSpace:
         rng = np.random.default_rng(seed)
         return Genotype(self._cell(rng), self._cell(rng))
 
-    def sample_different(
-        self, count: int, seed: Sequence[int], asked_by: str
-    ) -> dict[str, Genotype]:
-        """Draws `count` different genotypes, canonical, by key.
+    def canonical(self, architecture: Genotype) -> Genotype:
+        """Returns the genotype that stands for all of the same function."""
+        return architecture.canonical()
 
-        Args:
-          count: of genotypes; a higher one draws the same ones first.
-          seed: draw i is `sample((*seed, i))`.
-          asked_by: the config key that says how many, for the error.
+    def key(self, architecture: Genotype) -> str:
+        """Returns `Genotype.key`."""
+        return architecture.key()
+
+    def to_text(self, architecture: Genotype) -> str:
+        """Returns `Genotype.to_text`."""
+        return architecture.to_text()
+
+    def from_text(self, text: str) -> Genotype:
+        """Reads any genotype, of another number of nodes or operations too."""
+        return Genotype.from_text(text)
+
+    def to_json(self, architecture: Genotype) -> dict:
+        """Returns `Genotype.to_json`."""
+        return architecture.to_json()
+
+    def decisions(self) -> tuple[int, ...]:
+        """Returns states and operations of every edge, normal cell first."""
+        of_cell = [
+            number
+            for state in range(NUM_INPUTS, NUM_INPUTS + self.num_nodes)
+            for number in (state, len(self.ops)) * 2
+        ]
+        return (*of_cell, *of_cell)
+
+    def encode(self, architecture: Genotype) -> tuple[int, ...]:
+        """Returns input and operation of every edge; see `decisions`.
 
         Raises:
-          InputError: the space holds fewer.
+          InputError: it is not of this space.
         """
-        found: dict[str, Genotype] = {}
-        most = _MOST_DRAWS_PER_GENOTYPE * count
-        for draw in range(most):
-            genotype = self.sample((*seed, draw)).canonical()
-            found.setdefault(genotype.key(), genotype)
-            if len(found) == count:
-                return found
-        raise InputError(
-            f"{asked_by} is {count}; {len(found)} different genotypes were "
-            f"found in {most} draws; lower it or raise "
-            f"--config.{asked_by.split('.')[0]}.num_nodes"
+        cells = (architecture.normal, architecture.reduction)
+        for cell in cells:
+            if (
+                len(cell.nodes) != self.num_nodes
+                or not {edge.op for edge in cell.edges} <= set(self.ops)
+                or cell.concat != loose_ends(cell.nodes)
+            ):
+                raise InputError(
+                    f"genotype '{architecture.to_text()}'; expected "
+                    f"{self.num_nodes} nodes per cell of "
+                    f"{', '.join(self.ops)}, and the loose ends concatenated; "
+                    "set --config.search.num_nodes and search.ops to its own"
+                )
+        return tuple(
+            value
+            for cell in cells
+            for edge in cell.edges
+            for value in (edge.input, self.ops.index(edge.op))
         )
+
+    def decode(self, options: Sequence[int]) -> Genotype:
+        """Returns the genotype of these inputs and operations."""
+        edges = [
+            Edge(state, self.ops[op])
+            for state, op in zip(options[::2], options[1::2], strict=True)
+        ]
+        nodes = tuple(zip(edges[::2], edges[1::2], strict=True))
+        halves = nodes[: self.num_nodes], nodes[self.num_nodes :]
+        return Genotype(*(Cell(half, loose_ends(half)) for half in halves))
+
+    def build(
+        self, architecture: Genotype, network: NetworkSpec
+    ) -> "keras.Model":
+        """Builds `network.build_cell_network`."""
+        from gtn_tf.search_spaces.cells import search_networks  # TensorFlow
+
+        return search_networks.build(architecture, network)
+
+    def interpreter(self, network: NetworkSpec) -> Interpreter:
+        """Traces `interpreter.CellInterpreter`."""
+        from gtn_tf.search_spaces.cells import search_networks  # TensorFlow
+
+        return search_networks.interpret(self, network)
+
+    def cost(self, architecture: Genotype, network: NetworkSpec) -> Cost:
+        """Counts the network in training form."""
+        counted = cell_network_cost(architecture, *network[:4])
+        return Cost(counted.params, counted.multiply_adds)
 
     def _cell(self, rng: np.random.Generator) -> Cell:
         nodes = tuple(

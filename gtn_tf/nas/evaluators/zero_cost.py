@@ -14,15 +14,27 @@ are drawn afresh; batch normalisation uses the batch, but for `synflow`, which
 leaves it out.
 """
 
+import time
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from gtn_tf.learners.functional import from_keras
 from gtn_tf.meta.inner_loop import cross_entropy
+from gtn_tf.nas.evaluators.evaluator import (
+    Evaluation,
+    Evaluator,
+    Job,
+    untrained,
+)
+from gtn_tf.nas.session import Session
+from gtn_tf.ops.seeds import Purpose, fold
 from gtn_tf.types import Batch, InputError
 
+_BATCH_SIZE = 64  # as they are published with
 _JACOB_COV_SHIFT = 1e-5  # keeps the logarithm of a zero eigenvalue finite
 
 
@@ -125,3 +137,42 @@ PROXIES: dict[str, Callable[[keras.Model, Batch], float]] = {
     "grad_norm": grad_norm,
     "jacob_cov": jacob_cov,
 }
+
+
+class ZeroCost(Evaluator):
+    """`naswot`, `synflow`, `grad_norm`, `jacob_cov`: of fresh weights."""
+
+    @property
+    def form(self) -> str:
+        """Plain, as they are published for plain weights."""
+        return "training" if self.is_truth else "plain"
+
+    def own_budget(self) -> dict[str, Any]:
+        """See `Evaluator`."""
+        return {"weight_norm": False}
+
+    def evaluate(self, job: Job, session: Session) -> Evaluation:
+        """See `Evaluator`."""
+        with session.building(job.text):
+            began = time.perf_counter()
+            network = session.network(self.form)
+            model = session.space.build(job.architecture, network)
+            learner = from_keras(lambda: model, second_order=False)
+            drawn = learner.init(job.seed)  # params, statistics
+            variables = model.trainable_variables, model.non_trainable_variables
+            for kept, values in zip(variables, drawn, strict=True):
+                for variable, value in zip(kept, values, strict=True):
+                    variable.assign(value)
+            built = time.perf_counter()
+            real = _draw_different(job, session)
+            score = PROXIES[self.name.kind](model, real)
+            return untrained(score, built, build=built - began)
+
+
+def _draw_different(job: Job, session: Session) -> Batch:
+    """Draws without replacement: an image twice would make naswot -inf."""
+    num_images = len(session.data.dataset.train.images)
+    seed = fold(job.seed, Purpose.REAL_BATCH, 0).numpy()
+    rng = np.random.default_rng([int(v) & 0xFFFFFFFF for v in seed])
+    chosen = rng.permutation(num_images)[:_BATCH_SIZE]
+    return session.training_images(chosen)

@@ -1,0 +1,29 @@
+"""Scores by training on a teacher's images: a GTN's, or distilled ones."""
+
+from gtn_tf.nas.evaluators.evaluator import Evaluation, Job
+from gtn_tf.nas.evaluators.trained import Trained
+from gtn_tf.nas.session import Session, keep
+from gtn_tf.nas.training import teacher_steps
+
+
+class OnGTN(Trained):
+    """`gtn`: the steps of a GTN."""
+
+    teacher = "gtn"
+
+    def evaluate(self, job: Job, session: Session) -> Evaluation:
+        """See `Evaluator`."""
+        teacher = session.teacher(job.teacher_path)
+        steps = keep(
+            session.kept,
+            ("teacher_steps", job.teacher_path),
+            lambda: teacher_steps(teacher),
+        )
+        optimizer = teacher.metadata["inner_optimizer"]
+        return self.train(job, session, optimizer, lambda: iter(steps))
+
+
+class OnDistillation(OnGTN):
+    """`distillation`: the steps of distilled images."""
+
+    teacher = "distillation"

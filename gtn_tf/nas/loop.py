@@ -1,0 +1,144 @@
+"""The loop of a search: propose, do the jobs that nobody has done, tell."""
+
+import collections
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+from absl import logging
+from tqdm import tqdm
+
+from gtn_tf import __version__
+from gtn_tf.nas.executors import Executor, JobFunction, Jobs
+from gtn_tf.nas.jobs import Plan, Planned
+from gtn_tf.nas.proposals import Proposals
+from gtn_tf.nas.spec import SearchSpec
+from gtn_tf.nas.summary import best_table, scores_by_evaluator
+from gtn_tf.runtime.job_store import JobStore, shard
+from gtn_tf.runtime.progress import Progress, say
+
+_TABLE_SECONDS = 60.0  # between two live tables
+_IN_LIVE_TABLE = 10
+
+
+class Loop:
+    """A search's proposals and what is known of them.
+
+    Args:
+      spec: of the search.
+      proposals: asked and told here.
+      plan: of their jobs.
+      store: of the results.
+
+    Attributes:
+      planned: all jobs so far, of all shards.
+      results: by job; None where nobody has done it.
+    """
+
+    def __init__(
+        self,
+        spec: SearchSpec,
+        proposals: Proposals,
+        plan: Plan,
+        store: JobStore,
+    ) -> None:
+        self._spec, self._plan, self._store = spec, plan, store
+        self._proposals = proposals
+        self._num_planned = 0
+        self._positions: dict[str, int] = {}
+        self._scores: dict[str, float | None] = {}
+        self.planned: Planned = {}
+        self.results: dict[str, dict[str, Any] | None] = {}
+
+    def run(
+        self,
+        run_jobs: Executor,
+        do_job: JobFunction,
+        should_stop: Callable[[], bool],
+    ) -> None:
+        """Does the jobs of this shard that nobody has done."""
+        due: Jobs = collections.deque()
+        mine = self._advance(due)
+        total = len(mine) if self._spec.num_shards > 1 else self._plan.num_jobs
+        num_there = len(mine) - len(due)
+        if num_there:
+            say(f"{num_there} of {total} evaluations are there")
+        progress = Progress(total, num_there, unit="evaluation")
+        shown_at = time.monotonic()
+        try:
+            outcomes = run_jobs(do_job, due, should_stop)
+            for number, (key, outcome) in enumerate(outcomes, start=1):
+                self._put(key, outcome)
+                self._advance(due)
+                progress.update(num_there + number)
+                if time.monotonic() - shown_at >= _TABLE_SECONDS:
+                    shown_at = time.monotonic()
+                    self._show_best()
+        finally:
+            progress.close()
+
+    def _advance(self, due: Jobs) -> list[str]:
+        """Tells what is known, and lists the jobs of what is proposed then.
+
+        Returns:
+          The jobs of this shard among the new ones; those that nobody has
+          done are appended to `due`.
+        """
+        mine = []
+        while True:
+            self._proposals.tell(self._scores)
+            new = self._planned_anew()
+            if not new:
+                return mine
+            of_shard = shard(new, self._spec.shard, self._spec.num_shards)
+            mine += of_shard
+            for key in new:
+                result = self._store.get(key)
+                self._learn(key, result)
+                if result is None and key in of_shard:
+                    due.append((key, new[key]["job"]))
+
+    def _planned_anew(self) -> Planned:
+        new: Planned = {}
+        for proposal in self._proposals.made[self._num_planned :]:
+            if proposal.key not in self._positions:
+                position = len(self._positions)
+                self._positions[proposal.key] = position
+                new |= self._plan.jobs_of(proposal, position)
+        self._num_planned = len(self._proposals.made)
+        self.planned |= new
+        return new
+
+    def _learn(self, key: str, result: dict[str, Any] | None) -> None:
+        self.results[key] = result
+        if result and result["evaluator"] == self._spec.evaluators[0]:
+            self._scores[result["genotype_key"]] = result["score"]
+
+    def _put(self, key: str, outcome: dict[str, Any]) -> None:
+        identity = {k: v for k, v in self.planned[key].items() if k != "job"}
+        versions = {
+            "gtn_tf": __version__,
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+        }
+        result = {"key": key, **identity, **outcome, "versions": versions}
+        self._store.put(key, result)
+        self._learn(key, result)
+        if outcome["status"] == "failed":
+            logging.warning(
+                "Architecture %s failed under %s and ranks last: %s.",
+                identity["genotype_key"],
+                identity["evaluator"],
+                outcome["reason"],
+            )
+
+    def _show_best(self) -> None:
+        scores = scores_by_evaluator(self.results.values())
+        lines = best_table(
+            scores, self._spec.evaluators, self._spec.truth, _IN_LIVE_TABLE
+        )
+        if lines:
+            tqdm.write(lines, file=sys.stderr)

@@ -1,0 +1,126 @@
+"""What a search is, read from a config once; imports no TensorFlow."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from ml_collections import config_dict
+
+from gtn_tf.search_spaces.protocol import Space
+from gtn_tf.search_spaces.registry import make_space
+
+
+@dataclasses.dataclass(frozen=True)
+class RealTraining:
+    """How networks train on real images.
+
+    Attributes:
+      batch_size: B.
+      learning_rate: of SGD, at the start.
+      momentum: of SGD.
+      schedule: of the rate, a name in `SCHEDULES`.
+    """
+
+    batch_size: int
+    learning_rate: float
+    momentum: float
+    schedule: str
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchSpec:
+    """A search.
+
+    Attributes:
+      folder: absolute; relative paths of tables begin there.
+      data_dir: absolute, a bucket, or None.
+      num_inner_steps: T of the GTN.
+      inner_batch_size: B of the GTN.
+      training: of the evaluators `real` and `real_subset`.
+      truth_training: of the truth.
+      executor: a name in `EXECUTORS`.
+
+    The others are keys of the config; see docs/config.md.
+    """
+
+    folder: str
+    seed: int
+    precision: str
+    num_logical_devices: int | None
+    tensor_float_32: bool
+    dataset: str
+    data_dir: str | None
+    split_seed: int
+    num_inner_steps: int
+    inner_batch_size: int
+    space: str
+    num_nodes: int
+    ops: tuple[str, ...]
+    num_cells: int
+    channels: int
+    strategy: str
+    num_architectures: int
+    evaluators: tuple[str, ...]
+    truth: str
+    truth_num_architectures: int | None
+    training: RealTraining
+    truth_training: RealTraining
+    interpret: bool
+    executor: str
+    shard: int
+    num_shards: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The evaluators, the truth last."""
+        return (*self.evaluators, self.truth)
+
+    def make_space(self) -> Space:
+        """Returns the space of the architectures."""
+        return make_space(self.space, self.num_nodes, self.ops)
+
+
+def search_spec(config: config_dict.ConfigDict) -> SearchSpec:
+    """Reads a config."""
+    search, inner, dataset = config.search, config.inner, config.dataset
+    same: dict[str, Any] = {
+        key: search[key]
+        for key in (
+            *("space", "num_nodes", "num_cells", "channels", "strategy"),
+            *("num_architectures", "truth", "truth_num_architectures"),
+            *("interpret", "executor", "shard", "num_shards"),
+        )
+    }
+    return SearchSpec(
+        folder=str(Path.cwd()),
+        seed=config.seed,
+        precision=config.precision,
+        num_logical_devices=config.num_logical_devices,
+        tensor_float_32=config.tensor_float_32,
+        dataset=dataset.name,
+        data_dir=_in_any_folder(dataset.data_dir),
+        split_seed=dataset.split_seed,
+        num_inner_steps=inner.num_steps,
+        inner_batch_size=inner.batch_size,
+        ops=tuple(search.ops),
+        evaluators=tuple(search.evaluators),
+        training=RealTraining(
+            search.real_batch_size or inner.batch_size,
+            search.real_learning_rate,
+            search.real_momentum,
+            search.real_schedule,
+        ),
+        truth_training=RealTraining(
+            search.truth_batch_size,
+            search.truth_learning_rate,
+            search.real_momentum,
+            "cosine",
+        ),
+        **same,
+    )
+
+
+def _in_any_folder(path: str | None) -> str | None:
+    if path is None or "://" in path:  # gs://
+        return path
+    return str(Path(path).expanduser().absolute())

@@ -1,0 +1,50 @@
+"""The networks that a search builds of the cell space's genotypes."""
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+
+from gtn_tf.layers.spec import LayerSpec
+from gtn_tf.ops.seeds import root_seed
+from gtn_tf.search_spaces.cells.encoded_genotype import (
+    EncodedGenotype,
+    draw_genotype,
+    encode,
+)
+from gtn_tf.search_spaces.cells.genotypes import Genotype
+from gtn_tf.search_spaces.cells.interpreter import CellInterpreter
+from gtn_tf.search_spaces.cells.network import FORMS, build_cell_network
+from gtn_tf.search_spaces.cells.space import SearchSpace
+from gtn_tf.search_spaces.protocol import Interpreter, NetworkSpec
+
+_FORMS = FORMS | {
+    # Published proxies are of plain weights; those of a direction have a
+    # gradient across it only.
+    "plain": dataclasses.replace(FORMS["search"], weight_norm=False),
+}
+
+
+def build(genotype: Genotype, network: NetworkSpec) -> keras.Model:
+    """Builds a genotype's network in the form that is asked for."""
+    return build_cell_network(genotype, *network[:4], _layers(network))
+
+
+def interpret(space: SearchSpace, network: NetworkSpec) -> Interpreter:
+    """Traces one graph for all genotypes of the space."""
+    interpreter = CellInterpreter(space, *network[:4], _layers(network))
+
+    @tf.function(autograph=False)
+    def init(seed: tf.Tensor, genotype: EncodedGenotype) -> tuple:
+        return interpreter.init_genotype(genotype, seed)
+
+    seed = root_seed(0)
+    init(seed, draw_genotype(space, seed))  # traces, for all
+    return Interpreter(
+        lambda seed, genotype: init(seed, encode(genotype, space)),
+        interpreter.apply,
+    )
+
+
+def _layers(network: NetworkSpec) -> LayerSpec:
+    return dataclasses.replace(_FORMS[network.form], dtype=network.dtype)

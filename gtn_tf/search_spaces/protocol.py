@@ -1,0 +1,194 @@
+"""What a search asks of a space of architectures; imports no TensorFlow."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from gtn_tf.types import InputError
+
+if TYPE_CHECKING:
+    import keras
+
+Architecture = Any  # immutable; each space has a type of its own
+Seed = int | Sequence[int]  # whole numbers >= 0, for numpy's default_rng
+
+_KEY_LENGTH = 16  # hexadecimal digits: collisions beyond billions
+_MOST_DRAWS_PER_ARCHITECTURE = 100
+
+
+class NetworkSpec(NamedTuple):
+    """What a network is built for.
+
+    Attributes:
+      num_cells: N, as `search.num_cells`.
+      channels: F, as `search.channels`.
+      image_shape: (H, W, C).
+      num_classes: K.
+      form: `search`, which is right at second order; `plain`, the same without
+        weight normalisation; or `training`, that of the final training.
+      dtype: Keras dtype policy name.
+    """
+
+    num_cells: int
+    channels: int
+    image_shape: tuple[int, int, int]
+    num_classes: int
+    form: str = "search"
+    dtype: str = "float32"
+
+
+class Cost(NamedTuple):
+    """What a network costs, without building it.
+
+    Attributes:
+      params: trained parameters.
+      multiply_adds: per image.
+    """
+
+    params: int
+    multiply_adds: int
+
+
+class Interpreter(NamedTuple):
+    """One traced graph that runs any architecture of a space.
+
+    Attributes:
+      init: (seed [2], architecture) -> (params, statistics).
+      apply: as that of a `Learner`.
+    """
+
+    init: Callable[..., tuple]
+    apply: Callable[..., tuple]
+
+
+class Space:
+    """A space of architectures; a subclass has what it can, refuses the rest.
+
+    `sample`, `to_text` and `from_text` are enough for a random search with
+    evaluators that build nothing; `decisions`, `encode` and `decode` give
+    `mutate` and `neighbours`. It is made with the keywords `num_nodes` and
+    `ops`, of `search.num_nodes` and `search.ops`.
+
+    Attributes:
+      interprets: whether it has an `interpreter`.
+
+    Raises (all of its functions):
+      InputError: this space has no such function, or an architecture is not
+        one of it.
+    """
+
+    interprets = False
+
+    def sample(self, seed: Seed) -> Architecture:
+        """Draws an architecture; architecture i is `sample((run_seed, i))`."""
+        raise self._lacks("sample")
+
+    def to_text(self, architecture: Architecture) -> str:
+        """Returns one line, which `from_text` reads."""
+        raise self._lacks("to_text")
+
+    def from_text(self, text: str) -> Architecture:
+        """Reads what `to_text` writes."""
+        raise self._lacks("from_text")
+
+    def to_json(self, architecture: Architecture) -> dict[str, Any]:
+        """Returns what selected.json holds of it besides its text."""
+        return {}
+
+    def decisions(self) -> tuple[int, ...]:
+        """Returns the number of options of each decision."""
+        raise self._lacks("decisions")
+
+    def encode(self, architecture: Architecture) -> tuple[int, ...]:
+        """Returns the option that was taken at each decision, from 0."""
+        raise self._lacks("encode")
+
+    def decode(self, options: Sequence[int]) -> Architecture:
+        """Returns the architecture of these options; undoes `encode`."""
+        raise self._lacks("decode")
+
+    def build(
+        self, architecture: Architecture, network: NetworkSpec
+    ) -> keras.Model:
+        """Builds a network: [B, H, W, C] images -> [B, K] logits."""
+        raise self._lacks("build")
+
+    def interpreter(self, network: NetworkSpec) -> Interpreter:
+        """Traces one graph for all architectures."""
+        raise self._lacks("interpreter")
+
+    def cost(self, architecture: Architecture, network: NetworkSpec) -> Cost:
+        """Counts what `build` would build."""
+        raise self._lacks("cost")
+
+    def canonical(self, architecture: Architecture) -> Architecture:
+        """Returns the one that stands for all of the same function."""
+        return architecture
+
+    def key(self, architecture: Architecture) -> str:
+        """Returns 16 hexadecimal digits, equal for equal functions."""
+        text = self.to_text(self.canonical(architecture))
+        return hashlib.sha256(text.encode()).hexdigest()[:_KEY_LENGTH]
+
+    def mutate(self, architecture: Architecture, seed: Seed) -> Architecture:
+        """Takes another option at one decision, both uniform."""
+        rng = np.random.default_rng(seed)
+        options = list(self.encode(architecture))
+        numbers = self.decisions()
+        open_ones = [i for i, number in enumerate(numbers) if number > 1]
+        if not open_ones:
+            raise self._lacks("mutate (it holds one architecture)")
+        chosen = open_ones[int(rng.integers(len(open_ones)))]
+        step = 1 + int(rng.integers(numbers[chosen] - 1))
+        options[chosen] = (options[chosen] + step) % numbers[chosen]
+        return self.canonical(self.decode(options))
+
+    def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
+        """Yields those that differ in one decision, each function once."""
+        options = list(self.encode(architecture))
+        seen = {self.key(architecture)}
+        for position, number in enumerate(self.decisions()):
+            for option in range(number):
+                changed = list(options)
+                changed[position] = option
+                other = self.canonical(self.decode(changed))
+                if self.key(other) not in seen:
+                    seen.add(self.key(other))
+                    yield other
+
+    def sample_different(
+        self, count: int, seed: Sequence[int], asked_by: str
+    ) -> dict[str, Architecture]:
+        """Draws `count` different architectures, canonical, by key.
+
+        Args:
+          count: of architectures; a higher one draws the same ones first.
+          seed: draw i is `sample((*seed, i))`.
+          asked_by: the config key that says how many, for the error.
+
+        Raises:
+          InputError: the space holds fewer.
+        """
+        found: dict[str, Architecture] = {}
+        most = _MOST_DRAWS_PER_ARCHITECTURE * count
+        for draw in range(most):
+            architecture = self.canonical(self.sample((*seed, draw)))
+            found.setdefault(self.key(architecture), architecture)
+            if len(found) == count:
+                return found
+        raise InputError(
+            f"{asked_by} is {count}; {len(found)} different genotypes were "
+            f"found in {most} draws; lower it or raise "
+            f"--config.{asked_by.split('.')[0]}.num_nodes"
+        )
+
+    def _lacks(self, name: str) -> InputError:
+        return InputError(
+            f"search.space {type(self).__name__!r} has no {name}; expected a "
+            "space that has; choose another --config.search.space, strategy "
+            "or evaluator"
+        )
