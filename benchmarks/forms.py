@@ -132,18 +132,21 @@ def _generator_form(name: str, case: Case) -> Callable:
     import tensorflow as tf
 
     from gtn_tf.ops.seeds import root_seed
-    from gtn_tf.teachers.gtn import GTN, GTNSpec
+    from gtn_tf.teachers.curricula import CurriculumSpec
+    from gtn_tf.teachers.generator import GeneratorSpec
+    from gtn_tf.teachers.gtn import GTN
+    from gtn_tf.teachers.hyperparameters import HyperparameterSpec
+    from gtn_tf.teachers.teacher import TeacherSpec
 
-    noise_dim, dense_widths, channels = case.generator
-    spec = GTNSpec(
+    spec = TeacherSpec(
         image_shape=case.image_shape,
         num_classes=NUM_CLASSES,
-        noise_dim=noise_dim,
-        dense_widths=dense_widths,
-        channels=channels,
-        num_inner_steps=case.num_inner_steps,
-        inner_batch_size=case.batch_size,
-        rematerialize_generator=name.endswith("remat"),
+        num_steps=case.num_inner_steps,
+        batch_size=case.batch_size,
+        hyperparameters=HyperparameterSpec("sgd", 0.02, 0.5, True),
+        curriculum=CurriculumSpec("full", False),
+        generator=GeneratorSpec(*case.generator, name.endswith("remat")),
+        precision="float32",
     )
     gtn = GTN(spec, root_seed(0))
     meta_params = gtn.read()

@@ -141,6 +141,6 @@ def source_of_run(
 
     @tf.function(autograph=False)
     def synthesize(seed: tf.Tensor) -> SyntheticData:
-        return run.gtn.synthesize(run.gtn.read(), seed)
+        return run.teacher.synthesize(run.teacher.read(), seed)
 
     return Source(name, synthesize, seconds, how, validation_curve)

@@ -34,13 +34,13 @@ def measure(run: Run, dataset: Dataset) -> dict[str, Any]:
     setting = build_setting(run.config, run.workdir, dataset)
     real_test = device_split(dataset, "test")
     root = fold(root_seed(setting.seed), Purpose.EVALUATION)
-    gtn = ExportedGTN(run.gtn, run.gtn.read(), fold(root, 0))
+    gtn = ExportedGTN(run.teacher, run.teacher.read(), fold(root, 0))
     shape = setting.sequence_shape
     is_endless = run.config.curriculum.name == "none"
 
     def sources_of(num_steps: int, batch_size: int) -> list[Source]:
         if is_endless:
-            made = endless(run.gtn, num_steps, batch_size)
+            made = endless(run.teacher, num_steps, batch_size)
             return [Source(ENDLESS, made, 0.0, "")]
         longer = sampled(gtn, num_steps, batch_size)
         found = [

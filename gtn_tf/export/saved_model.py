@@ -23,6 +23,7 @@ from gtn_tf.export.load import ARRAYS
 from gtn_tf.ops.seeds import ALGORITHM, fold
 from gtn_tf.teachers.curricula import draw_noise
 from gtn_tf.teachers.gtn import GTN
+from gtn_tf.teachers.teacher import SyntheticTeacher
 
 Endpoint = Callable[..., dict[str, tf.Tensor]]
 #: (label_ids [B], seed [2]) -> (noise [B, Z], labels [B, K]).
@@ -33,8 +34,8 @@ class ExportedGTN(tf.Module):
     """A GTN as TensorFlow variables and functions, ready for a SavedModel.
 
     Args:
-      gtn: the architecture; its variables are not read.
-      meta_params: from `gtn.read()`.
+      teacher: its functions; its variables are not read.
+      meta_params: from `teacher.read()`.
       seed: [2], of the learner whose data `curriculum` gives.
 
     Attributes:
@@ -50,12 +51,15 @@ class ExportedGTN(tf.Module):
     """
 
     def __init__(
-        self, gtn: GTN, meta_params: dict[str, tf.Tensor], seed: tf.Tensor
+        self,
+        teacher: SyntheticTeacher,
+        meta_params: dict[str, tf.Tensor],
+        seed: tf.Tensor,
     ) -> None:
         super().__init__(name="exported_gtn")
         # Op by op: Grappler rewrites the forward pass alone otherwise than
         # inside a meta-step, and the last bits would differ from training's.
-        data = gtn.synthesize(meta_params, seed)
+        data = teacher.synthesize(meta_params, seed)
         values = (
             data.images,
             data.labels,
@@ -65,8 +69,8 @@ class ExportedGTN(tf.Module):
         self.arrays = dict(zip(ARRAYS, map(_constant, values), strict=True))
         self.endpoints = {"curriculum": _curriculum(self.arrays)}
         self.sample_noise = None
-        if gtn.generator is not None:
-            self._add_generator(gtn, meta_params, seed)
+        if isinstance(teacher, GTN):
+            self._add_generator(teacher, meta_params, seed)
         for name, endpoint in self.endpoints.items():
             setattr(self, name, endpoint)
 
@@ -78,7 +82,7 @@ class ExportedGTN(tf.Module):
         self.statistics = list(map(_constant, statistics))
         images_of = _images_of(gtn, self.weights, self.statistics)
         # With fewer examples than classes some class has no noise vector.
-        num_examples = gtn.spec.num_inner_steps * gtn.spec.inner_batch_size
+        num_examples = gtn.spec.num_steps * gtn.spec.batch_size
         if gtn.curriculum.fresh or num_examples < gtn.spec.num_classes:
             self.sample_noise = "normal"
             draw_inputs = _normal_noise(gtn)
@@ -175,7 +179,7 @@ def _images_of(
 
 def _generate(gtn: GTN, images_of: Callable) -> Endpoint:
     signature = [
-        tf.TensorSpec([None, gtn.spec.noise_dim], gtn.dtype),
+        tf.TensorSpec([None, gtn.spec.generator.noise_dim], gtn.dtype),
         tf.TensorSpec([None, gtn.spec.num_classes], gtn.dtype),
     ]
 
@@ -208,7 +212,7 @@ def _normal_noise(gtn: GTN) -> DrawInputs:
     def draw(
         label_ids: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        shape = (tf.size(label_ids), gtn.spec.noise_dim)
+        shape = (tf.size(label_ids), gtn.spec.generator.noise_dim)
         labels = tf.one_hot(label_ids, gtn.spec.num_classes, dtype=gtn.dtype)
         return draw_noise(seed, shape, gtn.dtype), labels
 

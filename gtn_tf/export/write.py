@@ -50,7 +50,7 @@ def export(config: config_dict.ConfigDict, workdir: Path) -> int:
         )
     run = restore_run(config, workdir)
     seed = fold(root_seed(config.seed), Purpose.VALIDATION, 0)
-    module = ExportedGTN(run.gtn, run.gtn.read(), seed)
+    module = ExportedGTN(run.teacher, run.teacher.read(), seed)
     with claim_workdir(workdir):
         write_export(workdir / "export", module, metadata_of(run, module))
     say(f"exported to {workdir / 'export'}")
@@ -59,8 +59,9 @@ def export(config: config_dict.ConfigDict, workdir: Path) -> int:
 
 def metadata_of(run: Run, module: ExportedGTN) -> dict[str, object]:
     """Returns what metadata.json says of a run's export."""
-    config, gtn = run.config, run.gtn
-    of_batch = "none" if gtn.generator is None else "of the inner batch"
+    config, teacher = run.config, run.teacher
+    has_generator = module.sample_noise is not None
+    of_batch = "of the inner batch" if has_generator else "none"
     return {
         "format_version": FORMAT_VERSION,
         "dataset": run.dataset.name,
@@ -74,7 +75,7 @@ def metadata_of(run: Run, module: ExportedGTN) -> dict[str, object]:
         "curriculum": {
             "name": config.curriculum.name,
             "learn_labels": config.curriculum.learn_labels,
-            "is_one_draw_of_many": not gtn.curriculum.shared,
+            "is_one_draw_of_many": not teacher.shares_data,
         },
         "normalisation": {
             "mean": run.dataset.mean,

@@ -1,7 +1,8 @@
 """The meta-gradient: from the real-data loss back through the inner loop.
 
 `meta_gradient` makes the data, averages the gradient with respect to them
-over learners (`data_gradients`) and carries it back into the generator.
+over learners (`data_gradients`) and carries it back into the teacher: the
+generator and its curriculum.
 """
 
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from gtn_tf.meta.data_gradients import (
 from gtn_tf.meta.inner_problem import InnerProblem, MetaLoss
 from gtn_tf.ops.counted_loop import counted_loop
 from gtn_tf.ops.seeds import fold
-from gtn_tf.teachers.gtn import GTN
+from gtn_tf.teachers.teacher import Teacher
 from gtn_tf.types import SyntheticData
 
 #: `inner.rematerialize` -> form.
@@ -27,7 +28,7 @@ DATA_GRADIENTS = {
 
 
 def meta_gradient(
-    gtn: GTN,
+    teacher: Teacher,
     problem: InnerProblem,
     meta_params: dict[str, tf.Tensor],
     step_seed: tf.Tensor,
@@ -37,22 +38,23 @@ def meta_gradient(
     """Returns the mean gradient and losses of some of a step's learners.
 
     Args:
-      gtn: the pure functions; its variables are not read.
+      teacher: the pure functions; its variables are not read.
       problem: learners, inner optimizer, real data.
-      meta_params: from `gtn.read()`.
+      meta_params: from `teacher.read()`.
       step_seed: [2], derived from (seed, meta-step).
       learner_ids: (first, number): learners first .. first + number - 1.
       rematerialize: which of the two forms.
 
     Returns:
-      (gradients, losses), the gradients in the order of `gtn.trained_names`.
+      (gradients, losses), the gradients in the order of the teacher's
+      `trained_names`.
     """
     first, num_learners = learner_ids
     # Learners that see the same batches share one pass of the generator.
-    per_pass = num_learners if gtn.shares_data else 1
+    per_pass = num_learners if teacher.shares_data else 1
     gradient_of = DATA_GRADIENTS[rematerialize]
 
-    trained = [meta_params[name] for name in gtn.trained_names]
+    trained = [meta_params[name] for name in teacher.trained_names]
 
     def one_learner(
         data: SyntheticData, seed: tf.Tensor
@@ -66,7 +68,7 @@ def meta_gradient(
     def one_pass(first: tf.Tensor) -> tuple[list[tf.Tensor], MetaLoss]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trained)
-            data = gtn.synthesize(meta_params, fold(step_seed, first))
+            data = teacher.synthesize(meta_params, fold(step_seed, first))
         data_gradient, losses = _sum_over(
             lambda index: one_learner(data, fold(step_seed, index)),
             first,

@@ -13,14 +13,14 @@ from gtn_tf.meta.inner_problem import InnerProblem, MetaLoss
 from gtn_tf.meta.meta_gradient import meta_gradient
 from gtn_tf.ops.seeds import Purpose, fold
 from gtn_tf.runtime.devices import Devices
-from gtn_tf.teachers.gtn import GTN
+from gtn_tf.teachers.teacher import Teacher
 
 #: meta-step (from 0) -> its scalars.
 MetaStep = tf.types.experimental.PolymorphicFunction
 
 
 def pure_meta_gradient(
-    gtn: GTN,
+    teacher: Teacher,
     problem: InnerProblem,
     num_learners: int,
     rematerialize: bool = True,
@@ -38,14 +38,14 @@ def pure_meta_gradient(
     ) -> tuple[list[tf.Tensor], MetaLoss]:
         learners = (first, num_learners)
         return meta_gradient(
-            gtn, problem, meta_params, seed, learners, rematerialize
+            teacher, problem, meta_params, seed, learners, rematerialize
         )
 
     return pure
 
 
 def make_meta_step(
-    gtn: GTN,
+    teacher: Teacher,
     problem: InnerProblem,
     optimizer: keras.optimizers.Optimizer,
     devices: Devices,
@@ -55,12 +55,12 @@ def make_meta_step(
     global_clipnorm: float | None = None,
     jit: bool = False,
 ) -> MetaStep:
-    """Returns the traced function that moves the GTN by one meta-step.
+    """Returns the traced function that moves the teacher by one meta-step.
 
     Args:
-      gtn: created in the devices' scope, as is `optimizer`.
+      teacher: created in the devices' scope, as is `optimizer`.
       problem: learners, inner optimizer and real data.
-      optimizer: built on `gtn.trained_variables()`.
+      optimizer: built on `teacher.trained_variables()`.
       devices: their replicas share the learners by index.
       root_seed: [2], the run's.
       num_learners: of a meta-step, on all replicas together.
@@ -69,12 +69,12 @@ def make_meta_step(
       jit: compile the pure part with XLA.
     """
     num_own = num_learners // devices.num_replicas
-    pure = pure_meta_gradient(gtn, problem, num_own, rematerialize, jit)
+    pure = pure_meta_gradient(teacher, problem, num_own, rematerialize, jit)
 
     def on_replica(step: tf.Tensor) -> dict[str, tf.Tensor]:
         seed = fold(root_seed, Purpose.META_STEP, step)
         first = devices.replica_index() * num_own
-        gradients, losses = devices.mean(pure(gtn.read(), seed, first))
+        gradients, losses = devices.mean(pure(teacher.read(), seed, first))
         norm = tf.linalg.global_norm(gradients)
         if global_clipnorm is not None:
             gradients, _ = tf.clip_by_global_norm(
@@ -83,7 +83,7 @@ def make_meta_step(
         # Keras sums over replicas once more when it applies.
         optimizer.apply(
             [g / devices.num_replicas for g in gradients],
-            gtn.trained_variables(),
+            teacher.trained_variables(),
         )
         return {
             "meta_loss": losses.total,

@@ -1,4 +1,7 @@
-"""What is meta-trained: the generator, curricula, and the GTN of both.
+"""What is meta-trained, and how it becomes a learner's batches.
 
-Imports `learners` and what is below it.
+One module each: `gtn` (a generator and its curriculum), `distillation`
+(images that are learned themselves), `real` (real images, whose inner rates
+are learned). Imports `learners` and what is below it. One more is a subclass
+of `Teacher` and an entry of `SOURCES`, in `sources`.
 """

@@ -8,12 +8,21 @@ Departure: shuffles are without replacement, as in the paper; the official
 code draws with replacement.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from gtn_tf.ops.seeds import ALGORITHM, fold
+
+
+@dataclasses.dataclass(frozen=True)
+class CurriculumSpec:
+    """Config keys `curriculum.*`: a name of `CURRICULA`, and the labels."""
+
+    name: str
+    learn_labels: bool
 
 
 class Curriculum(NamedTuple):

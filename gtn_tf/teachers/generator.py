@@ -8,6 +8,7 @@ All layers are weight-normalised; upsampling is nearest. Normalisation always
 uses the statistics of one synthetic batch, as the official code does.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import keras
@@ -24,6 +25,16 @@ from gtn_tf.types import InputError
 
 #: Images lie in [-IMAGE_SCALE, IMAGE_SCALE] in normalised units.
 IMAGE_SCALE = 2.0
+
+
+@dataclasses.dataclass(frozen=True)
+class GeneratorSpec:
+    """Config keys `generator.*`; see `Generator` and `generate`."""
+
+    noise_dim: int
+    dense_widths: tuple[int, ...]
+    channels: tuple[int, int]
+    rematerialize: bool
 
 
 @keras.saving.register_keras_serializable("gtn_tf")
@@ -130,13 +141,11 @@ def _split(images: tf.Tensor, groups: tf.Tensor) -> tf.Tensor:
 
 
 def build_generator(
+    spec: GeneratorSpec,
     image_shape: tuple[int, int, int],
     num_classes: int,
-    noise_dim: int,
-    dense_widths: Sequence[int],
-    channels: tuple[int, int],
     seed: tf.Tensor,
-    dtype: str = "float32",
+    precision: str = "float32",
 ) -> Generator:
     """Builds a generator with fresh weights drawn from `seed` [2].
 
@@ -150,8 +159,10 @@ def build_generator(
             "twice, so height and width must be divisible by 4; pad or crop "
             "the images, or set --config.source=distillation"
         )
-    generator = Generator(image_shape, dense_widths, channels, dtype=dtype)
-    generator.build((None, None, noise_dim), (None, None, num_classes))
+    generator = Generator(
+        image_shape, spec.dense_widths, spec.channels, dtype=precision
+    )
+    generator.build((None, None, spec.noise_dim), (None, None, num_classes))
     generator.built = True
     initializers = find_initializers(generator)
     params, _ = draw_initial_values(generator, initializers, seed)

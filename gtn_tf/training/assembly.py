@@ -1,6 +1,8 @@
 """From a config to the objects it names."""
 
+import dataclasses
 import functools
+from typing import TypeVar
 
 import keras
 from ml_collections import config_dict
@@ -20,19 +22,31 @@ from gtn_tf.learners.own_networks import from_import_path
 from gtn_tf.learners.registry import CELL
 from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
 from gtn_tf.meta.inner_problem import InnerProblem
-from gtn_tf.meta.meta_optimizer import ScaledAdam
+from gtn_tf.meta.meta_optimizer import MetaOptimizerSpec, make_meta_optimizer
 from gtn_tf.ops.seeds import root_seed
 from gtn_tf.search_spaces.cells.genotypes import Genotype
 from gtn_tf.search_spaces.cells.interpreter import CellInterpreter
 from gtn_tf.search_spaces.cells.network import build_cell_network
 from gtn_tf.search_spaces.cells.published_genotypes import published_genotype
 from gtn_tf.search_spaces.cells.space import SearchSpace
-from gtn_tf.teachers.gtn import GTN, GTNSpec
+from gtn_tf.teachers.curricula import CurriculumSpec
+from gtn_tf.teachers.generator import GeneratorSpec
+from gtn_tf.teachers.hyperparameters import HyperparameterSpec
+from gtn_tf.teachers.sources import SOURCES
+from gtn_tf.teachers.teacher import Teacher, TeacherSpec
 from gtn_tf.types import InputError
+
+Spec = TypeVar("Spec")
 
 # A search's draws are sample((seed, 0)), sample((seed, 1)), .. For NumPy a
 # seed (a, b) is the seed (a, b, 0), so b must not be the number of a draw.
 _BEYOND_ALL_DRAWS = 2**31
+
+
+def read_spec(kind: type[Spec], group: config_dict.ConfigDict) -> Spec:
+    """Makes a dataclass of the keys of one config group, by their names."""
+    names = [field.name for field in dataclasses.fields(kind)]
+    return kind(**{name: group[name] for name in names})
 
 
 def load_dataset(
@@ -51,32 +65,28 @@ def load_dataset(
     )
 
 
-def build_gtn(config: config_dict.ConfigDict, train: RealData) -> GTN:
-    """Builds the meta-parameters; call it in the strategy's scope."""
-    image_shape = tuple(train.images.shape[1:])
-    num_classes = train.num_classes
-    spec = GTNSpec(
-        image_shape=image_shape,
-        num_classes=num_classes,
-        source=config.source,
-        noise_dim=config.generator.noise_dim,
-        dense_widths=tuple(config.generator.dense_widths),
-        channels=tuple(config.generator.channels),
-        rematerialize_generator=config.generator.rematerialize,
-        curriculum=config.curriculum.name,
-        learn_labels=config.curriculum.learn_labels,
-        num_inner_steps=config.inner.num_steps,
-        inner_batch_size=config.inner.batch_size,
-        inner_optimizer=config.inner.optimizer,
-        inner_learning_rate=config.inner.learning_rate,
-        inner_momentum=config.inner.momentum,
-        learn_hyperparameters=config.inner.learn_hyperparameters,
-    )
-    return GTN(
-        spec,
+def build_teacher(config: config_dict.ConfigDict, train: RealData) -> Teacher:
+    """Builds what is meta-trained; call it in the strategy's scope."""
+    return SOURCES[config.source](
+        teacher_spec(config, train),
         root_seed(config.seed),
-        config.precision,
-        sample_real=functools.partial(sample_batch, train),
+        functools.partial(sample_batch, train),
+    )
+
+
+def teacher_spec(
+    config: config_dict.ConfigDict, train: RealData
+) -> TeacherSpec:
+    """Returns the sizes and choices of a config's teacher."""
+    return TeacherSpec(
+        image_shape=tuple(train.images.shape[1:]),
+        num_classes=train.num_classes,
+        num_steps=config.inner.num_steps,
+        batch_size=config.inner.batch_size,
+        hyperparameters=read_spec(HyperparameterSpec, config.inner),
+        curriculum=read_spec(CurriculumSpec, config.curriculum),
+        generator=read_spec(GeneratorSpec, config.generator),
+        precision=config.precision,
     )
 
 
@@ -225,25 +235,8 @@ def build_problem(
 
 
 def build_meta_optimizer(
-    config: config_dict.ConfigDict, gtn: GTN
+    config: config_dict.ConfigDict, teacher: Teacher
 ) -> keras.optimizers.Optimizer:
-    """Builds Adam with cosine decay; call it in the strategy's scope.
-
-    The noise has a rate of its own. Clipping is not left to it: it would clip
-    before replicas are averaged.
-    """
-    schedule = keras.optimizers.schedules.CosineDecay(
-        config.meta.learning_rate,
-        config.meta.num_steps,
-        alpha=config.meta.final_learning_rate_ratio,
-    )
-    of_noise = config.meta.noise_rate_ratio
-    optimizer = ScaledAdam(
-        schedule,
-        [of_noise if name == "noise" else 1.0 for name in gtn.trained_names],
-        beta_1=config.meta.adam_beta_1,
-        beta_2=config.meta.adam_beta_2,
-        epsilon=config.meta.adam_epsilon,
-    )
-    optimizer.build(gtn.trained_variables())
-    return optimizer
+    """Builds the meta-optimizer; call it in the strategy's scope."""
+    spec = read_spec(MetaOptimizerSpec, config.meta)
+    return make_meta_optimizer(spec, teacher)

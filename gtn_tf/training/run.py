@@ -32,11 +32,11 @@ from gtn_tf.runtime.devices import (
 )
 from gtn_tf.runtime.files import write_json
 from gtn_tf.runtime.workdir import check_workdir
-from gtn_tf.teachers.gtn import GTN
+from gtn_tf.teachers.teacher import Teacher
 from gtn_tf.training.assembly import (
-    build_gtn,
     build_meta_optimizer,
     build_problem,
+    build_teacher,
     check_learners,
     load_dataset,
 )
@@ -52,7 +52,7 @@ class Run:
       workdir: of its files.
       dataset: without test data.
       devices: that share a meta-step.
-      gtn: the meta-parameters.
+      teacher: what is meta-trained.
       meta_step: moves them by one step.
       validate: () -> mean validation accuracy of fresh learners.
       synthesize: () -> the data that the first of those learners sees.
@@ -65,7 +65,7 @@ class Run:
     workdir: Path
     dataset: data.Dataset
     devices: Devices
-    gtn: GTN
+    teacher: Teacher
     meta_step: MetaStep
     validate: Callable[[], float]
     synthesize: Callable[[], SyntheticData]
@@ -88,11 +88,11 @@ def build_run(config: config_dict.ConfigDict, workdir: Path) -> Run:
     problem = build_problem(config, real_train)
     real_validation = device_split(dataset, "validation")
     with devices.scope():
-        gtn = build_gtn(config, real_train)
-        optimizer = build_meta_optimizer(config, gtn)
+        teacher = build_teacher(config, real_train)
+        optimizer = build_meta_optimizer(config, teacher)
     seed = root_seed(config.seed)
     meta_step = make_meta_step(
-        gtn,
+        teacher,
         problem,
         optimizer,
         devices,
@@ -106,24 +106,26 @@ def build_run(config: config_dict.ConfigDict, workdir: Path) -> Run:
     @tf.function(autograph=False)
     def accuracy_of(learner: tf.Tensor) -> tf.Tensor:
         learner_seed = fold(seed, Purpose.VALIDATION, learner)
-        data = gtn.synthesize(gtn.read(), learner_seed)
+        data = teacher.synthesize(teacher.read(), learner_seed)
         return fresh_learner_accuracy(
             problem, data, real_validation, learner_seed
         )
 
     @tf.function(autograph=False)
     def synthesize() -> SyntheticData:
-        return gtn.synthesize(gtn.read(), fold(seed, Purpose.VALIDATION, 0))
+        return teacher.synthesize(
+            teacher.read(), fold(seed, Purpose.VALIDATION, 0)
+        )
 
     step = tf.Variable(0, dtype=tf.int64, name="step")
     seconds = tf.Variable(0.0, dtype=tf.float64, name="seconds")
-    saved = {"gtn": gtn, "optimizer": optimizer, "step": step}
+    saved = {"gtn": teacher, "optimizer": optimizer, "step": step}
     return Run(
         config=config,
         workdir=workdir,
         dataset=dataset,
         devices=devices,
-        gtn=gtn,
+        teacher=teacher,
         meta_step=meta_step,
         validate=lambda: _mean_accuracy(
             accuracy_of, config.meta.validation_num_learners

@@ -13,7 +13,7 @@ from gtn_tf.evaluation import baselines, constant_rates
 from gtn_tf.evaluation.assembly import build_setting
 from gtn_tf.ops.seeds import Purpose, fold, root_seed
 from gtn_tf.runtime.interrupts import Stopped
-from gtn_tf.training.assembly import build_gtn
+from gtn_tf.training.assembly import build_teacher
 from gtn_tf.types import InputError
 from tests.helpers import tiny
 
@@ -41,7 +41,7 @@ def setting(digits, tmp_path):
 
 def test_real_tuned_draws_what_source_real_draws(setting, digits):
     """The two differ by their rates alone, learner by learner."""
-    gtn = build_gtn(_config(source="real"), setting.train)
+    gtn = build_teacher(_config(source="real"), setting.train)
     expected = gtn.synthesize(gtn.read(), _SEED)
     images, labels = constant_rates.draw_real(setting)(_SEED)
     np.testing.assert_array_equal(images, expected.images)
@@ -242,7 +242,7 @@ def test_real_images_learn_their_rates_though_the_gtn_has_none(
     assert config.source == "real"
     assert config.inner.learn_hyperparameters
     assert not config.curriculum.learn_labels
-    assert build_gtn(config, setting.train).trained_variables()
+    assert build_teacher(config, setting.train).trained_variables()
 
 
 def test_a_baseline_that_always_diverges_says_so(digits, tmp_path, monkeypatch):

@@ -380,7 +380,7 @@ def _save_what_a_learner_sees(workdir, arguments):
     config.update_from_flattened_dict(arguments)
     run = restore_run(config, workdir)
     seed = fold(root_seed(config.seed), Purpose.VALIDATION, 0)
-    data = run.gtn.synthesize(run.gtn.read(), seed)
+    data = run.teacher.synthesize(run.teacher.read(), seed)
     arrays = (data.images, data.labels, *data.hyperparameters.values())
     arrays = dict(zip(ARRAYS, arrays, strict=True))
     np.savez(workdir / "seen.npz", **arrays)

@@ -2,7 +2,7 @@
 
 from gtn_tf.datasets import loading as data
 from gtn_tf.datasets.batches import device_split
-from gtn_tf.training.assembly import build_gtn, build_problem
+from gtn_tf.training.assembly import build_problem, build_teacher
 from tests.helpers import tiny
 
 
@@ -20,4 +20,4 @@ def build(source, learner, widths, precision="float32", **more):
     with config.ignore_type():
         config.learner.widths = widths
     train = device_split(data.load("digits", None, 0), "train")
-    return build_gtn(config, train), build_problem(config, train)
+    return build_teacher(config, train), build_problem(config, train)

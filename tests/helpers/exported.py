@@ -8,22 +8,12 @@ from gtn_tf.ops.seeds import (
     fold,
     root_seed,
 )
-from gtn_tf.teachers.gtn import GTN, GTNSpec
+from tests.helpers.teachers import SPEC, make_teacher
 
-NUM_STEPS, BATCH_SIZE, NUM_CLASSES = 4, 6, 3
+NUM_STEPS, BATCH_SIZE = SPEC.num_steps, SPEC.batch_size
+NUM_CLASSES = SPEC.num_classes
 #: Terms of the sums behind a pixel: two dense layers, two convolutions.
 NUM_ROUNDINGS = (5 + 3) + 16 + 9 * 8 + 9 * 6
-
-
-SPEC = GTNSpec(
-    image_shape=(8, 8, 1),
-    num_classes=NUM_CLASSES,
-    noise_dim=5,
-    dense_widths=(16,),
-    channels=(8, 6),
-    num_inner_steps=NUM_STEPS,
-    inner_batch_size=BATCH_SIZE,
-)
 
 
 def step_seed():
@@ -37,7 +27,8 @@ def learner_seed():
 
 
 def build(**changes):
-    gtn = GTN(SPEC._replace(**changes), root_seed(3))
+    sizes = {"dense_widths": (16,), "channels": (8, 6), **changes}
+    gtn = make_teacher(root_seed(3), **sizes)
     for name, variable in gtn.variables_by_name.items():
         # No two examples' labels, no two steps' rates alike.
         if name == "label_logits" or name.startswith("inner_"):

@@ -8,11 +8,8 @@ from gtn_tf.learners.registry import FAMILIES
 from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
 from gtn_tf.meta.inner_problem import InnerProblem
 from gtn_tf.ops.seeds import root_seed
-from gtn_tf.teachers.gtn import (
-    GTN,
-    GTNSpec,
-)
 from gtn_tf.types import Batch
+from tests.helpers.teachers import make_teacher
 
 NUM_CLASSES = 3
 
@@ -66,15 +63,16 @@ def make_problem(
     )
 
 
-def make_gtn(dtype="float64", num_steps=2, **choices):
-    spec = GTNSpec(
-        image_shape=IMAGE_SHAPE,
-        num_classes=NUM_CLASSES,
-        noise_dim=3,
-        dense_widths=(4,),
-        channels=(3, 2),
-        num_inner_steps=num_steps,
-        inner_batch_size=4,
-        **{"inner_learning_rate": 0.05, **choices},
-    )
-    return GTN(spec, root_seed(5), dtype)
+def make_gtn(precision="float64", num_steps=2, **choices):
+    sizes = {
+        "image_shape": IMAGE_SHAPE,
+        "num_classes": NUM_CLASSES,
+        "noise_dim": 3,
+        "dense_widths": (4,),
+        "channels": (3, 2),
+        "num_steps": num_steps,
+        "batch_size": 4,
+        "learning_rate": 0.05,
+        "precision": precision,
+    }
+    return make_teacher(root_seed(5), **{**sizes, **choices})

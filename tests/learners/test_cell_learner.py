@@ -15,9 +15,9 @@ from gtn_tf.search_spaces.cells.genotypes import Genotype
 from gtn_tf.search_spaces.cells.published_genotypes import published_genotype
 from gtn_tf.search_spaces.cells.space import SearchSpace
 from gtn_tf.training.assembly import (
-    build_gtn,
     build_learners,
     build_problem,
+    build_teacher,
     check_learners,
     learner_genotypes,
 )
@@ -156,7 +156,7 @@ def test_cells_are_drawn_in_meta_training():
         num_classes=10,
         augment=False,
     )
-    gtn = build_gtn(config, real)
+    gtn = build_teacher(config, real)
     problem = build_problem(config, real)
 
     @tf.function(autograph=False)

@@ -16,7 +16,7 @@ from gtn_tf.meta.inner_loop import (
     step_data,
 )
 from gtn_tf.ops.seeds import fold, root_seed
-from gtn_tf.training.assembly import build_gtn, build_problem
+from gtn_tf.training.assembly import build_problem, build_teacher
 from gtn_tf.types import LearnerState, SyntheticData
 from tests.helpers import tiny
 from tests.helpers.float_tolerance import assert_close
@@ -61,7 +61,7 @@ def digits():
 def test_fresh_learner_depends_on_its_seed_alone(digits):
     config = tiny.get_config()
     train = device_split(digits, "train")
-    gtn = build_gtn(config, train)
+    gtn = build_teacher(config, train)
     problem = build_problem(config, train)
     real = device_split(digits, "validation")
 
@@ -111,7 +111,7 @@ def test_accuracies_per_step_are_those_of_shorter_trainings(digits):
     config = tiny.get_config()
     config.inner.num_steps = 4
     train = device_split(digits, "train")
-    gtn = build_gtn(config, train)
+    gtn = build_teacher(config, train)
     problem = build_problem(config, train)
     real = device_split(digits, "validation")
     data = gtn.synthesize(gtn.read(), _SEED)
@@ -134,7 +134,7 @@ def test_training_alone_ends_where_training_with_tests_does(digits):
     """Its seconds are those of the same T steps: the norm depends on all."""
     config = tiny.get_config()
     train = device_split(digits, "train")
-    gtn = build_gtn(config, train)
+    gtn = build_teacher(config, train)
     problem = build_problem(config, train)
     data = gtn.synthesize(gtn.read(), _SEED)
     (learner,) = problem.learners

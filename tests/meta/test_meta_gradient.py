@@ -77,7 +77,7 @@ def assert_matches_differences(
     # leaves rounding of 1e-5 where Adam divides by such a root. With SGD 1e-5
     # was once long enough for another pixel to become a pool's maximum.
     step = {"sgd": 2e-6, "rmsprop": 1e-6, "adam": 1e-6}[
-        gtn.spec.inner_optimizer
+        gtn.spec.hyperparameters.optimizer
     ]
     coarse = (total(step) - total(-step)) / (2 * step)
     fine = (total(step / 2) - total(-step / 2)) / step
@@ -154,9 +154,7 @@ def build_case(case, num_learners=2):
     choices["learn_labels"] = case["generator"] == "soft labels"
     name, _, drawn = case["learner"].partition(" ")
     rate = {"sgd": 0.05, "adam": 0.02, "rmsprop": 0.01}[case["optimizer"]]
-    gtn = make_gtn(
-        inner_optimizer=case["optimizer"], inner_learning_rate=rate, **choices
-    )
+    gtn = make_gtn(optimizer=case["optimizer"], learning_rate=rate, **choices)
     problem = make_problem(
         name,
         case["optimizer"],
@@ -203,7 +201,7 @@ def test_both_forms_pairwise(case):
     ],
 )
 def test_rematerialized_equals_stored(optimizer):
-    gtn = make_gtn(num_steps=2, inner_optimizer=optimizer)
+    gtn = make_gtn(num_steps=2, optimizer=optimizer)
     problem = make_problem("mlp", optimizer, every=1, widths=DRAWN_WIDTHS[:2])
     assert_forms_agree(gtn, problem, num_learners=2)
 
@@ -260,7 +258,7 @@ def test_rematerialized_generator_equals_stored(curriculum):
             num_steps=3,
             curriculum=curriculum,
             learn_labels=True,
-            rematerialize_generator=rematerialize,
+            rematerialize=rematerialize,
         )
         results.append(traced(gtn, problem, num_learners=2)(gtn.read()))
     (stored, _), (rematerialized, _) = results
@@ -430,9 +428,7 @@ def test_statistics_carry_gradient():
     With a rate of zero the learner's weights do not depend on the images at
     all: only the stored statistics do.
     """
-    gtn = make_gtn(
-        num_steps=1, learn_hyperparameters=False, inner_learning_rate=1e-6
-    )
+    gtn = make_gtn(num_steps=1, learn_hyperparameters=False, learning_rate=1e-6)
     problem = make_problem()
     assert_matches_differences(gtn, problem)
 
@@ -463,7 +459,7 @@ def test_inner_step_keeps_state_structure():
     params, statistics = learner.init(STEP_SEED)
     slots = problem.optimizer.init(params)
     before = LearnerState(params, statistics, slots)
-    gtn = make_gtn(inner_optimizer="adam")
+    gtn = make_gtn(optimizer="adam")
     data = gtn.synthesize(gtn.read(), STEP_SEED)
     after = inner_step(
         learner,

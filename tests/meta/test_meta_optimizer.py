@@ -6,8 +6,8 @@ import tensorflow as tf
 from gtn_tf.datasets.batches import device_split
 from gtn_tf.meta.meta_optimizer import ScaledAdam
 from gtn_tf.training.assembly import (
-    build_gtn,
     build_meta_optimizer,
+    build_teacher,
     load_dataset,
 )
 from tests.helpers import tiny
@@ -63,7 +63,7 @@ def test_the_config_s_ratio_is_the_noise_s(source):
     config.source = source
     config.meta.noise_rate_ratio = 4.0
     config.meta.adam_epsilon = 1e-12
-    gtn = build_gtn(config, device_split(load_dataset(config), "train"))
+    gtn = build_teacher(config, device_split(load_dataset(config), "train"))
     before = gtn.read()
     variables = gtn.trained_variables()
     optimizer = build_meta_optimizer(config, gtn)

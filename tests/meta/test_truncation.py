@@ -51,7 +51,7 @@ def gradient_on_window(problem, data, seed):
 )
 def test_equals_the_stored_form_on_the_window(optimizer, every):
     problem = truncated_problem(2, optimizer, every)
-    gtn = make_gtn(num_steps=NUM_STEPS, inner_optimizer=optimizer)
+    gtn = make_gtn(num_steps=NUM_STEPS, optimizer=optimizer)
     found_of = tf.function(
         lambda data, seed: rematerialized_data_gradient(
             problem, problem.learners[0], data, seed

@@ -39,7 +39,7 @@ def _save_replicas():
         code = train(run, workdir, *more)
         values = {
             name: np.stack([value.numpy() for value in variable.values])
-            for name, variable in run.gtn.variables_by_name.items()
+            for name, variable in run.teacher.variables_by_name.items()
         }
         np.savez(workdir / "replicas.npz", **values)
         return code

@@ -74,7 +74,7 @@ class _Worker(NamedTuple):
             if self.variables is not None:
                 values = {
                     name: variable.numpy()
-                    for name, variable in run.gtn.variables_by_name.items()
+                    for name, variable in run.teacher.variables_by_name.items()
                 }
                 np.savez(self.variables, **values)
             return code

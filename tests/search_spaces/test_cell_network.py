@@ -27,7 +27,6 @@ from gtn_tf.search_spaces.cells.structure import (
     factorized_reduction,
     plan_cells,
 )
-from gtn_tf.teachers.gtn import GTN, GTNSpec
 from gtn_tf.types import Batch, InputError
 from tests.helpers.central_differences import (
     assert_gradient_matches,
@@ -36,6 +35,7 @@ from tests.helpers.central_differences import (
 )
 from tests.helpers.float_tolerance import assert_close
 from tests.helpers.genotypes import cell
+from tests.helpers.teachers import make_teacher
 
 SMOOTH = LayerSpec(
     normalization="batch", activation=tf.nn.softplus, dtype="float64"
@@ -432,17 +432,13 @@ def assert_right_at_second_order(small):
 @pytest.mark.slow
 def test_meta_gradient_of_a_cell_learner():
     learner = from_keras(lambda: build("convolutions", SMOOTH, channels=2))
-    gtn = GTN(
-        GTNSpec(
-            (8, 8, 1),
-            3,
-            source="distillation",
-            num_inner_steps=2,
-            inner_batch_size=4,
-            inner_learning_rate=0.05,
-        ),
+    gtn = make_teacher(
         root_seed(5),
-        "float64",
+        source="distillation",
+        num_steps=2,
+        batch_size=4,
+        learning_rate=0.05,
+        precision="float64",
     )
     real = Batch(
         tf.constant(normal(3, 5, 8, 8, 1)),

@@ -7,6 +7,7 @@ from gtn_tf.ops.seeds import root_seed
 from gtn_tf.teachers.generator import (
     IMAGE_SCALE,
     Generator,
+    GeneratorSpec,
     build_generator,
 )
 from tests.helpers.central_differences import assert_gradient_matches, normal
@@ -18,9 +19,8 @@ NOISE_DIM = 5
 
 def build(image_shape, dense_widths=(6,), channels=(4, 3), **kwargs):
     kwargs = {"seed": root_seed(1), **kwargs}
-    return build_generator(
-        image_shape, NUM_CLASSES, NOISE_DIM, dense_widths, channels, **kwargs
-    )
+    spec = GeneratorSpec(NOISE_DIM, dense_widths, channels, False)
+    return build_generator(spec, image_shape, NUM_CLASSES, **kwargs)
 
 
 def inputs(*batches, seed=2, dtype="float32"):
@@ -61,7 +61,8 @@ def test_the_official_number_of_parameters(image_shape, official):
     )
     assert expected == official
     generator = build_generator(
-        image_shape, 10, 128, (1024,), (128, 64), root_seed(0)
+        GeneratorSpec(128, (1024,), (128, 64), False),
+        *(image_shape, 10, root_seed(0)),
     )
     shapes = [v.shape for v in generator.trainable_variables]
     assert sum(int(np.prod(shape)) for shape in shapes) == expected
@@ -120,7 +121,7 @@ def test_weights_are_a_function_of_the_seed():
 
 
 def test_gradients_of_weights_noise_and_labels():
-    generator = build((8, 8, 1), dtype="float64")
+    generator = build((8, 8, 1), precision="float64")
     weights = [v.numpy() for v in generator.trainable_variables]
     statistics = [v.numpy() for v in generator.non_trainable_variables]
     noise, labels = inputs(2, 3, dtype="float64")
@@ -148,5 +149,5 @@ def test_serialization():
 
 
 def test_images_stay_in_float32_under_mixed_precision():
-    images = build((8, 8, 1), dtype="mixed_bfloat16")(*inputs(1, 2))
+    images = build((8, 8, 1), precision="mixed_bfloat16")(*inputs(1, 2))
     assert images.dtype == tf.float32

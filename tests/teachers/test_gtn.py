@@ -4,26 +4,18 @@ import tensorflow as tf
 
 from gtn_tf.ops.seeds import root_seed
 from gtn_tf.teachers.generator import IMAGE_SCALE
-from gtn_tf.teachers.gtn import GTN, GTNSpec
 from gtn_tf.types import Batch
 from tests.helpers.float_tolerance import assert_close
+from tests.helpers.teachers import SPEC, make_teacher
 
-NUM_STEPS, BATCH_SIZE, NUM_CLASSES = 4, 6, 3
+NUM_STEPS, BATCH_SIZE = SPEC.num_steps, SPEC.batch_size
+NUM_CLASSES = SPEC.num_classes
 NUM_EXAMPLES = NUM_STEPS * BATCH_SIZE
-SPEC = GTNSpec(
-    image_shape=(8, 8, 1),
-    num_classes=NUM_CLASSES,
-    noise_dim=5,
-    dense_widths=(6,),
-    channels=(4, 3),
-    num_inner_steps=NUM_STEPS,
-    inner_batch_size=BATCH_SIZE,
-)
 LABEL_IDS = np.arange(NUM_EXAMPLES).reshape(NUM_STEPS, BATCH_SIZE) % 3
 
 
-def build(seed=0, dtype="float32", **changes):
-    return GTN(SPEC._replace(**changes), root_seed(seed), dtype)
+def build(seed=0, **changes):
+    return make_teacher(root_seed(seed), **changes)
 
 
 def synthesize(gtn, seed, **values):
@@ -178,13 +170,9 @@ def test_values_are_a_function_of_the_seed(changes):
 @pytest.mark.parametrize("momentum", [0.5, 0.9, 0.0])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "rmsprop"])
 def test_hyperparameters_start_at_the_configured_values(optimizer, momentum):
-    gtn = build(
-        inner_optimizer=optimizer,
-        inner_learning_rate=0.02,
-        inner_momentum=momentum,
-    )
+    gtn = build(optimizer=optimizer, learning_rate=0.02, momentum=momentum)
     found = gtn.hyperparameters(gtn.read())
-    # Exact zero has no logarithm: it starts at gtn._SMALLEST = 1e-6.
+    # Exact zero has no logarithm: it starts at _SMALLEST = 1e-6.
     for name, value in (("learning_rate", 0.02), ("momentum", momentum)):
         np.testing.assert_allclose(
             found[name], np.full(NUM_STEPS, value), rtol=0.0, atol=1.1e-6
@@ -196,7 +184,7 @@ def test_hyperparameters_start_at_the_configured_values(optimizer, momentum):
     ("optimizer", "highest"), [("adam", 1.0), ("sgd", np.e**3)]
 )
 def test_only_adams_momentum_is_bounded_by_1(optimizer, highest):
-    gtn = build(inner_optimizer=optimizer)
+    gtn = build(optimizer=optimizer)
     values = {**gtn.read(), "inner_momentum": tf.fill((NUM_STEPS,), 3.0)}
     found = gtn.hyperparameters(values)["momentum"].numpy()
     expected = 1 / (1 + np.exp(-3.0)) if optimizer == "adam" else highest
@@ -221,7 +209,6 @@ def test_learned_labels_start_at_nine_tenths():
 
 def test_distilled_images_are_variables_within_the_range():
     gtn = build(source="distillation")
-    assert gtn.generator is None
     images = gtn.variables_by_name["images"]
     assert images.shape == (NUM_STEPS, BATCH_SIZE, 8, 8, 1)
     assert abs(float(tf.math.reduce_std(images)) - 1.0) < 0.1
@@ -261,7 +248,7 @@ def test_gradients_reach_all_that_is_trained(curriculum):
 
 
 def test_float64():
-    gtn = build(dtype="float64")
+    gtn = build(precision="float64")
     data = synthesize(gtn, 0)
     assert {v.dtype for v in tf.nest.flatten(data)} == {tf.float64}
 
@@ -275,14 +262,14 @@ def _numbered(seed, num_images):
 
 
 def test_source_real_learns_nothing_but_rates():
-    gtn = GTN(SPEC._replace(source="real"), root_seed(0), sample_real=_numbered)
+    gtn = build(source="real", sample_real=_numbered)
     assert gtn.trained_names == ["inner_learning_rate", "inner_momentum"]
     assert set(gtn.variables_by_name) == set(gtn.trained_names)
     assert not gtn.shares_data
 
 
 def test_source_real_draws_afresh_for_every_learner():
-    gtn = GTN(SPEC._replace(source="real"), root_seed(0), sample_real=_numbered)
+    gtn = build(source="real", sample_real=_numbered)
     first, again, other = (synthesize(gtn, seed) for seed in (0, 0, 1))
     shape = (NUM_STEPS, BATCH_SIZE)
     assert first.images.shape == (*shape, 8, 8, 1)
@@ -295,7 +282,5 @@ def test_source_real_draws_afresh_for_every_learner():
     np.testing.assert_array_equal(first.images, again.images)
     assert np.any(first.images != other.images)
     np.testing.assert_allclose(
-        first.hyperparameters["learning_rate"],
-        SPEC.inner_learning_rate,
-        rtol=1e-6,
+        first.hyperparameters["learning_rate"], 0.02, rtol=1e-6
     )
