@@ -214,7 +214,7 @@ def test_sample_is_a_function_of_its_seed(changes):
     "changes",
     [
         {"curriculum": "none"},
-        {"num_inner_steps": 1, "inner_batch_size": 2},  # fewer than classes
+        {"num_steps": 1, "batch_size": 2},  # fewer than classes
     ],
     ids=str,
 )
