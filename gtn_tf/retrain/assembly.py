@@ -20,7 +20,7 @@ from gtn_tf.retrain.step import (
     TrainingState,
     make_train_step,
 )
-from gtn_tf.runtime.devices import find_devices
+from gtn_tf.runtime.devices import Devices, find_devices
 from gtn_tf.search_spaces.cells.genotypes import Genotype
 from gtn_tf.search_spaces.cells.structure import NetworkSize
 from gtn_tf.training.assembly import load_dataset
@@ -43,7 +43,7 @@ class Training:
       initialize: seed [2] -> None; draws all anew.
       step: steps done, saved with the checkpoints.
       seconds: of the training so far, resumes included; saved likewise.
-      num_replicas: devices that share a batch.
+      devices: that share a batch.
     """
 
     config: config_dict.ConfigDict
@@ -57,7 +57,7 @@ class Training:
     initialize: Callable[[tf.Tensor], None]
     step: tf.Variable
     seconds: tf.Variable
-    num_replicas: int
+    devices: Devices
 
     @property
     def steps_per_epoch(self) -> int:
@@ -112,7 +112,7 @@ def build_training(
         initialize=_make_initialize(state, step, seconds),
         step=step,
         seconds=seconds,
-        num_replicas=num_replicas,
+        devices=devices,
     )
 
 

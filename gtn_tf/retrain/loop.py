@@ -1,11 +1,10 @@
-"""The steps of a training: step, log at the end of an epoch, save.
+"""The steps of a training: what one does, and the row at an epoch's end.
 
 Everything random derives from (seed, step) and (seed, epoch), so that a
 resumed training goes on bit for bit as if it had not been stopped.
 """
 
-import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +19,9 @@ from gtn_tf.retrain.assembly import Training
 from gtn_tf.retrain.data import epoch_batches
 from gtn_tf.retrain.step import epoch_learning_rate
 from gtn_tf.runtime.checkpoints import Checkpoints
-from gtn_tf.runtime.progress import Progress, say
-from gtn_tf.runtime.row_log import MetricsLog
-from gtn_tf.runtime.tensorboard import TensorBoardLog
+from gtn_tf.runtime.host_loop import HostLoop, LoopSpec, LoopState
+from gtn_tf.runtime.progress import say
 from gtn_tf.types import DivergenceError
-
-_SHOWN = ("training_loss", "training_accuracy", "validation_accuracy")
 
 
 def run_steps(
@@ -34,7 +30,7 @@ def run_steps(
     seed: int,
     caught: list[int],
     checkpoints: Checkpoints,
-) -> None:
+) -> int:
     """Trains to the last step, or to a signal; the last state is saved.
 
     Args:
@@ -44,63 +40,60 @@ def run_steps(
       caught: of `interrupts.catch_signals`.
       checkpoints: of everything that changes.
 
+    Returns:
+      The number of the signal that stopped it, or 0.
+
     Raises:
       DivergenceError: the loss or a parameter is not finite.
     """
-    first = int(training.step.numpy())
-    every = training.config.retrain.checkpoint_every_epochs
-    began = time.monotonic() - float(training.seconds.numpy())
+    config = training.config
+    every = config.retrain.checkpoint_every_epochs
+    loop = HostLoop(
+        LoopSpec(
+            num_steps=training.num_steps,
+            save_every=every * training.steps_per_epoch,
+            tensorboard=config.log.tensorboard,
+            unit="training step",
+            shown=("training_loss", "training_accuracy", "validation_accuracy"),
+        ),
+        LoopState(training.step, training.seconds, checkpoints),
+        folder,
+        training.devices,
+    )
     if training.train_step.experimental_get_tracing_count() == 0:
         say("tracing the training step (once per process)")
         training.train_step.get_concrete_function()
-    log = MetricsLog(folder / "metrics.jsonl", first)
-    board = TensorBoardLog(folder) if training.config.log.tensorboard else None
-    progress = Progress(training.num_steps, first, unit="training step")
-    shown: dict[str, float] = {}
-    try:
-        for step, rate, batch in _steps(training, seed, first):
-            _one_step(training, seed, step, rate, batch)
-            done = step + 1
-            if done % training.steps_per_epoch == 0:
-                row = _end_epoch(training, done, rate, folder)
-                log.append({**row, "seconds": time.monotonic() - began})
-                shown = {k: row[k] for k in _SHOWN if k in row}
-                if board is not None:
-                    board.scalars(done, {**shown, "learning_rate": rate})
-            progress.update(done, **shown)
-            if (
-                caught
-                or done == training.num_steps
-                or done % (every * training.steps_per_epoch) == 0
-            ):
-                _check_finite(training, done, folder)
-                training.step.assign(done)
-                training.seconds.assign(time.monotonic() - began)
-                checkpoints.save(done)
-            if caught:
-                break
-    finally:
-        progress.close()
-        log.close()
-        if board is not None:
-            board.close()
+    return loop.run(
+        _stepper(training, seed, folder),
+        caught,
+        check=lambda step: _check_finite(training, step, folder),
+    )
 
 
-def _steps(
-    training: Training, seed: int, first: int
-) -> Iterator[tuple[int, float, np.ndarray]]:
-    """Yields (step, learning rate, positions of its images) from `first`."""
+def _stepper(
+    training: Training, seed: int, folder: Path
+) -> Callable[[int], dict[str, float] | None]:
+    """Returns step, from 1 -> the row of the epoch that it ends, or None."""
     protocol = training.protocol
-    for step in range(first, training.num_steps):
-        epoch, position = divmod(step, training.steps_per_epoch)
-        if position == 0 or step == first:
-            batches = epoch_batches(
+    drawn: dict[int, np.ndarray] = {}  # the epoch's batches
+
+    def take_step(step: int) -> dict[str, float] | None:
+        epoch, position = divmod(step - 1, training.steps_per_epoch)
+        if epoch not in drawn:
+            drawn.clear()
+            drawn[epoch] = epoch_batches(
                 len(training.images.images), protocol.batch_size, seed, epoch
             )
-            rate = epoch_learning_rate(
-                protocol.learning_rate, epoch, protocol.num_epochs
-            )
-        yield step, rate, batches[position]
+        rate = epoch_learning_rate(
+            protocol.learning_rate, epoch, protocol.num_epochs
+        )
+        batch = drawn[epoch][position]
+        _one_step(training, seed, step - 1, rate, batch)
+        if step % training.steps_per_epoch:
+            return None
+        return _end_epoch(training, step, rate, folder)
+
+    return take_step
 
 
 def _one_step(
@@ -125,7 +118,6 @@ def _end_epoch(
         steps * training.protocol.batch_size
     )
     row = {
-        "step": done,
         "epoch": done // steps,
         "learning_rate": rate,
         "training_loss": float(totals[0]),

@@ -13,7 +13,6 @@ epoch), `checkpoints/`, `model.keras`, `saved_model/`, `result.json`.
 import math
 import os
 import shutil
-import signal
 from pathlib import Path
 
 from ml_collections import config_dict
@@ -33,6 +32,7 @@ from gtn_tf.runtime.checkpoints import Checkpoints
 from gtn_tf.runtime.cluster import refuse_several_workers
 from gtn_tf.runtime.devices import configure_runtime, environment
 from gtn_tf.runtime.files import read_json, write_json
+from gtn_tf.runtime.host_loop import stop_message
 from gtn_tf.runtime.interrupts import catch_signals, exit_code
 from gtn_tf.runtime.progress import say
 from gtn_tf.runtime.workdir import (
@@ -73,8 +73,10 @@ def retrain(config: config_dict.ConfigDict, workdir: Path) -> int:
         _check_config(config, origin, folder)
         configure_runtime(config.num_logical_devices, config.tensor_float_32)
         training = build_training(config, origin.genotype)
-        _check_replicas(training.num_replicas, folder)
-        _write_configs(config, origin, training.num_replicas, workdir, folder)
+        _check_replicas(training.devices.num_replicas, folder)
+        _write_configs(
+            config, origin, training.devices.num_replicas, workdir, folder
+        )
         seeds = range(config.seed, config.seed + config.retrain.num_seeds)
         for seed in seeds:
             seed_folder = folder / f"seed_{seed}"
@@ -173,12 +175,11 @@ def _train(
     if done:
         say(f"resumed at step {done} of {num_steps}")
     if done < num_steps:
-        run_steps(training, folder, seed, caught, checkpoints)
-    if int(training.step.numpy()) < num_steps:
-        name = signal.Signals(caught[0]).name
-        step = int(training.step.numpy())
-        say(f"{name}: saved step {step}; the same command resumes there")
-        return False
+        stopped_by = run_steps(training, folder, seed, caught, checkpoints)
+        if stopped_by:
+            step = int(training.step.numpy())
+            say(stop_message(stopped_by, f"step {step}"))
+            return False
     _export(training, folder)
     num_images = len(training.dataset.test.images)
     num_right = round(num_images * training.accuracy_of("test"))
@@ -188,7 +189,7 @@ def _train(
             "seed": seed,
             "test_error": (num_images - num_right) / num_images,
             "seconds": float(training.seconds.numpy()),
-            "num_devices": training.num_replicas,
+            "num_devices": training.devices.num_replicas,
             "environment": environment(),
         },
     )

@@ -10,7 +10,6 @@ the same meta-steps, and wait for it where all agree to stop.
 
 import contextlib
 import math
-import signal
 import time
 from pathlib import Path
 
@@ -20,11 +19,19 @@ from ml_collections import config_dict
 from gtn_tf.config import validate
 from gtn_tf.runtime.cluster import has_several_workers, is_chief
 from gtn_tf.runtime.devices import configure_runtime, naming_lost_workers
+from gtn_tf.runtime.host_loop import (
+    HostLoop,
+    LoopSpec,
+    LoopState,
+    is_due,
+    stop_message,
+)
 from gtn_tf.runtime.interrupts import catch_signals, exit_code
 from gtn_tf.runtime.progress import say
+from gtn_tf.runtime.tensorboard import TensorBoardLog
 from gtn_tf.runtime.workdir import check_workdir, claim_workdir
 from gtn_tf.training.assembly import check_learners
-from gtn_tf.training.record import RunRecord, is_due
+from gtn_tf.training.record import draw_samples
 from gtn_tf.training.run import (
     Run,
     build_run,
@@ -76,27 +83,36 @@ def _train(run: Run, workdir: Path, done: int, caught: list[int]) -> int:
                 "raise --config.meta.num_steps to go on"
             )
         return 0
-    began = time.monotonic() - float(run.seconds.numpy())
     _trace(run, done + 1)
-    stopped_by = 0
-    with contextlib.closing(RunRecord(run, workdir, done, began)) as record:
-        for step in range(done + 1, num_steps + 1):
-            row = _one_step(run, step, workdir)
-            if run.devices.is_chief:
-                record.add(row)
-            run.step.assign(step)
-            # The chief comes late, having validated; all leave together.
-            stopped_by = max(run.devices.gather(next(iter(caught), 0)))
-            must_save = step == num_steps or is_due(
-                step, config.checkpoint.every_steps
-            )
-            if run.devices.is_chief and (must_save or stopped_by):
-                run.checkpoints.save(step)
-            if stopped_by:
-                break
-    run.devices.gather(0)  # None ends before the chief has saved.
+    loop = HostLoop(
+        LoopSpec(
+            num_steps=num_steps,
+            save_every=config.checkpoint.every_steps,
+            tensorboard=config.log.tensorboard,
+            unit="meta-step",
+            shown=("meta_loss", "meta_accuracy", "validation_accuracy"),
+        ),
+        LoopState(run.step, run.seconds, run.checkpoints),
+        workdir,
+        run.devices,
+    )
+
+    def draw(step: int, board: TensorBoardLog | None) -> None:
+        if step == num_steps or is_due(step, config.log.samples_every):
+            draw_samples(run, workdir, step, board)
+
+    stopped_by = loop.run(
+        lambda step: _one_step(run, step, workdir),
+        caught,
+        check=lambda step: _check_finite(run, step, workdir),
+        draw=draw,
+    )
     if run.devices.is_chief:
-        _say_end(workdir, int(run.step.numpy()), stopped_by)
+        done = int(run.step.numpy())
+        if stopped_by:
+            say(stop_message(stopped_by, f"meta-step {done}"))
+        else:
+            say(f"done: {done} meta-steps in {workdir}")
     return exit_code([stopped_by]) if stopped_by else 0
 
 
@@ -120,19 +136,37 @@ def _one_step(run: Run, step: int, workdir: Path) -> dict[str, float]:
     row = {name: float(value) for name, value in scalars.items()}
     for name in ("meta_loss", "meta_gradient_norm"):
         if not math.isfinite(row[name]):
-            raise DivergenceError(
-                f"{name} is {row[name]} at meta-step {step}; the last good "
-                f"checkpoint stays in {workdir / 'checkpoints'}; start again "
-                "in another --workdir with a lower --config.meta.learning_rate "
-                "or --config.inner.learning_rate, or with "
-                "--config.meta.global_clipnorm"
+            raise _divergence(f"{name} is {row[name]}", step, workdir)
+    config = run.config
+    is_last = step == config.meta.num_steps
+    is_validated = is_last or is_due(step, config.meta.validation_every)
+    if run.devices.is_chief and is_validated:
+        row["validation_accuracy"] = run.validate()
+    return row
+
+
+def _check_finite(run: Run, step: int, workdir: Path) -> None:
+    """Keeps what an update has blown up from becoming a checkpoint.
+
+    Raises:
+      DivergenceError: a meta-parameter is not finite.
+    """
+    variables = run.teacher.variables_by_name
+    for name, variable in variables.items():
+        value = tf.convert_to_tensor(variable)
+        if not tf.reduce_all(tf.math.is_finite(value)):
+            raise _divergence(
+                f"meta-parameter {name} is not finite", step, workdir
             )
-    return {"step": step, **row}
 
 
-def _say_end(workdir: Path, step: int, stopped_by: int) -> None:
-    if stopped_by:
-        name = signal.Signals(stopped_by).name
-        say(f"{name}: saved meta-step {step}; the same command resumes there")
-    else:
-        say(f"done: {step} meta-steps in {workdir}")
+def _divergence(what: str, step: int, workdir: Path) -> DivergenceError:
+    folder = workdir / "checkpoints"
+    kept = "no checkpoint was written yet"
+    if any(folder.glob("ckpt-*.index")):
+        kept = f"the last good checkpoint stays in {folder}"
+    return DivergenceError(
+        f"{what} at meta-step {step}; {kept}; start again in another "
+        "--workdir with a lower --config.meta.learning_rate or "
+        "--config.inner.learning_rate, or with --config.meta.global_clipnorm"
+    )

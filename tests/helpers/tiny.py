@@ -134,15 +134,15 @@ class StopAfter(NamedTuple):
     number: int
 
     def __call__(self) -> None:
-        from gtn_tf.training import record as run_record
+        from gtn_tf.runtime import host_loop
 
-        class Log(run_record.MetricsLog):
+        class Log(host_loop.MetricsLog):
             def append(log, row: dict) -> None:
                 super().append(row)
                 if row["step"] == self.step:
                     os.kill(os.getpid(), self.number)
 
-        run_record.MetricsLog = Log
+        host_loop.MetricsLog = Log
 
 
 def values_of(workdir: Path) -> list[dict]:

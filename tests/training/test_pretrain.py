@@ -272,3 +272,35 @@ def test_curricula_of_both_sources_train(tmp_path):
     assert np.isfinite(losses).all()
     # An order or a source that is not heeded would repeat another's numbers.
     assert len(set(losses[:, 1])) == len(losses)
+
+
+def _blow_up():
+    """A hook: the second update leaves a meta-parameter that is not finite."""
+    from gtn_tf.training import pretrain
+
+    one_step = pretrain._one_step
+
+    def diverging(run, step, workdir):
+        row = one_step(run, step, workdir)
+        if step == 4:
+            variable = run.teacher.trained_variables()[0]
+            variable.assign(variable * np.inf)
+        return row
+
+    pretrain._one_step = diverging
+
+
+def test_an_update_that_diverges_is_not_saved(tmp_path):
+    done = tiny.run_main(tmp_path, hook=_blow_up)
+    assert done.code == 1, done
+    last = done.errors.splitlines()[-1]
+    assert "is not finite at meta-step 4" in last
+    assert f"stays in {tmp_path / 'checkpoints'}" in last
+    assert tiny.checkpoint_steps(tmp_path) == [2]
+    assert not (tmp_path / "export").exists()
+
+
+def test_a_divergence_at_once_names_no_checkpoint(tmp_path):
+    done = tiny.run_main(tmp_path, "--config.inner.learning_rate=1e30")
+    assert done.code == 1, done
+    assert "no checkpoint was written yet" in done.errors.splitlines()[-1]
