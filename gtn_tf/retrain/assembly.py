@@ -23,8 +23,46 @@ from gtn_tf.retrain.step import (
 from gtn_tf.runtime.devices import Devices, find_devices
 from gtn_tf.search_spaces.cells.genotypes import Genotype
 from gtn_tf.search_spaces.cells.structure import NetworkSize
-from gtn_tf.training.assembly import load_dataset
+from gtn_tf.training.assembly import load_dataset, read_spec
 from gtn_tf.types import InputError, LearnerState
+
+
+@dataclasses.dataclass(frozen=True)
+class RetrainSpec:
+    """What a training is told, but for `Protocol`; keys of the config.
+
+    Attributes:
+      num_cells: `retrain.num_cells`, N.
+      channels: `retrain.channels`, F.
+      dropout_keep: `retrain.dropout_keep`.
+      drop_path_keep: `retrain.drop_path_keep`.
+      use_validation: `retrain.use_validation`.
+      checkpoint_every_epochs: `retrain.checkpoint_every_epochs`.
+      max_to_keep: `checkpoint.max_to_keep`.
+      tensorboard: `log.tensorboard`.
+      precision: `precision`.
+    """
+
+    num_cells: int
+    channels: int
+    dropout_keep: float
+    drop_path_keep: float
+    use_validation: bool
+    checkpoint_every_epochs: int
+    max_to_keep: int
+    tensorboard: bool
+    precision: str
+
+
+def retrain_spec(config: config_dict.ConfigDict) -> RetrainSpec:
+    """Reads what a training is told from a config."""
+    values = {
+        **config.retrain,
+        "max_to_keep": config.checkpoint.max_to_keep,
+        "tensorboard": config.log.tensorboard,
+        "precision": config.precision,
+    }
+    return read_spec(RetrainSpec, values)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +70,7 @@ class Training:
     """The objects of one training; the next seed's uses them again.
 
     Attributes:
-      config: validated.
+      spec: what it is told, but for its numbers.
       genotype: what is trained.
       protocol: the numbers.
       dataset: with test data.
@@ -46,7 +84,7 @@ class Training:
       devices: that share a batch.
     """
 
-    config: config_dict.ConfigDict
+    spec: RetrainSpec
     genotype: Genotype
     protocol: Protocol
     dataset: data.Dataset
@@ -78,23 +116,26 @@ def build_training(
     Raises:
       InputError: a batch that does not suit images or replicas.
     """
-    options = config.retrain
+    spec = retrain_spec(config)
     dataset = load_dataset(config, with_test=True)
-    images = training_images(dataset, options.use_validation)
+    images = training_images(dataset, spec.use_validation)
     devices = find_devices(config.strategy)
     num_replicas = devices.num_replicas
-    _check_batch(options.batch_size, len(images.images), num_replicas)
+    _check_batch(config.retrain.batch_size, len(images.images), num_replicas)
     # On demand only: what XLA's program of 20 cells costs to build, and what
     # it gains, has not been measured.
     jit = config.jit_compile is True
-    protocol = Protocol(**{name: options[name] for name in Protocol._fields})
+    protocol = Protocol(
+        **{name: config.retrain[name] for name in Protocol._fields}
+    )
     with devices.scope():
-        state = _build_state(config, genotype, dataset)
-    num_steps = options.num_epochs * (len(images.images) // options.batch_size)
+        state = _build_state(spec, protocol, genotype, dataset)
+    steps_per_epoch = len(images.images) // protocol.batch_size
+    num_steps = protocol.num_epochs * steps_per_epoch
     step = tf.Variable(0, dtype=tf.int64, name="step")
     seconds = tf.Variable(0.0, dtype=tf.float64, name="seconds")
     return Training(
-        config=config,
+        spec=spec,
         genotype=genotype,
         protocol=protocol,
         dataset=dataset,
@@ -117,23 +158,25 @@ def build_training(
 
 
 def _build_state(
-    config: config_dict.ConfigDict, genotype: Genotype, dataset: data.Dataset
+    spec: RetrainSpec,
+    protocol: Protocol,
+    genotype: Genotype,
+    dataset: data.Dataset,
 ) -> TrainingState:
-    options = config.retrain
     model = build_retrain_network(
         genotype,
         NetworkSize(
-            options.num_cells,
-            options.channels,
+            spec.num_cells,
+            spec.channels,
             dataset.image_shape,
             dataset.num_classes,
         ),
         Regularization(
-            options.dropout_keep,
-            options.drop_path_keep,
-            options.auxiliary_weight > 0,
+            spec.dropout_keep,
+            spec.drop_path_keep,
+            protocol.auxiliary_weight > 0,
         ),
-        config.precision,
+        spec.precision,
     )
     return TrainingState(
         model=model,

@@ -46,13 +46,12 @@ def run_steps(
     Raises:
       DivergenceError: the loss or a parameter is not finite.
     """
-    config = training.config
-    every = config.retrain.checkpoint_every_epochs
+    spec = training.spec
     loop = HostLoop(
         LoopSpec(
             num_steps=training.num_steps,
-            save_every=every * training.steps_per_epoch,
-            tensorboard=config.log.tensorboard,
+            save_every=spec.checkpoint_every_epochs * training.steps_per_epoch,
+            tensorboard=spec.tensorboard,
             unit="training step",
             shown=("training_loss", "training_accuracy", "validation_accuracy"),
         ),
@@ -123,7 +122,7 @@ def _end_epoch(
         "training_loss": float(totals[0]),
         "training_accuracy": float(totals[1]),
     }
-    if not training.config.retrain.use_validation:
+    if not training.spec.use_validation:
         row["validation_accuracy"] = training.accuracy_of("validation")
     training.state.totals.assign(tf.zeros([2]))
     return row

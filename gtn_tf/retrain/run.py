@@ -198,12 +198,11 @@ def _train(
 
 def _facts(training: Training, origin: Origin) -> dict:
     """What is the same for all seeds of a training."""
-    config, dataset = training.config, training.dataset
-    options = config.retrain
+    spec, dataset = training.spec, training.dataset
     cost = cell_network_cost(
         origin.genotype,
-        options.num_cells,
-        options.channels,
+        spec.num_cells,
+        spec.channels,
         dataset.image_shape,
         dataset.num_classes,
     )
@@ -218,12 +217,12 @@ def _facts(training: Training, origin: Origin) -> dict:
         "mean": dataset.mean,
         "std": dataset.std,
         **training.protocol._asdict(),
-        "num_cells": options.num_cells,
-        "channels": options.channels,
-        "use_validation": options.use_validation,
-        "dropout_keep": options.dropout_keep,
-        "drop_path_keep": options.drop_path_keep,
-        "precision": config.precision,
+        "num_cells": spec.num_cells,
+        "channels": spec.channels,
+        "use_validation": spec.use_validation,
+        "dropout_keep": spec.dropout_keep,
+        "drop_path_keep": spec.drop_path_keep,
+        "precision": spec.precision,
         "params": cost.params,
         "params_with_auxiliary_head": sum(
             math.prod(v.shape) for v in variables
@@ -244,7 +243,7 @@ def _checkpoints(training: Training, folder: Path) -> Checkpoints:
             "step": training.step,
             "seconds": training.seconds,
         },
-        training.config.checkpoint.max_to_keep,
+        training.spec.max_to_keep,
     )
 
 

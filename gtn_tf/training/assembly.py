@@ -2,7 +2,8 @@
 
 import dataclasses
 import functools
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import keras
 from ml_collections import config_dict
@@ -43,7 +44,7 @@ Spec = TypeVar("Spec")
 _BEYOND_ALL_DRAWS = 2**31
 
 
-def read_spec(kind: type[Spec], group: config_dict.ConfigDict) -> Spec:
+def read_spec(kind: type[Spec], group: Mapping[str, Any]) -> Spec:
     """Makes a dataclass of the keys of one config group, by their names."""
     names = [field.name for field in dataclasses.fields(kind)]
     return kind(**{name: group[name] for name in names})

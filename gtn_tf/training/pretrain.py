@@ -9,6 +9,7 @@ the same meta-steps, and wait for it where all agree to stop.
 """
 
 import contextlib
+import dataclasses
 import math
 import time
 from pathlib import Path
@@ -41,6 +42,25 @@ from gtn_tf.training.run import (
 from gtn_tf.types import DivergenceError
 
 
+@dataclasses.dataclass(frozen=True)
+class PretrainSpec:
+    """How long it goes on, and what is due when, in meta-steps.
+
+    Attributes:
+      num_steps: `meta.num_steps`.
+      validation_every: `meta.validation_every`.
+      samples_every: `log.samples_every`.
+      save_every: `checkpoint.every_steps`.
+      tensorboard: `log.tensorboard`.
+    """
+
+    num_steps: int
+    validation_every: int
+    samples_every: int
+    save_every: int
+    tensorboard: bool
+
+
 def pretrain(config: config_dict.ConfigDict, workdir: Path) -> int:
     """Meta-trains, resuming where the workdir has a checkpoint.
 
@@ -70,12 +90,20 @@ def pretrain(config: config_dict.ConfigDict, workdir: Path) -> int:
             write_config(config, workdir)
             if restored is not None:
                 say(f"resumed at meta-step {done} of {config.meta.num_steps}")
-        return _train(run, workdir, done, caught)
+        spec = PretrainSpec(
+            num_steps=config.meta.num_steps,
+            validation_every=config.meta.validation_every,
+            samples_every=config.log.samples_every,
+            save_every=config.checkpoint.every_steps,
+            tensorboard=config.log.tensorboard,
+        )
+        return _train(run, spec, workdir, caught)
 
 
-def _train(run: Run, workdir: Path, done: int, caught: list[int]) -> int:
-    config = run.config
-    num_steps = config.meta.num_steps
+def _train(
+    run: Run, spec: PretrainSpec, workdir: Path, caught: list[int]
+) -> int:
+    num_steps, done = spec.num_steps, int(run.step.numpy())
     if done >= num_steps:
         if run.devices.is_chief:
             say(
@@ -83,12 +111,12 @@ def _train(run: Run, workdir: Path, done: int, caught: list[int]) -> int:
                 "raise --config.meta.num_steps to go on"
             )
         return 0
-    _trace(run, done + 1)
+    _trace(run, done + 1, num_steps)
     loop = HostLoop(
         LoopSpec(
             num_steps=num_steps,
-            save_every=config.checkpoint.every_steps,
-            tensorboard=config.log.tensorboard,
+            save_every=spec.save_every,
+            tensorboard=spec.tensorboard,
             unit="meta-step",
             shown=("meta_loss", "meta_accuracy", "validation_accuracy"),
         ),
@@ -98,11 +126,11 @@ def _train(run: Run, workdir: Path, done: int, caught: list[int]) -> int:
     )
 
     def draw(step: int, board: TensorBoardLog | None) -> None:
-        if step == num_steps or is_due(step, config.log.samples_every):
+        if step == num_steps or is_due(step, spec.samples_every):
             draw_samples(run, workdir, step, board)
 
     stopped_by = loop.run(
-        lambda step: _one_step(run, step, workdir),
+        lambda step: _one_step(run, spec, step, workdir),
         caught,
         check=lambda step: _check_finite(run, step, workdir),
         draw=draw,
@@ -116,7 +144,7 @@ def _train(run: Run, workdir: Path, done: int, caught: list[int]) -> int:
     return exit_code([stopped_by]) if stopped_by else 0
 
 
-def _trace(run: Run, step: int) -> None:
+def _trace(run: Run, step: int, num_steps: int) -> None:
     """Traces ahead of the first step, so that progress times steps alone."""
     if not run.devices.is_chief:
         run.meta_step.get_concrete_function()
@@ -126,20 +154,21 @@ def _trace(run: Run, step: int) -> None:
     run.meta_step.get_concrete_function()
     say(
         f"traced in {time.monotonic() - began:.0f} s; meta-step {step} of "
-        f"{run.config.meta.num_steps} is running"
+        f"{num_steps} is running"
     )
 
 
-def _one_step(run: Run, step: int, workdir: Path) -> dict[str, float]:
+def _one_step(
+    run: Run, spec: PretrainSpec, step: int, workdir: Path
+) -> dict[str, float]:
     """Runs meta-step number `step` (from 1) and returns its row."""
     scalars = run.meta_step(tf.constant(step - 1))
     row = {name: float(value) for name, value in scalars.items()}
     for name in ("meta_loss", "meta_gradient_norm"):
         if not math.isfinite(row[name]):
             raise _divergence(f"{name} is {row[name]}", step, workdir)
-    config = run.config
-    is_last = step == config.meta.num_steps
-    is_validated = is_last or is_due(step, config.meta.validation_every)
+    is_last = step == spec.num_steps
+    is_validated = is_last or is_due(step, spec.validation_every)
     if run.devices.is_chief and is_validated:
         row["validation_accuracy"] = run.validate()
     return row

@@ -1,8 +1,16 @@
 """Where a config ends: the modules that turn it into specs, and those alone."""
 
+import dataclasses
 from pathlib import Path
 
+import pytest
+
 import gtn_tf
+from gtn_tf.config import default_config
+from gtn_tf.retrain.assembly import RetrainSpec
+from gtn_tf.teachers.curricula import CurriculumSpec
+from gtn_tf.teachers.generator import GeneratorSpec
+from gtn_tf.training.assembly import read_spec
 
 _ROOT = Path(gtn_tf.__file__).parent
 
@@ -42,3 +50,22 @@ def test_what_computes_takes_no_config():
             assert "gtn_tf.config" not in text.replace(
                 "gtn_tf.config.choices", ""
             ), path
+
+
+@pytest.mark.parametrize(
+    ("kind", "group"),
+    [
+        (GeneratorSpec, "generator"),
+        (CurriculumSpec, "curriculum"),
+        (RetrainSpec, "retrain"),
+    ],
+)
+def test_a_new_key_is_its_field_and_its_spec_alone(kind, group):
+    values = default_config()[group].to_dict() | {
+        **{"max_to_keep": 1, "tensorboard": False, "precision": "float32"},
+        "new_key": 7,
+    }
+    wider = dataclasses.make_dataclass(
+        "Wider", [("new_key", int)], bases=(kind,), frozen=True, kw_only=True
+    )
+    assert read_spec(wider, values).new_key == 7

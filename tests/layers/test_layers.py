@@ -219,8 +219,12 @@ def test_tensorflows_cross_entropy_is_wrong_in_the_labels():
     # Its gradient function hands no second derivative to the labels, so
     # learned labels would get a wrong meta-gradient.
     def entropy(logits, labels):
+        # The operation itself: under op determinism, which a test in the same
+        # process may have switched on, the function avoids it.
         return tf.reduce_mean(
-            tf.nn.softmax_cross_entropy_with_logits(labels, logits)
+            tf.raw_ops.SoftmaxCrossEntropyWithLogits(
+                features=logits, labels=labels
+            ).loss
         )
 
     scalar = entropy_gradients(entropy)

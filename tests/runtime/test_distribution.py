@@ -35,8 +35,8 @@ def _save_replicas():
 
     train = pretrain._train
 
-    def train_and_save(run, workdir, *more):
-        code = train(run, workdir, *more)
+    def train_and_save(run, spec, workdir, *more):
+        code = train(run, spec, workdir, *more)
         values = {
             name: np.stack([value.numpy() for value in variable.values])
             for name, variable in run.teacher.variables_by_name.items()

@@ -63,8 +63,8 @@ class _Worker(NamedTuple):
 
         one_step, train = pretrain._one_step, pretrain._train
 
-        def one_step_and_signal(run, step, workdir):
-            row = one_step(run, step, workdir)
+        def one_step_and_signal(run, spec, step, workdir):
+            row = one_step(run, spec, step, workdir)
             if step == self.signal_at:
                 os.kill(os.getpid(), self.number)
             return row

@@ -280,8 +280,8 @@ def _blow_up():
 
     one_step = pretrain._one_step
 
-    def diverging(run, step, workdir):
-        row = one_step(run, step, workdir)
+    def diverging(run, spec, step, workdir):
+        row = one_step(run, spec, step, workdir)
         if step == 4:
             variable = run.teacher.trained_variables()[0]
             variable.assign(variable * np.inf)
