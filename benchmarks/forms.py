@@ -80,7 +80,7 @@ def tensorflow_form(name: str, case: Case) -> Callable:
     from gtn_tf.layers.spec import LayerSpec
     from gtn_tf.learners.families import from_family
     from gtn_tf.meta.inner_loop import initial_state, unroll
-    from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
+    from gtn_tf.meta.inner_optimizers import find_inner_optimizer
     from gtn_tf.meta.inner_problem import InnerProblem
     from gtn_tf.meta.meta_gradient import DATA_GRADIENTS
     from gtn_tf.ops.seeds import root_seed
@@ -110,7 +110,7 @@ def tensorflow_form(name: str, case: Case) -> Callable:
     real = Batch(
         tf.constant(inputs.real_images), tf.constant(inputs.real_labels)
     )
-    optimizer = INNER_OPTIMIZERS[case.optimizer]
+    optimizer = find_inner_optimizer(case.optimizer)
     problem = InnerProblem(
         (learner,), optimizer, lambda seed: real, case.meta_loss_every
     )
@@ -175,7 +175,7 @@ def state_bytes(case: Case) -> int:
     """Returns the bytes of parameters and slots of a case's learner."""
     from gtn_tf.layers.spec import LayerSpec
     from gtn_tf.learners.families import from_family
-    from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
+    from gtn_tf.meta.inner_optimizers import find_inner_optimizer
     from gtn_tf.ops.seeds import root_seed
 
     learner = from_family(
@@ -186,5 +186,5 @@ def state_bytes(case: Case) -> int:
         LayerSpec(pool_size=case.pool_size),
     )
     params, _ = learner.init(root_seed(0))
-    slots = INNER_OPTIMIZERS[case.optimizer].init(params)
+    slots = find_inner_optimizer(case.optimizer).init(params)
     return sum(4 * int(np.prod(t.shape)) for t in [*params, *slots])

@@ -103,7 +103,7 @@ def _serve(
     config.meta.num_learners = process.num_learners
     configure_runtime(process.num_devices)
     with tempfile.TemporaryDirectory() as folder:
-        run = build_run(config, Path(folder))
+        run = build_run(config, Path(folder), config.strategy)
         run.meta_step(tf.constant(0))["meta_loss"].numpy()
         commands.send(None)
         step = 1

@@ -52,7 +52,7 @@ def test_torch_computes_the_same_meta_gradient(name):
     from benchmarks.torch_forms import draw_params, torch_form
     from gtn_tf.learners.families import from_family
     from gtn_tf.meta.data_gradients import rematerialized_data_gradient
-    from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
+    from gtn_tf.meta.inner_optimizers import SGD
     from gtn_tf.meta.inner_problem import InnerProblem
     from gtn_tf.ops.seeds import root_seed
     from gtn_tf.types import Batch, SyntheticData
@@ -74,9 +74,7 @@ def test_torch_computes_the_same_meta_gradient(name):
     real = Batch(
         tf.constant(inputs.real_images), tf.constant(inputs.real_labels)
     )
-    problem = InnerProblem(
-        (learner,), INNER_OPTIMIZERS["sgd"], lambda seed: real
-    )
+    problem = InnerProblem((learner,), SGD, lambda seed: real)
     expected, _ = rematerialized_data_gradient(
         problem, learner, data, root_seed(0)
     )

@@ -5,14 +5,16 @@ dict says where each thing is. What can be chosen of packages below is in their
 own `registry`.
 """
 
-SOURCES = ("gtn", "distillation", "real")
 #: What `evaluate` compares the workdir's own source with.
 BASELINES = {
     name: f"gtn_tf.evaluation.baselines:{name}"
     for name in ("real", "real_tuned", "real_subset", "distillation", "noise")
 }
-CURRICULA = ("full", "shuffled_batch", "all_shuffled", "none", "fixed_noise")
-INNER_OPTIMIZERS = ("sgd", "adam", "rmsprop")
+#: Of the learner.
+INNER_OPTIMIZERS = {
+    name: f"gtn_tf.meta.inner_optimizers:{name.upper()}"
+    for name in ("sgd", "adam", "rmsprop")
+}
 #: How devices share a meta-step -> what finds them.
 STRATEGIES = {
     name: f"gtn_tf.runtime.devices:{name}"
@@ -25,7 +27,11 @@ EXECUTORS = {
 }
 #: What chooses the architectures of a search -> what makes it.
 SEARCH_STRATEGIES = {"random": "gtn_tf.nas.strategies.random:Random"}
-SCHEDULES = ("constant", "cosine")
+#: Share of a budget that is spent -> factor of the learning rate.
+SCHEDULES = {
+    name: f"gtn_tf.nas.evaluators.real:{name}"
+    for name in ("constant", "cosine")
+}
 #: Experiment of `evaluate` -> where it is.
 EXPERIMENTS = {
     name: f"gtn_tf.experiments.{name}:EXPERIMENT"

@@ -1,10 +1,6 @@
 """What is meta-trained, and how: data, generator, learner, both loops."""
 
-from gtn_tf.config.choices import (
-    CURRICULA,
-    INNER_OPTIMIZERS,
-    SOURCES,
-)
+from gtn_tf.config.choices import INNER_OPTIMIZERS
 from gtn_tf.config.fields import (
     OWN_FUNCTION,
     Field,
@@ -25,6 +21,7 @@ from gtn_tf.datasets.registry import DATASETS
 from gtn_tf.layers.registry import INITIALIZERS, NORMALIZATIONS
 from gtn_tf.learners.registry import LEARNERS
 from gtn_tf.search_spaces.cells.operations import OPS
+from gtn_tf.teachers.registry import CURRICULA, SOURCES
 
 FIELDS = {
     "seed": Field(

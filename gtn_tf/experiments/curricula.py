@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from ml_collections import config_dict
 
-from gtn_tf.config.choices import CURRICULA
 from gtn_tf.experiments.experiment import Experiment
 from gtn_tf.experiments.seed_means import (
     OVER_SEEDS,
@@ -31,6 +30,7 @@ from gtn_tf.figures.style import (
 )
 from gtn_tf.statistics.intervals import shown
 from gtn_tf.statistics.over_seeds import difference, mean_accuracy, of_arm
+from gtn_tf.teachers.registry import CURRICULA
 from gtn_tf.types import InputError
 
 _ACCURACY = mean_accuracy("test")

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from ml_collections import config_dict
 
 from gtn_tf.datasets.batches import device_split
 from gtn_tf.datasets.loading import Dataset
@@ -18,9 +19,11 @@ from gtn_tf.training.run import Run
 _MOST_DOUBLINGS = 6
 
 
-def measure(run: Run, dataset: Dataset) -> dict[str, Any]:
+def measure(
+    config: config_dict.ConfigDict, run: Run, dataset: Dataset
+) -> dict[str, Any]:
     """Tests fresh learners on the GTN's data, then on more and more real."""
-    setting = build_setting(run.config, run.workdir, dataset)
+    setting = build_setting(config, run.workdir, dataset)
     real_test = device_split(dataset, "test")
     own = source_of_run(setting.source, run)
     learners = FreshLearners(setting, setting.problem, real_test)

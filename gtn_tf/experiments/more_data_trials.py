@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from ml_collections import config_dict
 
 from gtn_tf.datasets.batches import device_split
 from gtn_tf.datasets.loading import Dataset
@@ -29,14 +30,16 @@ from gtn_tf.types import SyntheticData
 ENSEMBLES = (1, 2, 4, 8, 16)
 
 
-def measure(run: Run, dataset: Dataset) -> dict[str, Any]:
+def measure(
+    config: config_dict.ConfigDict, run: Run, dataset: Dataset
+) -> dict[str, Any]:
     """Tests fresh learners, and ensembles, on one GTN's data and on real."""
-    setting = build_setting(run.config, run.workdir, dataset)
+    setting = build_setting(config, run.workdir, dataset)
     real_test = device_split(dataset, "test")
     root = fold(root_seed(setting.seed), Purpose.EVALUATION)
     gtn = ExportedGTN(run.teacher, run.teacher.read(), fold(root, 0))
     shape = setting.sequence_shape
-    is_endless = run.config.curriculum.name == "none"
+    is_endless = config.curriculum.name == "none"
 
     def sources_of(num_steps: int, batch_size: int) -> list[Source]:
         if is_endless:

@@ -115,12 +115,16 @@ def _scaled(name: str, own: str, widths: tuple[int, ...]) -> tuple[int, ...]:
 def make_measure(variants: dict[str, Variant]) -> Measure:
     """Returns what tests a run's data on each of these learners."""
 
-    def measure(run: Run, dataset: Dataset) -> dict[str, Any]:
+    def measure(
+        config: config_dict.ConfigDict, run: Run, dataset: Dataset
+    ) -> dict[str, Any]:
         names = ("validation", "test")
         splits = [device_split(dataset, split) for split in names]
         found = {f"{split}_accuracies_on": {} for split in names}
         for name, variant in variants.items():
-            measured = fresh_accuracies(run, _problem(run, variant), splits)
+            measured = fresh_accuracies(
+                config, run, _problem(config, run, variant), splits
+            )
             for on, accuracies in zip(found.values(), measured, strict=True):
                 on[name] = accuracies
         return found
@@ -128,14 +132,15 @@ def make_measure(variants: dict[str, Variant]) -> Measure:
     return measure
 
 
-def _problem(run: Run, variant: Variant) -> InnerProblem:
-    config = changed(run.config, variant.changes)
+def _problem(
+    config: config_dict.ConfigDict, run: Run, variant: Variant
+) -> InnerProblem:
     learners = build_learner_family(
-        config,
+        changed(config, variant.changes),
         variant.family,
         variant.widths,
         run.dataset.image_shape,
         run.dataset.num_classes,
     )
-    problem = build_problem(run.config, device_split(run.dataset, "train"))
+    problem = build_problem(config, device_split(run.dataset, "train"))
     return problem._replace(learners=learners)

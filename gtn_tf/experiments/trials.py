@@ -60,8 +60,9 @@ class Trial(NamedTuple):
     config: config_dict.ConfigDict
 
 
-#: (a meta-trained run, its data with test data) -> added to result.json.
-Measure = Callable[[Run, Dataset], dict[str, Any]]
+#: (config, what was meta-trained by it, its data with test data) -> added to
+#: result.json.
+Measure = Callable[[config_dict.ConfigDict, Run, Dataset], dict[str, Any]]
 
 
 class LeftToOthersError(Exception):
@@ -171,7 +172,7 @@ def _do(
         if measure is not None:
             run = restore_run(trial.config, workdir)
             dataset = load_dataset(trial.config, with_test=True)
-            found |= measure(run, dataset)
+            found |= measure(trial.config, run, dataset)
     except DivergenceError as error:
         found = {"status": "diverged", "reason": one_line(error)}
     rows = read_rows(workdir / "metrics.jsonl")
@@ -266,17 +267,22 @@ def _find(trial: Trial, store: JobStore, also: Sequence[str]) -> dict | None:
 def own_accuracies(split: str) -> Measure:
     """Returns what measures a run's own learners on a split's real data."""
 
-    def measure(run: Run, dataset: Dataset) -> dict[str, list[float]]:
-        problem = build_problem(run.config, device_split(dataset, "train"))
+    def measure(
+        config: config_dict.ConfigDict, run: Run, dataset: Dataset
+    ) -> dict[str, list[float]]:
+        problem = build_problem(config, device_split(dataset, "train"))
         real = device_split(dataset, split)
-        (accuracies,) = fresh_accuracies(run, problem, [real])
+        (accuracies,) = fresh_accuracies(config, run, problem, [real])
         return {f"{split}_accuracies": accuracies}
 
     return measure
 
 
 def fresh_accuracies(
-    run: Run, problem: InnerProblem, splits: Sequence[RealData]
+    config: config_dict.ConfigDict,
+    run: Run,
+    problem: InnerProblem,
+    splits: Sequence[RealData],
 ) -> list[list[float]]:
     """Tests the fresh learners of `evaluate` on a meta-trained run's data.
 
@@ -286,6 +292,6 @@ def fresh_accuracies(
     Raises:
       Stopped: by a signal.
     """
-    source = source_of_run(run.config.source, run)
-    test = FinalTest(run.config.seed, problem, splits)
-    return test.accuracies(source, run.config.evaluation.num_learners)
+    source = source_of_run(config.source, run)
+    test = FinalTest(config.seed, problem, splits)
+    return test.accuracies(source, config.evaluation.num_learners)

@@ -52,14 +52,18 @@ def export(config: config_dict.ConfigDict, workdir: Path) -> int:
     seed = fold(root_seed(config.seed), Purpose.VALIDATION, 0)
     module = ExportedGTN(run.teacher, run.teacher.read(), seed)
     with claim_workdir(workdir):
-        write_export(workdir / "export", module, metadata_of(run, module))
+        write_export(
+            workdir / "export", module, metadata_of(config, run, module)
+        )
     say(f"exported to {workdir / 'export'}")
     return 0
 
 
-def metadata_of(run: Run, module: ExportedGTN) -> dict[str, object]:
+def metadata_of(
+    config: config_dict.ConfigDict, run: Run, module: ExportedGTN
+) -> dict[str, object]:
     """Returns what metadata.json says of a run's export."""
-    config, teacher = run.config, run.teacher
+    teacher = run.teacher
     has_generator = module.sample_noise is not None
     of_batch = "of the inner batch" if has_generator else "none"
     return {

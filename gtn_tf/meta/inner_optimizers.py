@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from gtn_tf.config.choices import INNER_OPTIMIZERS
+from gtn_tf.import_paths import choose
+
 Tensors = list[tf.Tensor]
 #: Of one inner step: {"learning_rate": [], "momentum": []} scalars.
 Hyperparameters = dict[str, tf.Tensor]
@@ -134,8 +137,16 @@ def _safe_sqrt(values: tf.Tensor) -> tf.Tensor:
     return tf.where(positive, tf.sqrt(safe), tf.zeros_like(values))
 
 
-INNER_OPTIMIZERS = {
-    "sgd": InnerOptimizer(_zeros, _sgd_update),
-    "adam": InnerOptimizer(_adam_init, _adam_update),
-    "rmsprop": InnerOptimizer(_rmsprop_init, _rmsprop_update),
-}
+# `config.choices.INNER_OPTIMIZERS` names them.
+SGD = InnerOptimizer(_zeros, _sgd_update)
+ADAM = InnerOptimizer(_adam_init, _adam_update)
+RMSPROP = InnerOptimizer(_rmsprop_init, _rmsprop_update)
+
+
+def find_inner_optimizer(name: str) -> InnerOptimizer:
+    """Returns the optimizer that `inner.optimizer` names.
+
+    Raises:
+      InputError: there is none of that name; lists the choices.
+    """
+    return choose(name, INNER_OPTIMIZERS, "inner.optimizer")

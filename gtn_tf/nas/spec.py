@@ -18,7 +18,7 @@ class RealTraining:
       batch_size: B.
       learning_rate: of SGD, at the start.
       momentum: of SGD.
-      schedule: of the rate, a name in `SCHEDULES`.
+      schedule: of the rate, a name of `config.choices.SCHEDULES`.
     """
 
     batch_size: int

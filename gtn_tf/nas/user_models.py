@@ -25,7 +25,7 @@ from gtn_tf.learners.own_networks import (
     build_own_network,
     check_keras_settings,
 )
-from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
+from gtn_tf.meta.inner_optimizers import find_inner_optimizer
 from gtn_tf.nas.training import Trainer, teacher_steps
 from gtn_tf.ops.seeds import (
     Purpose,
@@ -127,7 +127,7 @@ def _score(
         build, tuple(metadata["image_shape"]), metadata["num_classes"]
     )
     learner = from_keras(lambda: model, second_order=False)
-    optimizer = INNER_OPTIMIZERS[metadata["inner_optimizer"]]
+    optimizer = find_inner_optimizer(metadata["inner_optimizer"])
     trainer = Trainer(lambda: learner, optimizer, real)
     state = trainer.train(trainer.initial_state(seed), steps)
     moving = moving_statistics(model)

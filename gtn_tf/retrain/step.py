@@ -20,7 +20,7 @@ import keras
 import tensorflow as tf
 
 from gtn_tf.datasets.loading import Dataset
-from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
+from gtn_tf.meta.inner_optimizers import SGD
 from gtn_tf.ops.seeds import fold
 from gtn_tf.retrain.data import prepare_images
 from gtn_tf.retrain.drop_path import dropout_layers, dropout_values
@@ -120,7 +120,7 @@ def make_train_step(
     others = model.non_trainable_variables
     drawn = {id(v) for layer in dropout_layers(model) for v in layer.weights}
     statistics_variables = [v for v in others if id(v) not in drawn]
-    update = INNER_OPTIMIZERS["sgd"].update
+    update = SGD.update
 
     @tf.function(jit_compile=jit or None, autograph=False)
     def pure(

@@ -3,5 +3,5 @@
 One module each: `gtn` (a generator and its curriculum), `distillation`
 (images that are learned themselves), `real` (real images, whose inner rates
 are learned). Imports `learners` and what is below it. One more is a subclass
-of `Teacher` and an entry of `SOURCES`, in `sources`.
+of `Teacher` and its line in `registry.SOURCES`.
 """

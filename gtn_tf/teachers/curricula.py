@@ -14,12 +14,14 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from gtn_tf.import_paths import choose
 from gtn_tf.ops.seeds import ALGORITHM, fold
+from gtn_tf.teachers.registry import CURRICULA
 
 
 @dataclasses.dataclass(frozen=True)
 class CurriculumSpec:
-    """Config keys `curriculum.*`: a name of `CURRICULA`, and the labels."""
+    """Config keys `curriculum.*`: of `registry.CURRICULA`, and the labels."""
 
     name: str
     learn_labels: bool
@@ -66,13 +68,17 @@ def _permutation(seed: tf.Tensor, number: int) -> tf.Tensor:
     return tf.argsort(keys)
 
 
-CURRICULA = {
-    "full": Curriculum(learned=True),
-    "shuffled_batch": Curriculum(learned=True, draw_order=_shuffle_batches),
-    "all_shuffled": Curriculum(learned=True, draw_order=_shuffle_all),
-    "none": Curriculum(learned=False, fresh=True),
-    "fixed_noise": Curriculum(learned=False),
-}
+# `registry.CURRICULA` names them.
+FULL = Curriculum(learned=True)
+SHUFFLED_BATCH = Curriculum(learned=True, draw_order=_shuffle_batches)
+ALL_SHUFFLED = Curriculum(learned=True, draw_order=_shuffle_all)
+NONE = Curriculum(learned=False, fresh=True)
+FIXED_NOISE = Curriculum(learned=False)
+
+
+def find_curriculum(name: str) -> Curriculum:
+    """Returns what `curriculum.name` names; its error lists the choices."""
+    return choose(name, CURRICULA, "curriculum.name")
 
 
 def balanced_label_ids(

@@ -13,10 +13,10 @@ import tensorflow as tf
 
 from gtn_tf.ops.seeds import Purpose, fold
 from gtn_tf.teachers.curricula import (
-    CURRICULA,
     CurriculumSpec,
     balanced_label_ids,
     draw_label_ids,
+    find_curriculum,
     reorder,
 )
 from gtn_tf.teachers.generator import GeneratorSpec
@@ -142,7 +142,7 @@ class SyntheticTeacher(Teacher):
 
     def __init__(self, spec: TeacherSpec) -> None:
         super().__init__(spec)
-        self.curriculum = CURRICULA[spec.curriculum.name]
+        self.curriculum = find_curriculum(spec.curriculum.name)
         self.shares_data = self.curriculum.shared
 
     def _add_label_logits(self) -> None:

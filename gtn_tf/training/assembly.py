@@ -15,13 +15,13 @@ from gtn_tf.config.families import (
 )
 from gtn_tf.datasets import loading as data
 from gtn_tf.datasets.batches import RealData, sample_batch
-from gtn_tf.import_paths import is_import_path
+from gtn_tf.import_paths import choose, is_import_path
 from gtn_tf.layers.spec import LayerSpec
 from gtn_tf.learners.families import check_family, from_family
 from gtn_tf.learners.functional import Learner, from_keras
 from gtn_tf.learners.own_networks import from_import_path
 from gtn_tf.learners.registry import CELL
-from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
+from gtn_tf.meta.inner_optimizers import find_inner_optimizer
 from gtn_tf.meta.inner_problem import InnerProblem
 from gtn_tf.meta.meta_optimizer import MetaOptimizerSpec, make_meta_optimizer
 from gtn_tf.ops.seeds import root_seed
@@ -33,7 +33,7 @@ from gtn_tf.search_spaces.cells.space import SearchSpace
 from gtn_tf.teachers.curricula import CurriculumSpec
 from gtn_tf.teachers.generator import GeneratorSpec
 from gtn_tf.teachers.hyperparameters import HyperparameterSpec
-from gtn_tf.teachers.sources import SOURCES
+from gtn_tf.teachers.registry import SOURCES
 from gtn_tf.teachers.teacher import Teacher, TeacherSpec
 from gtn_tf.types import InputError
 
@@ -68,7 +68,8 @@ def load_dataset(
 
 def build_teacher(config: config_dict.ConfigDict, train: RealData) -> Teacher:
     """Builds what is meta-trained; call it in the strategy's scope."""
-    return SOURCES[config.source](
+    kind = choose(config.source, SOURCES, "source")
+    return kind(
         teacher_spec(config, train),
         root_seed(config.seed),
         functools.partial(sample_batch, train),
@@ -226,7 +227,7 @@ def build_problem(
         learners=build_learners(
             config, tuple(train.images.shape[1:]), train.num_classes
         ),
-        optimizer=INNER_OPTIMIZERS[config.inner.optimizer],
+        optimizer=find_inner_optimizer(config.inner.optimizer),
         sample_real=lambda seed: sample_batch(
             train, seed, config.meta.batch_size
         ),

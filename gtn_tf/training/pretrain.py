@@ -47,18 +47,29 @@ class PretrainSpec:
     """How long it goes on, and what is due when, in meta-steps.
 
     Attributes:
-      num_steps: `meta.num_steps`.
+      loop: what any training's loop is told.
       validation_every: `meta.validation_every`.
       samples_every: `log.samples_every`.
-      save_every: `checkpoint.every_steps`.
-      tensorboard: `log.tensorboard`.
     """
 
-    num_steps: int
+    loop: LoopSpec
     validation_every: int
     samples_every: int
-    save_every: int
-    tensorboard: bool
+
+
+def pretrain_spec(config: config_dict.ConfigDict) -> PretrainSpec:
+    """Reads what the outer loop is told from a config."""
+    return PretrainSpec(
+        loop=LoopSpec(
+            num_steps=config.meta.num_steps,
+            save_every=config.checkpoint.every_steps,
+            tensorboard=config.log.tensorboard,
+            unit="meta-step",
+            shown=("meta_loss", "meta_accuracy", "validation_accuracy"),
+        ),
+        validation_every=config.meta.validation_every,
+        samples_every=config.log.samples_every,
+    )
 
 
 def pretrain(config: config_dict.ConfigDict, workdir: Path) -> int:
@@ -82,7 +93,7 @@ def pretrain(config: config_dict.ConfigDict, workdir: Path) -> int:
         caught = stack.enter_context(catch_signals())
         check_workdir(config, workdir)
         configure_runtime(config.num_logical_devices, config.tensor_float_32)
-        run = build_run(config, workdir)
+        run = build_run(config, workdir, config.strategy)
         restored = run.checkpoints.restore_latest()
         done = int(run.step.numpy())
         check_equal(run.devices, done, "checkpoint", "one shared --workdir")
@@ -90,20 +101,13 @@ def pretrain(config: config_dict.ConfigDict, workdir: Path) -> int:
             write_config(config, workdir)
             if restored is not None:
                 say(f"resumed at meta-step {done} of {config.meta.num_steps}")
-        spec = PretrainSpec(
-            num_steps=config.meta.num_steps,
-            validation_every=config.meta.validation_every,
-            samples_every=config.log.samples_every,
-            save_every=config.checkpoint.every_steps,
-            tensorboard=config.log.tensorboard,
-        )
-        return _train(run, spec, workdir, caught)
+        return _train(run, pretrain_spec(config), workdir, caught)
 
 
 def _train(
     run: Run, spec: PretrainSpec, workdir: Path, caught: list[int]
 ) -> int:
-    num_steps, done = spec.num_steps, int(run.step.numpy())
+    num_steps, done = spec.loop.num_steps, int(run.step.numpy())
     if done >= num_steps:
         if run.devices.is_chief:
             say(
@@ -113,13 +117,7 @@ def _train(
         return 0
     _trace(run, done + 1, num_steps)
     loop = HostLoop(
-        LoopSpec(
-            num_steps=num_steps,
-            save_every=spec.save_every,
-            tensorboard=spec.tensorboard,
-            unit="meta-step",
-            shown=("meta_loss", "meta_accuracy", "validation_accuracy"),
-        ),
+        spec.loop,
         LoopState(run.step, run.seconds, run.checkpoints),
         workdir,
         run.devices,
@@ -167,7 +165,7 @@ def _one_step(
     for name in ("meta_loss", "meta_gradient_norm"):
         if not math.isfinite(row[name]):
             raise _divergence(f"{name} is {row[name]}", step, workdir)
-    is_last = step == spec.num_steps
+    is_last = step == spec.loop.num_steps
     is_validated = is_last or is_due(step, spec.validation_every)
     if run.devices.is_chief and is_validated:
         row["validation_accuracy"] = run.validate()

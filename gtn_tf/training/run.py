@@ -1,6 +1,5 @@
 """The objects of one meta-training, built new or restored to be used."""
 
-import copy
 import dataclasses
 import json
 import zlib
@@ -48,7 +47,6 @@ class Run:
     """The objects of one meta-training.
 
     Attributes:
-      config: validated.
       workdir: of its files.
       dataset: without test data.
       devices: that share a meta-step.
@@ -61,7 +59,6 @@ class Run:
       checkpoints: of everything above that changes.
     """
 
-    config: config_dict.ConfigDict
     workdir: Path
     dataset: data.Dataset
     devices: Devices
@@ -74,10 +71,18 @@ class Run:
     checkpoints: Checkpoints
 
 
-def build_run(config: config_dict.ConfigDict, workdir: Path) -> Run:
-    """Builds everything for meta-training; reads the data set."""
+def build_run(
+    config: config_dict.ConfigDict, workdir: Path, strategy: str
+) -> Run:
+    """Builds everything for meta-training; reads the data set.
+
+    Args:
+      config: validated.
+      workdir: of its files.
+      strategy: `strategy`, or what takes its place.
+    """
     devices = create_devices(
-        config.strategy,
+        strategy,
         config.meta.num_learners,
         config.connect_timeout_seconds,
     )
@@ -121,7 +126,6 @@ def build_run(config: config_dict.ConfigDict, workdir: Path) -> Run:
     seconds = tf.Variable(0.0, dtype=tf.float64, name="seconds")
     saved = {"gtn": teacher, "optimizer": optimizer, "step": step}
     return Run(
-        config=config,
         workdir=workdir,
         dataset=dataset,
         devices=devices,
@@ -160,9 +164,7 @@ def restore_run(config: config_dict.ConfigDict, workdir: Path) -> Run:
     check_workdir(config, workdir)
     configure_runtime(config.num_logical_devices, config.tensor_float_32)
     # One learner at a time needs one device, and no other worker.
-    config = copy.deepcopy(config)
-    config.strategy = "one_device"
-    run = build_run(config, workdir)
+    run = build_run(config, workdir, "one_device")
     if run.checkpoints.restore_latest() is None:
         raise no_gtn
     return run

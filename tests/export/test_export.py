@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gtn_tf.config.choices import CURRICULA
 from gtn_tf.export import saved_model as exported_gtn
 from gtn_tf.export import write as export
 from gtn_tf.export.load import ARRAYS, load
 from gtn_tf.learners.functional import Learner
-from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
+from gtn_tf.meta.inner_optimizers import SGD
 from gtn_tf.meta.inner_problem import InnerProblem
 from gtn_tf.meta.meta_gradient import meta_gradient
 from gtn_tf.ops.seeds import (
@@ -19,6 +18,7 @@ from gtn_tf.ops.seeds import (
     fold,
     root_seed,
 )
+from gtn_tf.teachers.registry import CURRICULA
 from gtn_tf.types import Batch, InputError
 from tests.helpers import tiny
 from tests.helpers.exported import (
@@ -35,7 +35,7 @@ from tests.helpers.float_tolerance import assert_close
 
 _PAIRS = [
     *(("gtn", name) for name in CURRICULA),
-    *(("distillation", name) for name in CURRICULA[:3]),
+    *(("distillation", name) for name in list(CURRICULA)[:3]),
 ]
 
 
@@ -54,7 +54,7 @@ def problem():
     real = Batch(images, tf.one_hot([0, 1, 2, 0, 1], NUM_CLASSES))
     return InnerProblem(
         learners=(Learner("linear", init, apply),),
-        optimizer=INNER_OPTIMIZERS["sgd"],
+        optimizer=SGD,
         sample_real=lambda seed: real,
     )
 

@@ -5,7 +5,7 @@ import tensorflow as tf
 from gtn_tf.layers.spec import LayerSpec
 from gtn_tf.learners.families import from_family
 from gtn_tf.learners.registry import FAMILIES
-from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
+from gtn_tf.meta.inner_optimizers import find_inner_optimizer
 from gtn_tf.meta.inner_problem import InnerProblem
 from gtn_tf.ops.seeds import root_seed
 from gtn_tf.types import Batch
@@ -57,7 +57,7 @@ def make_problem(
     )
     return InnerProblem(
         learners,
-        INNER_OPTIMIZERS[optimizer],
+        find_inner_optimizer(optimizer),
         lambda seed: sample_real(seed, dtype),
         every,
     )

@@ -4,10 +4,11 @@ import dataclasses
 
 import tensorflow as tf
 
+from gtn_tf.import_paths import choose
 from gtn_tf.teachers.curricula import CurriculumSpec
 from gtn_tf.teachers.generator import GeneratorSpec
 from gtn_tf.teachers.hyperparameters import HyperparameterSpec
-from gtn_tf.teachers.sources import SOURCES
+from gtn_tf.teachers.registry import SOURCES
 from gtn_tf.teachers.teacher import SampleReal, Teacher, TeacherSpec
 
 SPEC = TeacherSpec(
@@ -41,4 +42,5 @@ def make_teacher(
     **changes: object,
 ) -> Teacher:
     """Builds a small teacher, the fields of its spec changed as given."""
-    return SOURCES[source](make_spec(**changes), seed, sample_real)
+    kind = choose(source, SOURCES, "source")
+    return kind(make_spec(**changes), seed, sample_real)

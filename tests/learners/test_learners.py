@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from gtn_tf import layers
+from gtn_tf.config.choices import INNER_OPTIMIZERS
 from gtn_tf.layers.initial_values import draw_initial_values, find_initializers
 from gtn_tf.layers.normalization import BatchNormalization
 from gtn_tf.layers.spec import LayerSpec
@@ -20,7 +21,7 @@ from gtn_tf.learners.functional import Learner, from_keras, with_drawn_learner
 from gtn_tf.learners.registry import FAMILIES, POOL
 from gtn_tf.learners.second_order import _WRONG_AT_SECOND_ORDER
 from gtn_tf.meta.inner_loop import initial_state, inner_step
-from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
+from gtn_tf.meta.inner_optimizers import find_inner_optimizer
 from gtn_tf.ops.seeds import root_seed
 from gtn_tf.types import InputError, SyntheticData
 from tests.helpers.central_differences import normal
@@ -269,7 +270,8 @@ def test_a_masked_learner_trains_like_a_really_narrow_one(name, normalization):
         "momentum": tf.constant(0.7, tf.float64),
     }
     data = SyntheticData(images, labels, rates)
-    for optimizer in INNER_OPTIMIZERS.values():
+    for name in INNER_OPTIMIZERS:
+        optimizer = find_inner_optimizer(name)
         wide_state = initial_state(learner, optimizer, seed)
         params = slice_to(narrow, wide_state.params)
         state = wide_state._replace(

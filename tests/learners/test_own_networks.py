@@ -14,7 +14,7 @@ from gtn_tf.learners.own_networks import (
     check_keras_settings,
 )
 from gtn_tf.meta.inner_loop import cross_entropy, inner_step
-from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
+from gtn_tf.meta.inner_optimizers import SGD
 from gtn_tf.ops.seeds import root_seed
 from gtn_tf.types import InputError, LearnerState, SyntheticData
 from tests.helpers import tiny
@@ -231,7 +231,7 @@ def test_regularisers_are_part_of_the_inner_loss():
     regularizer = keras.regularizers.L2(0.3)
     model = _ended(L.Dense(NUM_CLASSES, kernel_regularizer=regularizer))
     learner = from_keras(lambda: build(model))
-    optimizer = INNER_OPTIMIZERS["sgd"]
+    optimizer = SGD
     params, statistics = learner.init(root_seed(0))
     state = LearnerState(params, statistics, optimizer.init(params))
     after = inner_step(learner, optimizer, state, _data(IMAGES, LABELS))

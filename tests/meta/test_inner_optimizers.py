@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from gtn_tf.config.choices import INNER_OPTIMIZERS
 from gtn_tf.meta.inner_optimizers import (
+    ADAM,
     ADAM_BETA_2,
     ADAM_EPSILON,
-    INNER_OPTIMIZERS,
     RMSPROP_EPSILON,
     RMSPROP_RHO,
+    find_inner_optimizer,
 )
 from tests.helpers.central_differences import assert_gradient_matches, normal
 
@@ -31,7 +33,7 @@ def hyperparameters(rate, momentum, dtype="float64"):
 
 
 def three_steps(name):
-    optimizer = INNER_OPTIMIZERS[name]
+    optimizer = find_inner_optimizer(name)
     params = [tf.constant([START], tf.float64)]
     slots = optimizer.init(params)
     for g, a, b in zip(GRADIENTS, RATES, MOMENTA, strict=True):
@@ -76,7 +78,7 @@ def test_adam_by_hand_with_another_beta_1_at_each_step():
 def test_adams_correction_keeps_a_constant_gradient_constant():
     # With one gradient g for all steps the corrected m is g whatever the
     # betas were, so that each step has the size of its rate.
-    optimizer = INNER_OPTIMIZERS["adam"]
+    optimizer = ADAM
     params = [tf.constant([START], tf.float64)]
     slots = optimizer.init(params)
     gradients = [tf.constant([G1], tf.float64)]
@@ -148,7 +150,7 @@ def test_many_steps_equal_keras(name, dtype, num_steps, rtol, seed):
         theirs.beta_2 = tf.constant(ADAM_BETA_2, dtype)
     variables = [keras.Variable(p, dtype=dtype) for p in params]
     theirs.build(variables)
-    optimizer = INNER_OPTIMIZERS[name]
+    optimizer = find_inner_optimizer(name)
 
     @tf.function(autograph=False)
     def ours(params, slots):
@@ -176,7 +178,7 @@ def test_many_steps_equal_keras(name, dtype, num_steps, rtol, seed):
 
 @every_optimizer
 def test_inputs_are_left_alone_and_dtypes_kept(name):
-    optimizer = INNER_OPTIMIZERS[name]
+    optimizer = find_inner_optimizer(name)
     params = [tf.ones((2, 3)), tf.ones(())]
     slots = optimizer.init(params)
     new_params, new_slots = optimizer.update(
@@ -192,7 +194,7 @@ def test_inputs_are_left_alone_and_dtypes_kept(name):
 
 def two_updates(name):
     """A scalar of [params, gradient 1, gradient 2, rates, momenta]."""
-    optimizer = INNER_OPTIMIZERS[name]
+    optimizer = find_inner_optimizer(name)
 
     def scalar(values):
         params, *gradients, rates, momenta = values
@@ -252,10 +254,10 @@ def test_where_adams_second_moment_underflows():
     for g, underflows in ((1e-18, True), (1e-25, True), (1e-17, False)):
         gradient = tf.constant([g])
         params = [tf.constant([START])]
-        slots = INNER_OPTIMIZERS["adam"].init(params)
+        slots = ADAM.init(params)
         with tf.GradientTape() as tape:
             tape.watch(gradient)
-            params, slots = INNER_OPTIMIZERS["adam"].update(
+            params, slots = ADAM.update(
                 [gradient], params, slots, hyperparameters(A1, B1, "float32")
             )
         assert (float(slots[1][0]) == 0.0) == underflows

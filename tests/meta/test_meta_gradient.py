@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from gtn_tf.config.choices import INNER_OPTIMIZERS
 from gtn_tf.learners.functional import Learner
 from gtn_tf.learners.registry import FAMILIES
 from gtn_tf.meta.data_gradients import (
@@ -17,7 +18,7 @@ from gtn_tf.meta.data_gradients import (
     stored_data_gradient,
 )
 from gtn_tf.meta.inner_loop import inner_step
-from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
+from gtn_tf.meta.inner_optimizers import SGD
 from gtn_tf.meta.inner_problem import InnerProblem
 from gtn_tf.meta.meta_gradient import meta_gradient
 from gtn_tf.ops.seeds import fold, root_seed
@@ -391,7 +392,7 @@ def test_linear_learner_closed_form(gradient_of):
     real = Batch(tf.constant(real_x.reshape(7, 2, 2, 1)), tf.constant(real_y))
     problem = InnerProblem(
         (linear_learner(tf.constant(weights)),),
-        INNER_OPTIMIZERS["sgd"],
+        SGD,
         lambda seed: real,
     )
     data = SyntheticData(

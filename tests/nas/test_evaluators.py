@@ -17,7 +17,7 @@ from gtn_tf.layers.weight_norm import WeightNormLayer
 from gtn_tf.learners.functional import Learner
 from gtn_tf.meta.evaluation import accuracy
 from gtn_tf.meta.inner_loop import inner_step
-from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
+from gtn_tf.meta.inner_optimizers import SGD
 from gtn_tf.nas.evaluators import real, zero_cost
 from gtn_tf.nas.evaluators.registry import EVALUATORS as MADE
 from gtn_tf.nas.evaluators.table import read_scores
@@ -208,7 +208,7 @@ def _interpret_by_hand(interpreter, genotype, teacher, worker):
     params, statistics = interpreter.init_genotype(
         encode(genotype, _SPACE), seed
     )
-    optimizer = INNER_OPTIMIZERS["sgd"]
+    optimizer = SGD
     state = LearnerState(params, statistics, optimizer.init(params))
     learner = Learner("cell", None, interpreter.apply)
     for data in teacher_steps(load(teacher)):

@@ -8,7 +8,7 @@ import tensorflow as tf
 from gtn_tf.layers.spec import LayerSpec
 from gtn_tf.learners.functional import from_keras
 from gtn_tf.learners.second_order import check_second_order
-from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
+from gtn_tf.meta.inner_optimizers import SGD
 from gtn_tf.meta.inner_problem import InnerProblem
 from gtn_tf.meta.meta_gradient import meta_gradient
 from gtn_tf.ops.seeds import root_seed
@@ -444,9 +444,7 @@ def test_meta_gradient_of_a_cell_learner():
         tf.constant(normal(3, 5, 8, 8, 1)),
         tf.one_hot([0, 1, 2, 0, 1], 3, dtype=tf.float64),
     )
-    problem = InnerProblem(
-        (learner,), INNER_OPTIMIZERS["sgd"], lambda _: real, 1
-    )
+    problem = InnerProblem((learner,), SGD, lambda _: real, 1)
 
     @tf.function(autograph=False)
     def function(meta_params):

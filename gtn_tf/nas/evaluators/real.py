@@ -8,7 +8,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from gtn_tf.config.choices import SCHEDULES
 from gtn_tf.datasets.batches import sample_batch
+from gtn_tf.import_paths import choose
 from gtn_tf.nas.evaluators.evaluator import Evaluation, Job
 from gtn_tf.nas.evaluators.trained import Trained
 from gtn_tf.nas.session import Session, keep
@@ -20,11 +22,17 @@ from gtn_tf.types import Batch, SyntheticData
 #: Step -> (images and labels of that step).
 DrawBatch = Callable[[int], Batch]
 
-#: Share of the budget that is spent -> factor of the learning rate.
-SCHEDULES: dict[str, Callable[[float], float]] = {
-    "constant": lambda share: 1.0,
-    "cosine": lambda share: 0.5 * (1.0 + math.cos(math.pi * share)),
-}
+
+# Share of the budget that is spent -> factor of the learning rate;
+# `config.choices.SCHEDULES` names them.
+def constant(share: float) -> float:
+    """Returns 1."""
+    return 1.0
+
+
+def cosine(share: float) -> float:
+    """Returns half a cosine, from 1 to 0."""
+    return 0.5 * (1.0 + math.cos(math.pi * share))
 
 
 class OnReal(Trained):
@@ -87,7 +95,7 @@ class OnReal(Trained):
     ) -> Iterator[SyntheticData]:
         """Yields batches and rates until the budget is spent."""
         training = self.training
-        rate_at = SCHEDULES[training.schedule]
+        rate_at = choose(training.schedule, SCHEDULES, "search.real_schedule")
         momentum = tf.constant(training.momentum)
         for step, share in self._spend(num_images):
             if session.should_stop():

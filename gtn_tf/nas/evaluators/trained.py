@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from gtn_tf.learners.functional import Learner, from_keras
-from gtn_tf.meta.inner_optimizers import INNER_OPTIMIZERS
+from gtn_tf.meta.inner_optimizers import find_inner_optimizer
 from gtn_tf.nas.evaluators.evaluator import Evaluation, Evaluator, Job
 from gtn_tf.nas.session import Kept, Session, keep
 from gtn_tf.nas.training import Trainer
@@ -48,7 +48,7 @@ class Trained(Evaluator):
         Args:
           job: the architecture.
           session: of this process.
-          optimizer: a name in `INNER_OPTIMIZERS`.
+          optimizer: a name of `config.choices.INNER_OPTIMIZERS`.
           batches: begins them; the first one is asked for twice.
         """
         with self._graphs(job, session) as kept:
@@ -101,5 +101,7 @@ class Trained(Evaluator):
             )
 
         return Trainer(
-            build, INNER_OPTIMIZERS[optimizer], session.data.validation
+            build,
+            find_inner_optimizer(optimizer),
+            session.data.validation,
         )
