@@ -1,190 +1,52 @@
-"""Pages made of kept results: README's table and docs/results/README.md.
+"""The pages that kept results are written into.
 
-Nothing in them is typed by hand. No TensorFlow here.
+A page keeps what a person wrote around its two marks; nothing between them is
+typed by hand. No TensorFlow here.
 """
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from gtn_tf.experiments.experiment import find_experiment
-from gtn_tf.figures.style import SOURCES
-from gtn_tf.nas.summary import evaluator_table
-from gtn_tf.runtime.files import read_json
-from gtn_tf.runtime.progress import duration
-from gtn_tf.statistics.intervals import shown
 from gtn_tf.types import InputError
+from tools.claims import CLAIMS, claims_table
+from tools.record_tables import experiments, searches, tables, trainings
 
-RETRAIN = "retrain_"  # before the name of a training to the end
-SEARCH = "search"  # begins the names of what is kept of one
-_BEGIN = "<!-- results: written by `make results` -->"
-_END = "<!-- end of results -->"
-_EXPERIMENTS_HEAD = """\
-# Experiments
+BEGIN = "<!-- results: written by `make results` -->"
+END = "<!-- end of results -->"
 
-The supervised experiments of the paper, and ablations, as
-`--mode=evaluate --config.evaluation.experiment=NAME` printed them; intervals
-are over GTN seeds, or of one seed over its fresh learners.
-Written by `make results` from the JSON files beside it. What was tried to make
-meta-training better: [meta_training.md](meta_training.md)."""
-
-
-def tables(folder: Path) -> str:
-    """Returns Markdown: one table per evaluation that is kept."""
-    paths = sorted(folder.glob("*/evaluation.json"))
-    return "\n\n".join(_table(path.parent) for path in paths)
-
-
-def _table(folder: Path) -> str:
-    evaluation = read_json(folder / "evaluation.json")
-    training = read_json(folder / "training.json")
-    environment = evaluation["environment"]
-    config = folder / "config.json"
-    if config.exists():  # says what meta-trained
-        environment |= read_json(config).get("environment", {})
-    own, *others = evaluation["sources"]
-    num_learners = evaluation["sources"][own]["num_learners"]
-    lines = [
-        f"`{folder.name}`: **test** accuracy of {num_learners} fresh learners "
-        f"(`{evaluation['learner']}`) after {evaluation['num_inner_steps']} "
-        f"steps of {evaluation['inner_batch_size']} images; "
-        f"{training['meta_steps']} meta-steps in "
-        f"{duration(training['seconds'])}, one GTN seed; "
-        f"{_hardware(environment)}.",
-        "",
-        f"| source | accuracy, 95 % interval | {own} - source, paired | set-up "
-        "| how |",
-        "|---|---|---|---|---|",
-        _row(evaluation, own, None),
-        *(_row(evaluation, name, f"{own} - {name}") for name in others),
-    ]
-    return "\n".join(lines)
+#: Page, from the root -> (docs/results) -> what is between its marks.
+PAGES: dict[str, Callable[[Path], str]] = {
+    "README.md": partial(
+        claims_table,
+        pages="docs/results/",
+        claims=[claim for claim in CLAIMS if claim.is_headline],
+    ),
+    "docs/results/README.md": partial(claims_table, pages="", claims=CLAIMS),
+    "docs/results/teaching.md": tables,
+    **{
+        f"docs/results/{name}.md": partial(experiments, name=name)
+        for name in (
+            *("few_step", "curricula", "weight_norm"),
+            *("transfer", "more_data", "ablation"),
+        )
+    },
+    "docs/results/ranking.md": searches,
+    "docs/results/retrain.md": trainings,
+}
 
 
-def _row(evaluation: dict, name: str, difference: str | None) -> str:
-    source = evaluation["sources"][name]
-    found = evaluation["differences"].get(difference)
-    gap = f"{found['mean']:+.3f} {shown(found['ci95'], 3)}" if found else ""
-    return (
-        f"| {SOURCES[name].label} "
-        f"| {source['accuracy']:.3f} {shown(source['ci95'], 3)} | {gap} "
-        f"| {duration(source['setup_seconds'])} | {source['how']} |"
-    )
-
-
-def with_tables(text: str, folder: Path) -> str:
-    """Returns a page with new tables between its two marks.
+def with_results(text: str, results: str) -> str:
+    """Returns a page with new results between its two marks.
 
     Raises:
       InputError: the page has no marks.
     """
-    head, begin, rest = text.partition(_BEGIN)
-    _, end, tail = rest.partition(_END)
+    head, begin, rest = text.partition(BEGIN)
+    _, end, tail = rest.partition(END)
     if not (begin and end):
         raise InputError(
-            f"the page has no lines {_BEGIN!r} and {_END!r}; expected both; "
-            "put them where the tables are to be"
+            f"the page has no lines {BEGIN!r} and {END!r}; expected both; "
+            "put them where the results are to be"
         )
-    return f"{head}{_BEGIN}\n{tables(folder)}\n{_END}{tail}"
-
-
-def experiments_page(folder: Path) -> str:
-    """Returns docs/results/README.md: every kept experiment as printed."""
-    parts = [_EXPERIMENTS_HEAD]
-    for path in sorted(folder.glob("*/*.json")):
-        result = read_json(path)
-        if isinstance(result, dict) and "experiment" in result:
-            parts.append(_experiment(path, result))
-    for kept in sorted(folder.iterdir()):
-        trainings = sorted(kept.glob(f"{RETRAIN}*.json"))
-        if trainings:
-            parts.append(_trained(kept.name, list(map(read_json, trainings))))
-        if (kept / f"{SEARCH}.json").exists():
-            parts.append(_searched(kept))
-    return "\n\n".join(parts) + "\n"
-
-
-def _trained(name: str, results: list[dict]) -> str:
-    first = results[0]
-    lines = [
-        f"## `retrain`, `{name}`",
-        "",
-        f"{first['dataset']}, {first['num_epochs']} epochs of "
-        f"{first['num_training_images']} images; error on "
-        f"{first['num_test_images']} test images, mean and standard deviation "
-        f"over seeds; {_hardware(first['environment'])}.",
-        "",
-        "| training | cell | N, F | parameters | Cutout | seeds | test error "
-        "| time of each |",
-        "|---|---|---|---|---|---|---|---|",
-        *map(_trained_row, results),
-    ]
-    return "\n".join(lines)
-
-
-def _trained_row(result: dict) -> str:
-    std, seconds = result["test_error_std"], result["seconds"]
-    spread = "" if std is None else f" +- {100 * std:.2f}"
-    return (
-        f"| `{result['name']}` | {result['genotype_name']} "
-        f"| {result['num_cells']}, {result['channels']} "
-        f"| {result['params'] / 1e3:.1f}k | {result['cutout'] or '-'} "
-        f"| {len(result['seeds'])} "
-        f"| {100 * result['test_error_mean']:.2f}{spread} % "
-        f"| {duration(sum(seconds) / len(seconds))} |"
-    )
-
-
-def _searched(kept: Path) -> str:
-    ranking = read_json(kept / f"{SEARCH}.json")
-    at = f"{kept.name}/{SEARCH}"
-    return (
-        f"## `search`, config `{kept.name}`\n\n"
-        f"All scores: [{at}_scores.csv]({at}_scores.csv). "
-        f"{_hardware(ranking['environment'])}.\n\n"
-        f"![scores]({at}_scatter.png)\n![cost]({at}_cost.png)\n\n"
-        f"```\n{evaluator_table(ranking)}\n```"
-    )
-
-
-def _experiment(path: Path, result: dict) -> str:
-    name = result["experiment"]
-    experiment = find_experiment(name)
-    trials = result.get("results", [])
-    # A trial may be older than the table that it is in.
-    ran = [t["environment"] for t in trials if "environment" in t]
-    where = dict.fromkeys(map(_hardware, ran or [result["environment"]]))
-    seconds = sum(trial["seconds"] for trial in trials)
-    facts = [
-        _setting(path.parent),
-        f"{len(trials)} meta-trainings in {duration(seconds)}" * bool(trials),
-        "; ".join(where),
-    ]
-    return (
-        f"## `{name}`, kept in `{path.parent.name}`\n\n"
-        f"{experiment.question}\n\n"
-        f"{'. '.join(filter(None, facts))}.\n\n"
-        f"![{name}]({path.parent.name}/{name}.png)\n\n"
-        f"```\n{experiment.table(result)}\n```"
-    )
-
-
-def _setting(folder: Path) -> str:
-    """Says what all arms have, unless one says otherwise."""
-    path = folder / "config.json"
-    if not path.exists():
-        return ""
-    config = read_json(path)
-    inner, meta = config["inner"], config["meta"]
-    return (
-        f"T = {inner['num_steps']}, B = {inner['batch_size']}, "
-        f"{meta['num_steps']} meta-steps, meta.noise_rate_ratio "
-        f"{meta.get('noise_rate_ratio', 1.0):g} unless an arm says otherwise "
-        f"([config]({folder.name}/{path.name}))"
-    )
-
-
-def _hardware(environment: dict) -> str:
-    return (
-        f"{environment.get('num_cores', '-')} core(s), "
-        f"{environment.get('cpu', '-')}, TF {environment['tensorflow']}, "
-        f"commit {environment.get('commit') or '-'}"
-    )
+    return f"{head}{BEGIN}\n{results}\n{END}{tail}"

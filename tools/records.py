@@ -1,7 +1,7 @@
 """Results that are kept in the repository, and the pages made of them.
 
     python -m tools.records keep WORKDIR NAME    # -> docs/results/NAME/
-    python -m tools.records table    # -> README.md and docs/results/README.md
+    python -m tools.records table    # -> README.md and docs/results/*.md
 
 Kept are evaluation.json, config.json and result.json of each experiment, with
 their figures, and of each training to the end; of a search its ranking, its
@@ -32,12 +32,8 @@ from gtn_tf.runtime.files import (
 )
 from gtn_tf.runtime.row_log import read_rows, validation_curve
 from gtn_tf.types import InputError, one_line
-from tools.record_pages import (
-    RETRAIN,
-    SEARCH,
-    experiments_page,
-    with_tables,
-)
+from tools.record_pages import PAGES, with_results
+from tools.record_tables import RETRAIN, SEARCH
 
 _ROOT = Path(__file__).parents[1]
 _KEPT = _ROOT / "docs" / "results"
@@ -171,10 +167,10 @@ def _keep(workdir: str, name: str) -> None:
 
 
 def _rewrite() -> None:
-    page = _ROOT / "README.md"
-    text = with_tables(page.read_text(), _KEPT)
-    write_atomically(page, text.encode())
-    write_atomically(_KEPT / "README.md", experiments_page(_KEPT).encode())
+    for name, results in PAGES.items():
+        page = _ROOT / name
+        text = with_results(page.read_text(), results(_KEPT))
+        write_atomically(page, text.encode())
 
 
 #: Command -> what does it, and of how many arguments.

@@ -232,15 +232,19 @@ def test_distillation_has_batches_only(copy):
             call()
 
 
-def test_readmes_python(workdir, tmp_path, monkeypatch):
+def test_python_of_the_pages(workdir, tmp_path, monkeypatch):
     """As it stands, but for the size of the noise."""
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "digits").symlink_to(workdir)
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(
-        r"```python\n(.*?)```", (_ROOT / "README.md").read_text(), re.DOTALL
-    )
-    assert len(blocks) == 4
+    blocks = [
+        block
+        for page in ("README.md", "docs/usage.md")
+        for block in re.findall(
+            r"```python\n(.*?)```", (_ROOT / page).read_text(), re.DOTALL
+        )
+    ]
+    assert len(blocks) == 6
     found = {}
     for block in blocks:
         exec(block.replace("normal([2, 64])", "normal([2, 4])"), found)

@@ -22,7 +22,7 @@ from tests.helpers.finished_search import (
     write_search,
 )
 from tests.helpers.report_workdirs import RETRAINING
-from tools import record_pages, records
+from tools import claims, record_pages, record_tables, records
 
 _ROOT = Path(__file__).parents[2]
 _EVALUATION = {
@@ -131,8 +131,10 @@ def test_a_large_curriculum_is_left_out(workdir, tmp_path, monkeypatch):
 
 def test_table_has_the_numbers(workdir, tmp_path):
     records.keep(workdir, tmp_path / "results" / "digits")
-    text = record_pages.tables(tmp_path / "results")
-    assert "`digits`: **test** accuracy of 3 fresh learners (`mlp`)" in text
+    text = record_tables.tables(tmp_path / "results")
+    assert (
+        "## `digits`\n\n**Test** accuracy of 3 fresh learners (`mlp`)" in text
+    )
     assert "2 meta-steps in 99.4 s" in text
     assert "a CPU, TF 2.21.0, commit abc1234." in text
     assert "| GTN | 0.912 [0.900, 0.925] |  | 61.0 s | meta-trained |" in text
@@ -140,19 +142,46 @@ def test_table_has_the_numbers(workdir, tmp_path):
     assert expected in text
 
 
-def test_readme_is_up_to_date():
-    text = (_ROOT / "README.md").read_text()
-    expected = record_pages.with_tables(text, _ROOT / "docs" / "results")
+@pytest.mark.parametrize("name", record_pages.PAGES)
+def test_pages_are_up_to_date(name):
+    text = (_ROOT / name).read_text()
+    results = record_pages.PAGES[name](_ROOT / "docs" / "results")
+    expected = record_pages.with_results(text, results)
     assert text == expected, "run `make results`"
 
 
-def test_the_experiments_page_is_up_to_date():
+def test_every_kept_result_is_on_a_page():
     folder = _ROOT / "docs" / "results"
-    expected = record_pages.experiments_page(folder)
-    assert (folder / "README.md").read_text() == expected, "run `make results`"
+    pages = "".join(path.read_text() for path in folder.rglob("*.md"))
+    for kept in folder.iterdir():
+        if kept.is_dir():
+            assert f"{kept.name}" in pages
 
 
-def test_the_experiments_page_has_tables_and_figures(tmp_path):
+def test_a_claim_says_which_way_it_goes(tmp_path):
+    for name, interval in (("a", [0.1, 0.3]), ("b", [-0.3, -0.1])):
+        (tmp_path / name).mkdir()
+        row = {"mean": sum(interval) / 2, "ci95": interval}
+        kept = {"row": row, "environment": {"tensorflow": "2.21"}}
+        (tmp_path / name / "kept.json").write_text(json.dumps(kept))
+    rows = [
+        claims.Claim(
+            f"claim {name}",
+            f"{name}/kept.json",
+            "page.md",
+            lambda kept: (kept["row"]["mean"], kept["row"]["ci95"]),
+            "seeds",
+        )
+        for name in "ab"
+    ]
+    text = claims.claims_table(tmp_path, "docs/", rows)
+    assert "| [claim a](docs/page.md) | +0.200 [0.100, 0.300] | ahead |" in text
+    assert "| -0.200 [-0.300, -0.100] | behind | seeds |" in text
+    assert claims.verdict([0.9, 1.2], is_ratio=True) == "undecided"
+    assert claims.verdict([1.1, 1.2], is_ratio=True) == "ahead"
+
+
+def test_an_experiment_has_its_table_and_figure(tmp_path):
     environment = {"tensorflow": "2.21.0", "commit": "abc1234"}
     for name, result in RESULTS.items():
         for trial in result.get("results", []):
@@ -164,15 +193,15 @@ def test_the_experiments_page_has_tables_and_figures(tmp_path):
     (tmp_path / "digits" / "evaluation.json").write_text(
         json.dumps(_EVALUATION)
     )
-    page = record_pages.experiments_page(tmp_path)
     for name, result in RESULTS.items():
-        experiment = find_experiment(name)
-        assert experiment.table(result) in page
-        assert f"\n\n{experiment.question}\n\n" in page
+        page = record_tables.experiments(tmp_path, name)
+        assert page.startswith("## `digits`\n\n")
+        assert find_experiment(name).table(result) in page
         assert f"(digits/{name}.png)" in page
-    assert page.count("\n## ") == len(RESULTS)
+        assert page.count("## `") == 1
+        assert "TF 2.21.0, commit abc1234." in page
+    page = record_tables.experiments(tmp_path, "curricula")
     assert "10 meta-trainings in 8.33 min. " in page
-    assert "TF 2.21.0, commit abc1234." in page
 
 
 def test_an_experiment_names_its_setting_and_its_trials_commits(tmp_path):
@@ -194,8 +223,8 @@ def test_an_experiment_names_its_setting_and_its_trials_commits(tmp_path):
         "meta": {"num_steps": 5},
     }
     (folder / "config.json").write_text(json.dumps(config))
-    page = record_pages.experiments_page(tmp_path)
-    assert "## `weight_norm`, kept in `small`\n" in page
+    page = record_tables.experiments(tmp_path, "weight_norm")
+    assert "## `small`\n" in page
     assert (
         "T = 3, B = 4, 5 meta-steps, meta.noise_rate_ratio 1 unless an arm "
         "says otherwise ([config](small/config.json)). 6 meta-trainings "
@@ -206,8 +235,8 @@ def test_an_experiment_names_its_setting_and_its_trials_commits(tmp_path):
 
 def test_the_experiments_page_has_trainings_to_the_end(workdir, tmp_path):
     records.keep(workdir, tmp_path / "results" / "tried")
-    page = record_pages.experiments_page(tmp_path / "results")
-    begin = "## `retrain`, `tried`\n\ncifar10_16, 1000 epochs of 1397 images; "
+    page = record_tables.trainings(tmp_path / "results")
+    begin = "## `tried`\n\ncifar10_16, 1000 epochs of 1397 images; "
     assert begin in page
     row = "| `pick` | search-0123 | 1, 8 | 54.3k | - | 3 | 31.25 +- 1.25 % "
     assert f"{row}| 61.0 s |" in page
@@ -233,8 +262,8 @@ def test_the_experiments_page_has_searches(tmp_path):
         "dataset": {"name": "digits", "data_dir": None},
         "search": {"gtn": None, "distillation": None, "num_nodes": 3},
     }
-    page = record_pages.experiments_page(tmp_path / "results")
-    assert "## `search`, config `tried`\n\nAll scores: " in page
+    page = record_tables.searches(tmp_path / "results")
+    assert "## `tried`\n\nAll scores: " in page
     assert "TF 2.21.0, commit abc1234." in page
     assert f"```\n{evaluator_table(ranked)}\n```" in page
     for name in ("tried/search_scatter.png", "tried/search_cost.png"):
@@ -280,16 +309,15 @@ def test_keeping_again_leaves_nothing_old(workdir, tmp_path):
     assert (kept / "evaluation.json").exists()
 
 
-def test_text_around_the_tables_stays(workdir, tmp_path):
-    records.keep(workdir, tmp_path / "results" / "digits")
-    page = f"before\n{record_pages._BEGIN}\nold\n{record_pages._END}\nafter\n"
-    found = record_pages.with_tables(page, tmp_path / "results")
+def test_text_around_the_results_stays():
+    page = f"before\n{record_pages.BEGIN}\nold\n{record_pages.END}\nafter\n"
+    found = record_pages.with_results(page, "new")
     assert found.startswith("before\n")
     assert found.endswith("\nafter\n")
     assert "old" not in found
-    assert record_pages.with_tables(found, tmp_path / "results") == found
+    assert record_pages.with_results(found, "new") == found
     with pytest.raises(InputError, match="no lines"):
-        record_pages.with_tables("a page", tmp_path)
+        record_pages.with_results("a page", "new")
 
 
 def _refusal(folder, *arguments):

@@ -1,0 +1,164 @@
+"""What the project says it is worth, each with a number that is kept.
+
+A claim is a row: losses stand beside wins. No TensorFlow here.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from gtn_tf.runtime.files import read_json
+from gtn_tf.statistics.intervals import shown
+from tools.record_tables import machine
+
+
+class Claim(NamedTuple):
+    """One row.
+
+    Attributes:
+      text: what is compared, as "A over B".
+      file: of the kept result, in docs/results.
+      page: that tells more, in docs/results.
+      find: that file's JSON -> (number, its 95 % interval).
+      over: what the interval is over.
+      is_ratio: no effect is 1, not 0.
+      is_headline: stands in the README too.
+    """
+
+    text: str
+    file: str
+    page: str
+    find: Callable[[dict], tuple[float, list[float] | None]]
+    over: str
+    is_ratio: bool = False
+    is_headline: bool = True
+
+
+def _difference(name: str, value: str = "mean") -> Callable:
+    def find(kept: dict) -> tuple[float, list[float]]:
+        row = kept["differences"][name]
+        return row[value], row["ci95"]
+
+    return find
+
+
+def _recipe_over_own(name: str) -> Callable:
+    def find(kept: dict) -> tuple[float, list[float]]:
+        row = kept["chosen_by_minus_own"][name]
+        low, high = row["ci95"]
+        return -row["mean"], [-high, -low]
+
+    return find
+
+
+def _speed_up(kept: dict) -> tuple[float, list[float]]:
+    return kept["speed_up"], kept["speed_up_ci95"]
+
+
+_RIVALS = {
+    "real_tuned": "fresh real images",
+    "real_subset": "a real subset",
+    "distillation": "distilled images",
+}
+_LEARNERS = "20 learners, one GTN"
+_SEEDS = "3 GTN seeds"
+_CELLS = "128 cells, one GTN"
+
+CLAIMS = (
+    *(
+        Claim(
+            f"{title}: test accuracy, GTN over {_RIVALS[name]}",
+            f"{folder}/evaluation.json",
+            "teaching.md",
+            _difference(f"gtn - {name}"),
+            _LEARNERS,
+            is_headline=is_headline,
+        )
+        for title, folder, name, is_headline in (
+            ("digits", "digits", "real_tuned", False),
+            ("digits", "digits", "real_subset", False),
+            ("digits", "digits", "distillation", True),
+            ("MNIST", "mnist_cpu", "real_tuned", True),
+            ("MNIST", "mnist_cpu", "distillation", False),
+            ("MNIST, T = 32", "mnist_cpu_t32", "real_tuned", False),
+            ("CIFAR-10", "cifar10_cpu", "real_tuned", False),
+            ("CIFAR-10", "cifar10_cpu", "real_subset", True),
+        )
+    ),
+    Claim(
+        "digits: real steps worth one GTN step",
+        "digits/few_step.json",
+        "few_step.md",
+        _speed_up,
+        _SEEDS,
+        is_ratio=True,
+    ),
+    Claim(
+        "digits: learned order over fresh noise",
+        "digits_curricula/curricula.json",
+        "curricula.md",
+        _difference("full - none"),
+        _SEEDS,
+        is_headline=False,
+    ),
+    Claim(
+        "digits: GTN over real rates, on 11 learners never trained on",
+        "digits_transfer/transfer.json",
+        "transfer.md",
+        _recipe_over_own("real"),
+        _SEEDS,
+    ),
+    *(
+        Claim(
+            f"CIFAR-10 16x16: rank correlation, GTN over {rival}",
+            "cifar10_16_nas/search.json",
+            "ranking.md",
+            _difference(f"gtn - {name}", "spearman"),
+            _CELLS,
+            is_headline=name != "naswot",
+        )
+        for name, rival in (
+            ("real:steps=20", "20 real steps"),
+            ("real_subset", "20 steps on a real subset"),
+            ("real:steps=180", "180 real steps"),
+            ("naswot", "naswot (free)"),
+        )
+    ),
+)
+
+
+def verdict(interval: list[float] | None, is_ratio: bool) -> str:
+    """Says which way an interval leaves no doubt, if any."""
+    nothing = 1.0 if is_ratio else 0.0
+    if interval is None or interval[0] <= nothing <= interval[1]:
+        return "undecided"
+    return "ahead" if interval[0] > nothing else "behind"
+
+
+def claims_table(folder: Path, pages: str, claims: Sequence[Claim]) -> str:
+    """Returns Markdown: one row per claim.
+
+    Args:
+      folder: docs/results.
+      pages: the way to it from where the table is; "" there.
+      claims: of `CLAIMS`.
+    """
+    lines = [
+        "| what | number, 95 % interval | | over | config, commit |",
+        "|---|---|---|---|---|",
+    ]
+    machines = {}
+    for claim in claims:
+        kept = read_json(folder / claim.file)
+        number, interval = claim.find(kept)
+        sign = "" if claim.is_ratio else "+"
+        name, environment = claim.file.split("/")[0], kept["environment"]
+        machines[machine(environment)] = None
+        lines.append(
+            f"| [{claim.text}]({pages}{claim.page}) "
+            f"| {number:{sign}.3f} {shown(interval, 3)} "
+            f"| {verdict(interval, claim.is_ratio)} | {claim.over} "
+            f"| [{name}]({pages}{name}/config.json), "
+            f"{environment.get('commit') or '-'} |"
+        )
+    return "\n".join([*lines, "", f"Measured on {'; '.join(machines)}."])
