@@ -14,7 +14,7 @@ Measured: Spearman with the truth, one GTN seed, 128 architectures: gtn 0.69
 [0.05, 0.31] at equal seconds, a real subset 0.09 [-0.02, 0.21], params 0.51
 [0.32, 0.68]. The meta-training took 8 minutes of one core, all of it 2.3 hours
 of 2 cores (AMD EPYC with AVX-512), float32, TF 2.21, commit c9ae5e8; all
-numbers are in docs/results/README.md. Two processes share it by
+numbers are in docs/results/ranking.md. Two processes share it by
 --config.search.num_shards=2 and --config.search.shard=0 or 1. Killed, the same
 command goes on.
 """
@@ -28,7 +28,7 @@ def get_config() -> config_dict.ConfigDict:
     config = mnist_cpu.get_config()
     config.dataset.name = "cifar10_16"
     # So that the data are made for more than one kind of learner. What it is
-    # worth: transfer in docs/results/README.md.
+    # worth: docs/results/transfer.md.
     config.learner.name = "conv2_fc,conv2_pool,conv3_fc,conv3_pool,mlp"
     config.learner.widths = (
         (16, 32, 64),

@@ -13,7 +13,7 @@ code; the paper's own cells are not published.
 
 Published: NAONet-A 2.48 % test error (NAO, its best epoch; 2 days on a P40);
 the paper's own cell with Cutout 2.92 +- 0.06 % at 8.2M parameters.
-Measured: at a small scale alone, cifar10_16_retrain in docs/results/README.md.
+Measured: at a small scale alone, cifar10_16_retrain in docs/results/retrain.md.
 """
 
 from ml_collections import config_dict

@@ -9,7 +9,7 @@ see the width of the intervals, and configs/cifar10_16_nas.py.
 Measured: Spearman with the truth, one GTN seed, 10 architectures: gtn -0.02
 [-0.68, 0.68], real 0.21 [-0.63, 0.81], params 0.39 [-0.42, 0.92]: no claim.
 Truth 0.92 to 0.96. The whole took 4 minutes 31 seconds on 2 cores (AMD EPYC),
-float32, TF 2.21, commit cfc6ccb; all numbers are in docs/results/README.md.
+float32, TF 2.21, commit cfc6ccb; all numbers are in docs/results/ranking.md.
 """
 
 from ml_collections import config_dict
@@ -20,7 +20,7 @@ from configs import digits
 def get_config() -> config_dict.ConfigDict:
     config = digits.get_config()
     # So that the data are made for more than one kind of learner. What it is
-    # worth: transfer in docs/results/README.md.
+    # worth: docs/results/transfer.md.
     config.learner.name = "conv2_fc,conv2_pool,mlp"
     config.learner.widths = ((32, 64, 64), (32, 64), (128, 64))
     config.meta.num_steps = 200
