@@ -19,6 +19,7 @@ setup(
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["gtn_tf", "gtn_tf.*"]),
     package_data={
+        "gtn_tf": ["py.typed"],
         "gtn_tf.report": ["page.css", "*.json"],
         "gtn_tf.search_spaces.cells": ["*.json"],
     },

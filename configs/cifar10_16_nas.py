@@ -21,11 +21,11 @@ command goes on.
 
 from ml_collections import config_dict
 
-from configs import mnist_cpu
+from gtn_tf.config.named import named_config
 
 
 def get_config() -> config_dict.ConfigDict:
-    config = mnist_cpu.get_config()
+    config = named_config("mnist_cpu")
     config.dataset.name = "cifar10_16"
     # So that the data are made for more than one kind of learner. What it is
     # worth: docs/results/transfer.md.

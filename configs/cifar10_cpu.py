@@ -16,11 +16,11 @@ at 0.005, and at 0.02 with initial inner rates of 0.05: 0.146 and 0.175.
 
 from ml_collections import config_dict
 
-from configs import mnist_cpu
+from gtn_tf.config.named import named_config
 
 
 def get_config() -> config_dict.ConfigDict:
-    config = mnist_cpu.get_config()
+    config = named_config("mnist_cpu")
     config.dataset.name = "cifar10"
     config.meta.num_steps = 5000
     config.meta.validation_every = 250

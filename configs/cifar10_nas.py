@@ -17,11 +17,11 @@ Measured: -
 
 from ml_collections import config_dict
 
-from configs import cifar10
+from gtn_tf.config.named import named_config
 
 
 def get_config() -> config_dict.ConfigDict:
-    config = cifar10.get_config()
+    config = named_config("cifar10")
     config.learner.widths = (64, 128, 128, 256, 256)
 
     config.search.num_architectures = 800

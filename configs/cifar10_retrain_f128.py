@@ -16,11 +16,11 @@ Measured: -
 
 from ml_collections import config_dict
 
-from configs import cifar10_retrain
+from gtn_tf.config.named import named_config
 
 
 def get_config() -> config_dict.ConfigDict:
-    config = cifar10_retrain.get_config()
+    config = named_config("cifar10_retrain")
     config.retrain.channels = 128
     config.retrain.weight_decay = 5e-4
     config.retrain.drop_path_keep = 0.7

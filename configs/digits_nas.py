@@ -14,11 +14,11 @@ float32, TF 2.21, commit cfc6ccb; all numbers are in docs/results/ranking.md.
 
 from ml_collections import config_dict
 
-from configs import digits
+from gtn_tf.config.named import named_config
 
 
 def get_config() -> config_dict.ConfigDict:
-    config = digits.get_config()
+    config = named_config("digits")
     # So that the data are made for more than one kind of learner. What it is
     # worth: docs/results/transfer.md.
     config.learner.name = "conv2_fc,conv2_pool,mlp"

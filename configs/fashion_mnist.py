@@ -7,10 +7,10 @@ Measured: -
 
 from ml_collections import config_dict
 
-from configs import mnist
+from gtn_tf.config.named import named_config
 
 
 def get_config() -> config_dict.ConfigDict:
-    config = mnist.get_config()
+    config = named_config("mnist")
     config.dataset.name = "fashion_mnist"
     return config

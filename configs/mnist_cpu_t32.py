@@ -13,11 +13,11 @@ for real data is that of mnist_cpu.
 
 from ml_collections import config_dict
 
-from configs import mnist_cpu
+from gtn_tf.config.named import named_config
 
 
 def get_config() -> config_dict.ConfigDict:
-    config = mnist_cpu.get_config()
+    config = named_config("mnist_cpu")
     config.inner.num_steps = 32
     config.inner.batch_size = 128
     config.meta.num_steps = 800

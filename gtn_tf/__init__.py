@@ -1,7 +1,7 @@
 """Generative Teaching Networks in TensorFlow and Keras."""
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 # Before TensorFlow is imported. It switches oneDNN's kernels on by itself on
 # newer CPUs only; on others too they are up to 1.7 times as fast here.
@@ -10,13 +10,23 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 from gtn_tf import nas
 from gtn_tf.export.load import Teacher, load
 
+if TYPE_CHECKING:
+    from gtn_tf.front.fit import fit
+
 __version__ = "0.1.0"
 
-__all__ = ["Teacher", "load", "nas"]
+__all__ = ["Teacher", "fit", "load", "nas"]
 
 
 def __getattr__(name: str) -> Any:
-    """`gtn_tf.data`, as the module of data sets was called once."""
+    """Imports `fit`, and with it TensorFlow, when it is asked for.
+
+    `gtn_tf.data` is the module of data sets, as it was called once.
+    """
+    if name == "fit":
+        from gtn_tf.front.fit import fit
+
+        return fit
     if name == "data":
         from gtn_tf.datasets import loading
 

@@ -14,6 +14,7 @@ PACKAGES = (
     *(
         "types",
         "import_paths",
+        "given",
         "ops",
         "layers",
         "statistics",
@@ -22,10 +23,17 @@ PACKAGES = (
     ),
     *("learners", "teachers", "config", "runtime", "figures", "meta"),
     *("training", "export", "evaluation", "experiments", "nas", "retrain"),
-    *("report", "records", "main"),
+    *("front", "report", "records", "main"),
 )
 #: Nothing in these imports TensorFlow.
-WITHOUT_TENSORFLOW = {"types", "statistics", "config", "figures", "report"}
+WITHOUT_TENSORFLOW = {
+    "types",
+    "given",
+    "statistics",
+    "config",
+    "figures",
+    "report",
+}
 _ROOT = Path(gtn_tf.__file__).parent.parent
 _FOLDER = _ROOT / "gtn_tf"
 

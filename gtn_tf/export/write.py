@@ -22,6 +22,7 @@ from gtn_tf.config import FIELDS, flatten
 from gtn_tf.config.families import learner_names, learner_widths
 from gtn_tf.export.load import FORMAT_VERSION
 from gtn_tf.export.saved_model import ExportedGTN
+from gtn_tf.given import facts_of, is_given
 from gtn_tf.import_paths import is_import_path
 from gtn_tf.learners.registry import FAMILIES
 from gtn_tf.ops.seeds import (
@@ -29,7 +30,7 @@ from gtn_tf.ops.seeds import (
     fold,
     root_seed,
 )
-from gtn_tf.runtime.files import write_json
+from gtn_tf.runtime.files import read_json, write_json
 from gtn_tf.runtime.progress import say
 from gtn_tf.runtime.workdir import claim_workdir
 from gtn_tf.training.assembly import learner_genotypes
@@ -57,6 +58,17 @@ def export(config: config_dict.ConfigDict, workdir: Path) -> int:
         )
     say(f"exported to {workdir / 'export'}")
     return 0
+
+
+def is_current(config: config_dict.ConfigDict, workdir: Path) -> bool:
+    """Whether the export is of this config, meta-trained to its end."""
+    path = workdir / "export" / "metadata.json"
+    if not path.exists():
+        return False
+    metadata = read_json(path)
+    return metadata.get("config_digest") == _digest(config) and (
+        metadata["meta_steps"] == config.meta.num_steps
+    )
 
 
 def metadata_of(
@@ -120,6 +132,9 @@ def learner_facts(config: config_dict.ConfigDict) -> dict[str, object]:
     if not all(map(is_import_path, names)):  # a person's layers are their own
         for key in ("weight_norm", "normalization", "pool_size"):
             found[key] = choices[key]
+    given = {name: facts_of(name) for name in names if is_given(name)}
+    if given:  # functions of a Python caller, which no import path finds
+        found["given"] = given
     if "cell" in names:
         # No genotypes: each learner drew its own from the space.
         found["cell"] = {

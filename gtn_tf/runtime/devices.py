@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorflow.python.framework import config as determinism
 
 from gtn_tf.config.choices import STRATEGIES
 from gtn_tf.import_paths import choose
@@ -57,6 +58,21 @@ def configure_runtime(
     if num_logical_devices is not None:
         _split_cpu(num_logical_devices)
     keep_loops_repeatable()
+
+
+@contextlib.contextmanager
+def without_lasting_determinism() -> Iterator[None]:
+    """Undoes in the end what `configure_runtime` switches on for a process.
+
+    While it is on, random operations without a seed raise: those of a Python
+    caller, such as Keras' shuffling, are not to.
+    """
+    was_on = determinism.is_op_determinism_enabled()
+    try:
+        yield
+    finally:
+        if not was_on:
+            determinism.disable_op_determinism()
 
 
 def _split_cpu(num_logical_devices: int) -> None:

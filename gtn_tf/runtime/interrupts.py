@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import threading
 from collections.abc import Callable, Iterator
 
 
@@ -9,12 +10,16 @@ from collections.abc import Callable, Iterator
 def catch_signals(caught: list[int] | None = None) -> Iterator[list[int]]:
     """Yields a list that SIGTERM and SIGINT enter instead of killing.
 
-    A second signal of either kind ends the process as usual.
+    A second signal of either kind ends the process as usual. Python gives
+    signals to the main thread alone: in another one nothing is caught.
 
     Args:
       caught: the list; None: a new one.
     """
     caught = [] if caught is None else caught
+    if threading.current_thread() is not threading.main_thread():
+        yield caught
+        return
     names = (signal.SIGTERM, signal.SIGINT)
     previous = {}
 

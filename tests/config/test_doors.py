@@ -25,6 +25,7 @@ DOORS = {
     *("nas.search", "nas.spec", "nas.teachers"),
     *("retrain.assembly", "retrain.run"),
     "report.write",
+    "front.fit",
 }
 #: Packages whose subject configs are: experiments change them.
 FREE = {"config", "experiments"}

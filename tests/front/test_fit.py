@@ -1,0 +1,123 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import gtn_tf
+from gtn_tf.learners.identity import network_digest
+from gtn_tf.runtime.files import read_json
+from gtn_tf.types import InputError
+from tests.helpers import own_things, tiny
+
+RNG = np.random.default_rng(0)
+DATA = (RNG.integers(0, 256, (60, 8, 12, 3), np.uint8), np.arange(60) % 3)
+SIZES = {
+    **{key.replace(".", "__"): value for key, value in tiny.SIZES.items()},
+    "inner__batch_size": 6,
+    "meta__validation_every": 0,
+}
+SIZES.pop("meta__num_steps")
+
+
+def maker(width):
+    def build():
+        return keras.Sequential(
+            [
+                keras.Input((8, 12, 3)),
+                keras.layers.Conv2D(width, 3, activation="relu"),
+                keras.layers.Flatten(),
+                keras.layers.Dense(3),
+            ]
+        )
+
+    return build
+
+
+def fit(workdir, learner, data=DATA, meta_steps=4, **more):
+    return gtn_tf.fit(
+        data,
+        learner=learner,
+        workdir=workdir,
+        meta_steps=meta_steps,
+        **(SIZES | more),
+    )
+
+
+def test_a_closure_is_meta_trained_and_resumed_alike(
+    tmp_path, capsys, grappler
+):
+    """Killed at step 2 and called again, as never stopped: same bits."""
+    whole = fit(tmp_path / "whole", maker(2))
+    done = tiny.run_forked(_stopped_fit, tmp_path / "parts")
+    assert done.code == 143, done.errors
+    parts = fit(tmp_path / "parts", maker(2))
+    assert "resumed at meta-step 2" in capsys.readouterr().err
+    np.testing.assert_array_equal(parts.images, whole.images)
+    assert whole.images.shape == (2, 6, 8, 12, 3)
+    facts = whole.metadata["learner"]
+    (name,) = facts["name"]
+    assert name.startswith("gtn_tf.given:build_")
+    given = facts["given"][name]
+    assert given["function"].endswith("test_fit:maker.<locals>.build")
+    assert given["num_weights"] == 3 * 9 * 2 + 2 + 6 * 10 * 2 * 3 + 3
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+        fit(tmp_path / "whole", maker(3))
+    assert "learner.name" in str(caught.value)
+    assert "--" not in str(caught.value)
+    # Nothing to do: at once, and random operations are the caller's again.
+    capsys.readouterr()
+    fit(tmp_path / "whole", maker(2))
+    assert "meta-step" not in capsys.readouterr().err
+    tf.random.normal([2])
+    scores = gtn_tf.nas.rank([maker(2), maker(4)], whole)
+    assert len(scores) == 2
+
+
+def _stopped_fit(workdir):
+    tiny.StopAfter(2, 15)()
+    fit(workdir, maker(2))
+
+
+def test_a_function_of_a_module_goes_by_its_path(tmp_path):
+    data = own_things.load()
+    teacher = fit(tmp_path, [own_things.build, "mlp"], data, 1)
+    names = teacher.metadata["learner"]["name"]
+    assert names == ["tests.helpers.own_things:build", "mlp"]
+    assert teacher.metadata["learner"].get("given") is None
+
+
+@pytest.mark.parametrize(
+    ("learner", "parts"),
+    [
+        (maker(2)(), ("in place of what builds it", "clone_model")),
+        (lambda: 3, ("returned a int", "return the model")),
+        (lambda: keras.Sequential(), ("cannot be called",)),
+        (own_things.build((8, 12, 3), 3), ("in place of",)),
+        (lambda: own_things.build((8, 12, 3), 4), ("logits (3,)",)),
+        (lambda: own_things.build((9, 9, 1), 3), ("expected images (8, 12",)),
+        ("no_such", ("learner.name is 'no_such'",)),
+        ([], ("learner is empty",)),
+        (None, ()),
+    ],
+)
+def test_a_wrong_learner_is_told_in_words_of_python(learner, parts, tmp_path):
+    more = {} if parts else {"inner__num_step": 3}
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+        fit(tmp_path, learner, **more)
+    for part in (*parts, *(["inner.num_steps"] if more else [])):
+        assert part in str(caught.value)
+    assert "--" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_network_is_told_by_its_structure_not_its_layers_numbers():
+    shape = (8, 12, 3), 3
+    digests = [
+        network_digest(build(*shape))
+        for build in (own_things.build, own_things.build)
+    ]
+    digests += [network_digest(maker(width)()) for width in (2, 2, 3)]
+    first, second, narrow, same, wide = digests
+    assert first == second
+    assert narrow == same
+    assert len({first, narrow, wide}) == 3
