@@ -5,7 +5,6 @@ import tensorflow as tf
 
 import gtn_tf
 from gtn_tf.learners.identity import network_digest
-from gtn_tf.runtime.files import read_json
 from gtn_tf.types import InputError
 from tests.helpers import own_things, tiny
 
