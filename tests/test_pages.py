@@ -1,7 +1,13 @@
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+from absl import flags
+from ml_collections import config_flags
+
+from gtn_tf.config import validate
+from gtn_tf.main import MODES
 
 _ROOT = Path(__file__).parents[1]
 _PAGES = [
@@ -31,3 +37,32 @@ def test_links_lead_somewhere(page):
 
 def test_the_readme_is_short():
     assert len((_ROOT / "README.md").read_text().split()) <= 700
+
+
+def _commands():
+    """Yields every gtn_tf command of the pages and configs, on one line."""
+    for path in (*_PAGES, *_ROOT.glob("configs/*.py")):
+        text = re.sub(r"\\\n\s*", "", path.read_text())
+        name = path.relative_to(_ROOT)
+        for line in text.splitlines():
+            found = re.match(r"\s+(?:python -m gtn_tf\.main|gtn-tf)( .*)", line)
+            if found and "--config=configs/" in line:
+                command = found[1].partition("  #")[0]
+                yield pytest.param(command, id=f"{name}:{command.strip()}")
+
+
+# ml_collections' own.
+@pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
+@pytest.mark.parametrize("command", list(_commands()))
+def test_commands_are_understood(command, monkeypatch):
+    """Flags and values of each; that the modes run is shown elsewhere."""
+    monkeypatch.chdir(_ROOT)
+    values = flags.FlagValues()
+    config = config_flags.DEFINE_config_file(
+        "config", lock_config=True, flag_values=values
+    )
+    mode = flags.DEFINE_string("mode", "pretrain", "", flag_values=values)
+    flags.DEFINE_string("workdir", None, "", flag_values=values)
+    assert values(["main", *shlex.split(command)]) == ["main"]
+    assert mode.value in MODES
+    validate(config.value)
