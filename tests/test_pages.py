@@ -1,5 +1,6 @@
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,12 +58,14 @@ def _commands():
 def test_commands_are_understood(command, monkeypatch):
     """Flags and values of each; that the modes run is shown elsewhere."""
     monkeypatch.chdir(_ROOT)
+    arguments = ["main", *shlex.split(command)]
+    monkeypatch.setattr(sys, "argv", arguments)  # config_flags reads it
     values = flags.FlagValues()
     config = config_flags.DEFINE_config_file(
         "config", lock_config=True, flag_values=values
     )
     mode = flags.DEFINE_string("mode", "pretrain", "", flag_values=values)
     flags.DEFINE_string("workdir", None, "", flag_values=values)
-    assert values(["main", *shlex.split(command)]) == ["main"]
+    assert values(arguments) == ["main"]
     assert mode.value in MODES
     validate(config.value)
