@@ -1,6 +1,7 @@
 """How a config names an evaluator.
 
-`name`, `name:unit=number`, `table:PATH` or `package.module:Evaluator`.
+`name`, `name:unit=number`, `table`, `table:PATH.csv`, `table:PATH.csv:COLUMN`
+or `package.module:Evaluator`.
 `real` and `real_subset` without a budget train for as many steps as the GTN.
 Imports no TensorFlow.
 """
@@ -23,17 +24,18 @@ EVALUATORS = {
     "synflow": "see nas.evaluators.zero_cost",
     "grad_norm": "see nas.evaluators.zero_cost",
     "jacob_cov": "see nas.evaluators.zero_cost",
-    "table": "column `score` of a CSV file with a column `genotype`",
+    "table": "a column of a CSV file; see nas.evaluators.table",
 }
 #: Those that take a budget.
 BUDGETED = ("real", "real_subset")
 UNITS = ("steps", "epochs", "seconds")
 #: All choices, in words.
 CHOICES = (
-    f"{', '.join(n for n in EVALUATORS if n != 'table')}, "
+    f"{', '.join(EVALUATORS)}, "
     f"{' or '.join(BUDGETED)} with a budget such as real:steps=128 (units "
-    f"{', '.join(UNITS)}), table:PATH.csv, or package.module:Evaluator"
+    f"{', '.join(UNITS)}), table:PATH.csv[:COLUMN], or package.module:Evaluator"
 )
+_TABLE = re.compile(r"(.+\.csv)(?::(\w+))?")
 _REMEDY = "correct search.evaluators or search.truth"
 
 
@@ -45,7 +47,8 @@ class EvaluatorName(NamedTuple):
       kind: a key of `EVALUATORS`, or the import path.
       unit: one of `UNITS`, or None.
       number: of units; whole for steps.
-      path: of a table.
+      path: of a table; None: that of `search.table`.
+      column: of a table; None: its own, see `nas.evaluators.table`.
     """
 
     text: str
@@ -53,6 +56,7 @@ class EvaluatorName(NamedTuple):
     unit: str | None = None
     number: float | None = None
     path: str | None = None
+    column: str | None = None
 
 
 def parse_evaluator(text: str) -> EvaluatorName:
@@ -62,11 +66,13 @@ def parse_evaluator(text: str) -> EvaluatorName:
       InputError: it is none; lists the choices.
     """
     kind, colon, rest = text.partition(":")
-    if kind == "table" and rest.endswith(".csv"):
-        return EvaluatorName(text, kind, path=rest)
+    table = _TABLE.fullmatch(rest) if kind == "table" else None
+    if table:
+        path, column = table.groups()
+        return EvaluatorName(text, kind, path=path, column=column)
     if kind not in EVALUATORS and is_import_path(text):
         return EvaluatorName(text, kind=text)
-    if kind not in EVALUATORS or kind == "table":
+    if kind not in EVALUATORS or (kind == "table" and colon):
         raise InputError(
             f"evaluator '{text}'; expected one of {CHOICES}; {_REMEDY}"
         )

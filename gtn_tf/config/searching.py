@@ -35,13 +35,15 @@ FIELDS = {
         "cells",
         f"one of {', '.join(SPACES)}, or {OWN_FUNCTION}",
         lambda v: is_one_of(v, SPACES),
-        "what architectures are chosen from",
+        "what architectures are chosen from: the paper's cells, or those of "
+        "NAS-Bench-201",
     ),
-    "search.num_nodes": whole(5, 1, "nodes per cell"),
+    "search.num_nodes": whole(5, 1, "nodes per cell, of the space `cells`"),
     "search.num_cells": whole(
         3,
         0,
-        "N, normal cells between reductions; 3N + 2 cells in all",
+        "N, normal cells between reductions; 3N + 2 cells in all (`nb201`: 3N "
+        "and two residual blocks)",
     ),
     "search.channels": whole(
         32,
@@ -52,7 +54,7 @@ FIELDS = {
         tuple(OPS)[:11],
         f"a tuple of different ones of {', '.join(OPS)}",
         are_different(is_op),
-        "operations of the space",
+        "operations of the space `cells`",
     ),
     "search.evaluators": Field(
         ("gtn", "real", "params", "flops"),
@@ -98,6 +100,13 @@ FIELDS = {
         None,
         2,
         "real images per step for them; None: inner.batch_size",
+    ),
+    "search.table": Field(
+        None,
+        "None or a CSV file",
+        is_path,
+        "what the evaluator `table` reads: columns `genotype` and `score`, or "
+        "those of NAS-Bench-201's tables, `net` and `val_accs`",
     ),
     "search.gtn": Field(
         None,

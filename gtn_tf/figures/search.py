@@ -107,7 +107,9 @@ def short(name: str) -> str:
     """Returns an evaluator's name as it fits a figure."""
     kind, colon, path = name.partition(":")
     if kind == "table":
-        name = f"{kind}{colon}{Path(path).stem}"
+        path, suffix, column = path.rpartition(".csv:")
+        name = f"{kind}{colon}{Path(path or column).stem}"
+        name += f":{column}" if suffix else ""
     if len(name) > _LONGEST_NAME:
         name = f"{name[: _LONGEST_NAME - 1]}\u2026"
     return name.replace("$", r"\$")  # between two of them it would be TeX

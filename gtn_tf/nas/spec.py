@@ -63,6 +63,7 @@ class SearchSpec:
     evaluators: tuple[str, ...]
     truth: str
     truth_num_architectures: int | None
+    table: str | None
     training: RealTraining
     truth_training: RealTraining
     interpret: bool
@@ -88,7 +89,7 @@ def search_spec(config: config_dict.ConfigDict) -> SearchSpec:
         for key in (
             *("space", "num_nodes", "num_cells", "channels", "strategy"),
             *("num_architectures", "truth", "truth_num_architectures"),
-            *("interpret", "executor", "shard", "num_shards"),
+            *("table", "interpret", "executor", "shard", "num_shards"),
         )
     }
     return SearchSpec(

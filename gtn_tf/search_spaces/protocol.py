@@ -135,8 +135,22 @@ class Space:
         return hashlib.sha256(text.encode()).hexdigest()[:_KEY_LENGTH]
 
     def mutate(self, architecture: Architecture, seed: Seed) -> Architecture:
-        """Takes another option at one decision, both uniform."""
+        """Takes another option at one decision, both uniform.
+
+        Draws again where the function is the same, as far as there is another.
+        """
         rng = np.random.default_rng(seed)
+        for _ in range(_MOST_DRAWS_PER_ARCHITECTURE):
+            options = self.changed(architecture, rng)
+            found = self.canonical(self.decode(options))
+            if self.key(found) != self.key(architecture):
+                break
+        return found
+
+    def changed(
+        self, architecture: Architecture, rng: np.random.Generator
+    ) -> list[int]:
+        """Returns the options, another one at one decision."""
         options = list(self.encode(architecture))
         numbers = self.decisions()
         open_ones = [i for i, number in enumerate(numbers) if number > 1]
@@ -145,7 +159,7 @@ class Space:
         chosen = open_ones[int(rng.integers(len(open_ones)))]
         step = 1 + int(rng.integers(numbers[chosen] - 1))
         options[chosen] = (options[chosen] + step) % numbers[chosen]
-        return self.canonical(self.decode(options))
+        return options
 
     def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
         """Yields those that differ in one decision, each function once."""

@@ -4,7 +4,10 @@ from gtn_tf.import_paths import choose
 from gtn_tf.search_spaces.protocol import Space
 
 #: Name -> what makes it, of `num_nodes` and `ops`.
-SPACES = {"cells": "gtn_tf.search_spaces.cells.space:SearchSpace"}
+SPACES = {
+    "cells": "gtn_tf.search_spaces.cells.space:SearchSpace",
+    "nb201": "gtn_tf.search_spaces.nb201.space:NB201",
+}
 
 
 def make_space(name: str, num_nodes: int, ops: tuple[str, ...]) -> Space:

@@ -44,6 +44,7 @@ _WRONG_IF_NONE = {
     "search.truth_num_architectures": (-1, True, 1.5, "2"),
     "search.real_batch_size": (1, True, 1.5, "2"),
     "evaluation.experiment": ("", "few", 1, True),
+    "search.table": ("", 1, True),
     "search.gtn": ("", 1, True),
     "search.distillation": ("", 1, True),
     "evaluation.widths": (5, "1", (1,), ((0,),), ((1.5, 2),), (((3, 2),),)),

@@ -88,7 +88,9 @@ def teacher(tmp_path_factory):
         ("real:steps=128", ("real", "steps", 128, None)),
         ("real:epochs=0.5", ("real", "epochs", 0.5, None)),
         ("real_subset:seconds=5", ("real_subset", "seconds", 5, None)),
+        ("table", ("table", None, None, None)),
         ("table:a=b/c:d.csv", ("table", None, None, "a=b/c:d.csv")),
+        ("table:a.csv:zen", ("table", None, None, "a.csv", "zen")),
     ],
 )
 def test_names(text, expected):
@@ -100,7 +102,7 @@ def test_names(text, expected):
     [
         ("ralph", "jacob_cov"),
         ("", "expected one of gtn"),
-        ("table", "table:PATH.csv"),
+        ("table:", "table:PATH.csv"),
         ("table:scores.txt", "table:PATH.csv"),
         ("gtn:steps=3", "expected 'gtn' alone"),
         ("real:minutes=3", "seconds=x"),
@@ -439,7 +441,7 @@ def test_table(tmp_path):
     ("rows", "header", "reason"),
     [
         ([], ("genotype", "score"), "no rows"),
-        ([("a", 1)], ("net", "score"), "net, score"),
+        ([("a", 1)], ("cell", "score"), "cell, score"),
         ([(_GENOTYPES[0].to_text(), "nan")], ("genotype", "score"), "'nan'"),
         ([("no genotype", 1)], ("genotype", "score"), "cannot be read"),
     ],

@@ -1,4 +1,9 @@
-"""Scores that were found elsewhere, as CSV."""
+"""Scores that were found elsewhere, as CSV.
+
+An architecture is read from the first of the columns `genotype`, `net_str`,
+`net` that there is, its score from the one that is asked for, or the first of
+`score`, `val_accs`: so the tables of NAS-Bench-201 are read as they are.
+"""
 
 import csv
 import hashlib
@@ -19,20 +24,30 @@ from gtn_tf.nas.spec import SearchSpec
 from gtn_tf.search_spaces.protocol import Space
 from gtn_tf.types import InputError
 
+_ARCHITECTURE = ("genotype", "net_str", "net")
+_SCORE = ("score", "val_accs")
+
 
 class Table(Evaluator):
-    """`table:PATH`: the row of the architecture.
+    """`table`, `table:PATH`, `table:PATH:COLUMN`: the row of the architecture.
 
     Raises:
-      InputError: see `read_scores`.
+      InputError: no path is given; or see `read_scores`.
     """
 
     def __init__(
         self, name: EvaluatorName, spec: SearchSpec, space: Space
     ) -> None:
         super().__init__(name, spec, space)
-        self._path = Path(spec.folder) / name.path
-        self._scores = read_scores(self._path, space)
+        path = name.path or spec.table
+        if path is None:
+            raise InputError(
+                f"evaluator '{name.text}' without search.table; expected a CSV "
+                "file with a column 'genotype' and a column 'score', or "
+                "NAS-Bench-201's; set --config.search.table to its path"
+            )
+        self._path = Path(spec.folder) / Path(path).expanduser()
+        self._scores = read_scores(self._path, space, name.column)
 
     def budget(self) -> dict[str, Any]:
         """See `Evaluator`."""
@@ -43,18 +58,26 @@ class Table(Evaluator):
         """See `Evaluator`."""
         began = time.perf_counter()
         score = self._scores.get(self.space.key(job.architecture))
+        if score is None and self.is_truth:
+            raise InputError(
+                f"search.truth '{self.name.text}' has no row of '{job.text}'; "
+                "expected one of every architecture that it is asked for; "
+                "give a table that has, or another --config.search.truth"
+            )
         if score is None:
             raise LookupError(f"{self._path} has no such genotype")
         return untrained(score, began)
 
 
-def read_scores(path: Path, space: Space) -> dict[str, float]:
+def read_scores(
+    path: Path, space: Space, column: str | None = None
+) -> dict[str, float]:
     """Reads a table of scores.
 
     Args:
-      path: a CSV file with the columns `genotype` (as text) and `score`;
-        others are ignored.
+      path: a CSV file with columns as above; others are ignored.
       space: of its architectures.
+      column: of the scores.
 
     Returns:
       Scores by the key of the architecture.
@@ -71,26 +94,30 @@ def read_scores(path: Path, space: Space) -> dict[str, float]:
             f"table {str(path)!r} cannot be read ({error}); expected a CSV "
             "file; correct search.evaluators"
         ) from error
-    if not rows or not {"genotype", "score"} <= rows[0].keys():
-        columns = ", ".join(map(str, rows[0])) if rows else "no rows"
+    there = rows[0] if rows else {}
+    wanted = _SCORE if column is None else (column,)
+    texts = next((name for name in _ARCHITECTURE if name in there), None)
+    scores = next((name for name in wanted if name in there), None)
+    if texts is None or scores is None:
         raise InputError(
-            f"table {str(path)!r} has {columns}; expected rows with the "
-            "columns genotype and score; rename them"
+            f"table {str(path)!r} has {', '.join(map(str, there)) or 'no rows'}"
+            f"; expected rows with the columns genotype and {wanted[0]}; "
+            "rename them"
         )
     return {
-        space.key(space.from_text(row["genotype"])): _score(path, row)
+        space.key(space.from_text(row[texts])): _score(path, row[scores])
         for row in rows
     }
 
 
-def _score(path: Path, row: dict[str, str]) -> float:
+def _score(path: Path, text: str | None) -> float:
     try:
-        score = float(row["score"])
+        score = float(text)
         if math.isfinite(score):
             return score
     except (TypeError, ValueError):
         pass
     raise InputError(
-        f"table {str(path)!r} has the score {row['score']!r}; expected "
+        f"table {str(path)!r} has the score {text!r}; expected "
         "numbers; leave such rows out"
     )

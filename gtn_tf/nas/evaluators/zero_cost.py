@@ -101,7 +101,8 @@ def synflow(model: keras.Model, real: Batch) -> float:
         for kernel, gradient in zip(kernels, gradients, strict=True)
         if gradient is not None
     )
-    return float(np.log(flow))
+    with np.errstate(divide="ignore"):  # of what no path reaches
+        return float(np.log(flow))
 
 
 def _in_float64(model: keras.Model) -> keras.Model:

@@ -4,11 +4,15 @@ Imports no TensorFlow.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from gtn_tf.search_spaces.cells.genotypes import Genotype
-from gtn_tf.search_spaces.cells.structure import NetworkSize, assemble
+from gtn_tf.search_spaces.cells.structure import (
+    Assembler,
+    NetworkSize,
+    assemble,
+)
 
 #: normalisation -> (trained, other) parameters per channel, and whether the
 #: convolution before it has a bias.
@@ -101,6 +105,9 @@ class _Counter:
     def shift(self, inputs: _Shape) -> _Shape:
         return inputs
 
+    def zeros(self, inputs: _Shape) -> _Shape:
+        return inputs
+
     def add(self, left: _Shape, right: _Shape) -> _Shape:
         del right
         return left
@@ -148,6 +155,25 @@ def cell_network_cost(
       normalization: as there.
     """
     size = NetworkSize(num_cells, channels, tuple(image_shape), num_classes)
+    return count(
+        lambda make: assemble(genotype, size, size.image_shape, make),
+        weight_norm,
+        normalization,
+    )
+
+
+def count(
+    assemble_network: Callable[[Assembler], object],
+    weight_norm: bool = False,
+    normalization: str = "running",
+) -> Cost:
+    """Counts what a network would be built of.
+
+    Args:
+      assemble_network: makes it, given the shape of the images as images.
+      weight_norm: as in `LayerSpec`; the default is the training form's.
+      normalization: as there.
+    """
     counter = _Counter(weight_norm, normalization)
-    assemble(genotype, size, size.image_shape, counter)
+    assemble_network(counter)
     return Cost(counter.params, counter.statistics, counter.multiply_adds)

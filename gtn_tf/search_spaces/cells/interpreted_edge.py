@@ -10,11 +10,8 @@ import tensorflow as tf
 
 from gtn_tf.layers.initial_values import draw_initial_values, find_initializers
 from gtn_tf.layers.spec import LayerSpec
-from gtn_tf.search_spaces.cells import structure as cell_structure
 from gtn_tf.search_spaces.cells.genotypes import NUM_INPUTS
 from gtn_tf.search_spaces.cells.network import KerasAssembler
-from gtn_tf.search_spaces.cells.operations import OPS
-from gtn_tf.search_spaces.cells.space import SearchSpace
 
 Tensors = list[tf.Tensor]
 
@@ -59,27 +56,31 @@ class Block:
 
 
 class InterpretedEdge:
-    """Any of the space's operations on any state of a cell.
+    """Any of some operations on any state of a cell.
 
     In a reduction cell an operation is one thing on the cell's inputs (stride
     2) and another on nodes: `choice` counts both.
+
+    Args:
+      ops: each (inputs, assembler) -> outputs, all of one shape.
+      shape: (H, W, C) of the inputs.
+      spec: how layers are made.
+      node_ops: in a reduction cell, the same operations on nodes.
     """
 
     def __init__(
         self,
-        space: SearchSpace,
+        ops: Sequence[Callable],
         shape: tuple[int, int, int],
-        stride: int,
         spec: LayerSpec,
+        node_ops: Sequence[Callable] | None = None,
     ) -> None:
-        self.num_ops = len(space.ops)
-        self.blocks = [self._block(op, shape, stride, spec) for op in space.ops]
+        self.num_ops = len(ops)
+        self.blocks = [Block(shape, op, spec) for op in ops]
         self.shape = self.blocks[0].shape
-        self.is_reduction = stride > 1
-        if self.is_reduction:
-            self.blocks += [
-                self._block(op, self.shape, 1, spec) for op in space.ops
-            ]
+        self.is_reduction = node_ops is not None
+        for op in node_ops or ():
+            self.blocks.append(Block(self.shape, op, spec))
         self.param_size = max(map(self._size_of_params, self.blocks))
         self.statistics_size = max(map(self._size_of_statistics, self.blocks))
         self.dtype = spec.variable_dtype
@@ -93,13 +94,6 @@ class InterpretedEdge:
         self.init = traced(self._init)
         self._traced_forward = traced(self._forward)
         self._traced_backward = traced(self._backward)
-
-    @staticmethod
-    def _block(
-        op: str, shape: tuple[int, int, int], stride: int, spec: LayerSpec
-    ) -> Block:
-        function = functools.partial(_apply_op, OPS[op], stride)
-        return Block(shape, function, spec)
 
     @staticmethod
     def _size_of_params(block: Block) -> int:
@@ -223,15 +217,6 @@ class InterpretedEdge:
         parts = [tf.reshape(t, [-1]) for t in tensors]
         used = sum(part.shape[0] for part in parts)
         return tf.concat([*parts, tf.zeros([size - used], self.dtype)], 0)
-
-
-def _apply_op(
-    op: cell_structure.Op,
-    stride: int,
-    inputs: keras.KerasTensor,
-    make: KerasAssembler,
-) -> keras.KerasTensor:
-    return cell_structure.apply_op(op, inputs, stride, make)
 
 
 def _unflat(flat: tf.Tensor, like: Sequence[keras.Variable]) -> Tensors:

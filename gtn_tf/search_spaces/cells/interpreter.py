@@ -14,6 +14,7 @@ genotypes, and drawing one per learner in meta-training, then cost one trace.
 """
 
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
@@ -33,6 +34,7 @@ from gtn_tf.search_spaces.cells.interpreted_edge import (
     Tensors,
 )
 from gtn_tf.search_spaces.cells.network import FORMS, KerasAssembler
+from gtn_tf.search_spaces.cells.operations import OPS, Op
 from gtn_tf.search_spaces.cells.space import SearchSpace
 from gtn_tf.search_spaces.cells.structure import NetworkSize
 
@@ -125,7 +127,10 @@ class CellInterpreter:
         stride = 2 if is_reduction else 1
         if (shape, stride) not in edges:
             edges[shape, stride] = InterpretedEdge(
-                self.space, shape, stride, self.spec
+                self._ops(stride),
+                shape,
+                self.spec,
+                self._ops(1) if is_reduction else None,
             )
         reducers = ()
         if is_reduction:
@@ -141,6 +146,12 @@ class CellInterpreter:
             edges[shape, stride],
             (before[1], last[1]),
         )
+
+    def _ops(self, stride: int) -> list[Callable]:
+        return [
+            functools.partial(_apply_op, OPS[op], stride)
+            for op in self.space.ops
+        ]
 
     def init(self, seed: tf.Tensor) -> tuple[Tensors, Tensors]:
         """Draws a genotype of the space and its weights from a [2] seed."""
@@ -202,7 +213,7 @@ class CellInterpreter:
     ) -> tuple[tf.Tensor, Tensors]:
         """Runs the genotype that `statistics` begin with; see `Learner`."""
         inputs, ops, *statistics = statistics
-        run = _Run(params, statistics, training)
+        run = Run(params, statistics, training)
         before = last = run.block(self._stem, images)
         for cell in self._cells:
             kind = cell.kind
@@ -212,6 +223,12 @@ class CellInterpreter:
             before, last = last, outputs
         logits = run.block(self._classifier, last)
         return logits, [inputs, ops, *run.statistics_after]
+
+
+def _apply_op(
+    op: Op, stride: int, inputs: keras.KerasTensor, make: KerasAssembler
+) -> keras.KerasTensor:
+    return cell_structure.apply_op(op, inputs, stride, make)
 
 
 def _calibrate(
@@ -229,8 +246,18 @@ def _reduce(
     return cell_structure.factorized_reduction(inputs, channels, make)
 
 
-class _Run:
-    """Hands the flat lists of one pass out, in the order of `init`."""
+class Run:
+    """Hands the flat lists of one pass out, in the order of `init`.
+
+    Args:
+      params: of all blocks.
+      statistics: of all blocks.
+      training: as in `Learner.apply`.
+
+    Attributes:
+      training: as given.
+      statistics_after: of the blocks that have run.
+    """
 
     def __init__(
         self, params: Tensors, statistics: Tensors, training: bool
@@ -241,6 +268,7 @@ class _Run:
         self.statistics_after: Tensors = []
 
     def block(self, block: Block, inputs: tf.Tensor) -> tf.Tensor:
+        """Returns the outputs of the next block."""
         params = [next(self._params) for _ in range(block.num_params)]
         statistics = [
             next(self._statistics) for _ in range(block.num_statistics)
@@ -250,11 +278,12 @@ class _Run:
         return outputs
 
     def edges(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the flat (params, statistics) of a cell's edges, stacked."""
         return next(self._params), next(self._statistics)
 
 
 def _run_cell(
-    run: _Run,
+    run: Run,
     cell: _CellPlan,
     inputs: tf.Tensor,
     ops: tf.Tensor,

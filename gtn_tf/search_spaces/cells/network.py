@@ -116,6 +116,10 @@ class KerasAssembler:
         """See `Assembler`."""
         return Shift(dtype=self.spec.dtype)(inputs)
 
+    def zeros(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
+        """See `Assembler`; what comes before has gradients of zero."""
+        return keras.layers.Rescaling(0.0, dtype=self.spec.dtype)(inputs)
+
     def add(
         self, left: keras.KerasTensor, right: keras.KerasTensor
     ) -> keras.KerasTensor:

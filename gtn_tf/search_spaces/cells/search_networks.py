@@ -14,14 +14,16 @@ from gtn_tf.search_spaces.cells.encoded_genotype import (
 )
 from gtn_tf.search_spaces.cells.genotypes import Genotype
 from gtn_tf.search_spaces.cells.interpreter import CellInterpreter
-from gtn_tf.search_spaces.cells.network import FORMS, build_cell_network
+from gtn_tf.search_spaces.cells.network import FORMS as NETWORK_FORMS
+from gtn_tf.search_spaces.cells.network import build_cell_network
 from gtn_tf.search_spaces.cells.space import SearchSpace
 from gtn_tf.search_spaces.protocol import Interpreter, NetworkSpec
 
-_FORMS = FORMS | {
+#: Form of a `NetworkSpec` -> how its layers are made.
+FORMS = NETWORK_FORMS | {
     # Published proxies are of plain weights; those of a direction have a
     # gradient across it only.
-    "plain": dataclasses.replace(FORMS["search"], weight_norm=False),
+    "plain": dataclasses.replace(NETWORK_FORMS["search"], weight_norm=False),
 }
 
 
@@ -47,4 +49,4 @@ def interpret(space: SearchSpace, network: NetworkSpec) -> Interpreter:
 
 
 def _layers(network: NetworkSpec) -> LayerSpec:
-    return dataclasses.replace(_FORMS[network.form], dtype=network.dtype)
+    return dataclasses.replace(FORMS[network.form], dtype=network.dtype)

@@ -78,6 +78,9 @@ class Assembler(Protocol):
     def shift(self, inputs: Tensor) -> Tensor:
         """Moves the image by one pixel up and left; zeros enter."""
 
+    def zeros(self, inputs: Tensor) -> Tensor:
+        """Returns zeros of the same shape."""
+
     def add(self, left: Tensor, right: Tensor) -> Tensor:
         """Adds."""
 

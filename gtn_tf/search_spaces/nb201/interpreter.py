@@ -1,0 +1,117 @@
+"""One traced graph that runs any cell of NAS-Bench-201.
+
+As `cells.interpreter`: per edge a `tf.switch_case` runs the operation that is
+asked for, with a flat vector of weights that is long enough for each. So a
+genotype computes here what `networks.build` builds of it, to rounding.
+"""
+
+import functools
+
+import tensorflow as tf
+
+from gtn_tf.layers.spec import LayerSpec
+from gtn_tf.ops.seeds import Purpose, fold
+from gtn_tf.search_spaces.cells.interpreted_edge import (
+    Block,
+    InterpretedEdge,
+    Tensors,
+)
+from gtn_tf.search_spaces.cells.interpreter import Run
+from gtn_tf.search_spaces.cells.structure import NetworkSize, plan_cells
+from gtn_tf.search_spaces.nb201 import structure
+from gtn_tf.search_spaces.nb201.genotypes import EDGES, NUM_NODES, OPS
+
+
+class CellInterpreter:
+    """A network of NAS-Bench-201 that takes its cell as data.
+
+    `apply` is that of a `Learner`.
+
+    Args:
+      size: N cells per stage, C channels in the first one.
+      spec: how its layers are made.
+
+    Raises:
+      InputError: N < 1 or C < 1.
+    """
+
+    def __init__(self, size: NetworkSize, spec: LayerSpec) -> None:
+        structure.check_size(size)
+        make_stem = functools.partial(structure.stem, size.channels)
+        pieces: list[Block | InterpretedEdge]
+        pieces = [Block(size.image_shape, make_stem, spec)]
+        edges: dict[tuple, InterpretedEdge] = {}
+        for is_residual, channels in plan_cells(size):
+            shape = pieces[-1].shape
+            if is_residual:
+                reduce = functools.partial(structure.residual_block, channels)
+                pieces.append(Block(shape, reduce, spec))
+                continue
+            if shape not in edges:
+                ops = [functools.partial(structure.apply_op, op) for op in OPS]
+                edges[shape] = InterpretedEdge(ops, shape, spec)
+            pieces.append(edges[shape])
+        make_logits = functools.partial(structure.classify, size.num_classes)
+        pieces.append(Block(pieces[-1].shape, make_logits, spec))
+        #: Stem, cells and residual blocks, classifier; a cell is its edge.
+        self._pieces = pieces
+
+    def init_ops(
+        self, ops: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[Tensors, Tensors]:
+        """Draws weights for a cell, [6] places in `OPS`, from a [2] seed."""
+        seed = fold(seed, Purpose.WEIGHTS)
+        params: Tensors = []
+        statistics: Tensors = [ops]
+        for number, piece in enumerate(self._pieces):
+            if isinstance(piece, Block):
+                drawn = piece.init(fold(seed, number))
+            else:
+                of_edges = [
+                    piece.init(op, fold(seed, number, position))
+                    for position, op in enumerate(tf.unstack(ops))
+                ]
+                drawn = ([tf.stack(v)] for v in zip(*of_edges, strict=True))
+            for values, new in zip((params, statistics), drawn, strict=True):
+                values.extend(new)
+        return params, statistics
+
+    def apply(
+        self,
+        params: Tensors,
+        statistics: Tensors,
+        images: tf.Tensor,
+        training: bool,
+    ) -> tuple[tf.Tensor, Tensors]:
+        """Runs the cell that `statistics` begin with; see `Learner`."""
+        ops, *statistics = statistics
+        run = Run(params, statistics, training)
+        outputs = images
+        for piece in self._pieces:
+            if isinstance(piece, Block):
+                outputs = run.block(piece, outputs)
+            else:
+                outputs = _run_cell(run, piece, tf.unstack(ops), outputs)
+        return outputs, [ops, *run.statistics_after]
+
+
+def _run_cell(
+    run: Run, edge: InterpretedEdge, ops: Tensors, inputs: tf.Tensor
+) -> tf.Tensor:
+    # Unstacked, as in `cells.interpreter`.
+    params, statistics = (tf.unstack(flat) for flat in run.edges())
+    nodes: list = [inputs] + [None] * (NUM_NODES - 1)
+    after = []
+    for position, (tail, head) in enumerate(EDGES):
+        outputs, new = edge.apply(
+            ops[position],
+            params[position],
+            statistics[position],
+            [nodes[tail]],
+            run.training,
+        )
+        after.append(new)
+        before = nodes[head]
+        nodes[head] = outputs if before is None else before + outputs
+    run.statistics_after.append(tf.stack(after))
+    return nodes[-1]
