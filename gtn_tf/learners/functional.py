@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from gtn_tf.layers.initial_values import draw_initial_values, find_initializers
 from gtn_tf.learners.second_order import (
-    check_second_order,
-    check_strided_pointwise,
+    swap_second_order,
+    swap_strided_pointwise,
 )
 from gtn_tf.ops.seeds import (
     ALGORITHM,
@@ -52,8 +52,9 @@ def from_keras(
     Args:
       build_model: called once; its initial values are not used, the layers'
         initializers are; frozen layers keep theirs.
-      second_order: refuse layers that are wrong in meta-training. False where
-        only first order is needed, as in ranking.
+      second_order: make layers that are wrong in meta-training right, within
+        the model, or refuse them. False where only first order is needed, as
+        in ranking.
 
     Raises:
       InputError: the model is not built, holds a refused layer, or one whose
@@ -66,8 +67,8 @@ def from_keras(
             "model; begin it with keras.Input(shape=image_shape)"
         )
     if second_order:
-        check_second_order(model)
-    check_strided_pointwise(model)
+        swap_second_order(model)
+    swap_strided_pointwise(model)
     return as_learner(model.name, model)
 
 

@@ -29,3 +29,12 @@ def load_odd() -> dict:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (40, 7, 5), np.uint8)
     return {"train": (images, np.arange(40) % 2)}
+
+
+def mobile_net(
+    image_shape: tuple[int, int, int], num_classes: int
+) -> keras.Model:
+    """Ends in a softmax, and holds 52 batch normalisations."""
+    return keras.applications.MobileNetV2(
+        image_shape, alpha=0.35, weights=None, classes=num_classes
+    )

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from gtn_tf import layers
 from gtn_tf.config.choices import INNER_OPTIMIZERS
+from gtn_tf.layers import twice_differentiable
 from gtn_tf.layers.initial_values import draw_initial_values, find_initializers
 from gtn_tf.layers.normalization import BatchNormalization
 from gtn_tf.layers.spec import LayerSpec
@@ -520,21 +521,29 @@ def test_each_variable_finds_its_own_initializer():
 
 def make_refused(name):
     arguments = {
-        "BatchNormalization": {},
+        "BatchNormalization": {"renorm": True},
         "LayerNormalization": {},
         "GroupNormalization": {"groups": 1},
         "SpectralNormalization": {"layer": keras.layers.Conv2D(2, 3)},
+        "MaxPooling1D": {"pool_size": 3, "strides": 1, "padding": "same"},
         "MaxPooling2D": {"pool_size": 3, "strides": 1, "padding": "same"},
-        "Resizing": {"height": 4, "width": 4},
+        "Resizing": {"height": 4, "width": 4, "crop_to_aspect_ratio": True},
         "UpSampling2D": {"interpolation": "bilinear"},
+        "RandomShear": {"x_factor": 0.1},
         "RandomRotation": {"factor": 0.1},
         "RandomTranslation": {"height_factor": 0.1, "width_factor": 0.1},
         "RandomZoom": {"height_factor": 0.1},
     }[name]
-    return getattr(keras.layers, name)(**arguments, name="culprit")
+    # A subclass may compute something else than what it is swapped for.
+    own = type(name, (getattr(keras.layers, name),), {})
+    is_plain = name in ("BatchNormalization", "Resizing")
+    cls = getattr(keras.layers, name) if is_plain else own
+    return cls(**arguments, name="culprit")
 
 
-@pytest.mark.parametrize("name", _WRONG_AT_SECOND_ORDER)
+@pytest.mark.parametrize(
+    "name", [n for n in _WRONG_AT_SECOND_ORDER if n != "MaxPooling1D"]
+)
 def test_layers_wrong_at_second_order_are_refused_by_name(name):
     with pytest.raises(InputError) as caught:
         from_keras(sequential(make_refused(name)))
@@ -544,7 +553,9 @@ def test_layers_wrong_at_second_order_are_refused_by_name(name):
     assert "\n" not in message
 
 
-@pytest.mark.parametrize("name", _WRONG_AT_SECOND_ORDER)
+@pytest.mark.parametrize(
+    "name", [n for n in _WRONG_AT_SECOND_ORDER if n != "MaxPooling1D"]
+)
 def test_refused_layers_are_accepted_for_first_order(name):
     from_keras(sequential(make_refused(name)), second_order=False)
 
@@ -580,10 +591,8 @@ def test_right_relatives_of_refused_layers_are_accepted(layer):
 
 
 def test_a_refused_layer_is_found_inside_a_nested_model():
-    inner = keras.Sequential(
-        [keras.Input(SMALL), keras.layers.LayerNormalization()]
-    )
-    with pytest.raises(InputError, match="LayerNormalization"):
+    inner = keras.Sequential([keras.Input(SMALL), keras.layers.RandomZoom(0.1)])
+    with pytest.raises(InputError, match="RandomZoom"):
         from_keras(sequential(inner))
 
 
@@ -712,28 +721,36 @@ def test_a_single_learner_needs_no_draw():
     assert with_drawn_learner(learners, SEEDS[0], lambda x: (x,)) == (learner,)
 
 
-def _strided_pointwise(channels, strides=2):
+def _strided_pointwise(channels, strides=2, cls=keras.layers.Conv2D):
     return keras.Sequential(
         [
             keras.Input((8, 8, channels)),
-            keras.layers.Conv2D(16, 1, strides=strides, padding="same"),
+            cls(16, 1, strides=strides, padding="same"),
             keras.layers.Flatten(),
             keras.layers.Dense(3),
         ]
     )
 
 
-def test_a_strided_pointwise_convolution_of_few_channels_is_refused(
-    monkeypatch,
-):
+class _OwnConv2D(keras.layers.Conv2D):
+    pass
+
+
+def test_a_subclassed_strided_pointwise_convolution_is_refused(monkeypatch):
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
     with pytest.raises(InputError, match="can crash on CPU") as caught:
-        from_keras(lambda: _strided_pointwise(4))
+        from_keras(lambda: _strided_pointwise(4, cls=_OwnConv2D))
     assert "gtn_tf.layers.Subsample" in str(caught.value)
-    from_keras(lambda: _strided_pointwise(16))
-    from_keras(lambda: _strided_pointwise(4, strides=1))
+    from_keras(lambda: _strided_pointwise(16, cls=_OwnConv2D))
+    from_keras(lambda: _strided_pointwise(4, strides=1, cls=_OwnConv2D))
 
 
-def test_without_onednn_it_is_accepted(monkeypatch):
-    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
-    from_keras(lambda: _strided_pointwise(4))
+@pytest.mark.parametrize(("onednn", "is_swapped"), [("1", True), ("0", False)])
+def test_a_strided_pointwise_convolution_is_swapped(
+    onednn, is_swapped, monkeypatch
+):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", onednn)
+    model = _strided_pointwise(4)
+    from_keras(lambda: model)
+    swapped = isinstance(model.layers[0], twice_differentiable.PointwiseConv2D)
+    assert swapped == is_swapped

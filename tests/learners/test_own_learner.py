@@ -68,13 +68,13 @@ def test_it_computes_what_its_model_does():
     ("build", "received"),
     [
         (lambda shape, _: shape, "returned a tuple"),
-        (lambda shape, _: _build(shape, 7), "to (7,)"),
+        (lambda shape, _: _build(shape, 7), "to (64, 7)"),
         (lambda: None, "the builder raised TypeError"),
         (
             lambda shape, num_classes: keras.Sequential(
                 [
                     _build(shape, num_classes),
-                    keras.layers.BatchNormalization(),
+                    keras.layers.BatchNormalization(renorm=True),
                 ]
             ),
             "wrong second derivative",

@@ -83,6 +83,49 @@ def _twin(layer):
     return type(layer).from_config(layer.get_config())
 
 
+class _Rescaling(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.out, self.scale = L.Dense(NUM_CLASSES), L.Rescaling(1 / 255)
+        self.late = L.Rescaling(0.5)
+
+    def call(self, images):
+        return self.late(self.out(L.Flatten()(self.scale(images))))
+
+
+def _nested():
+    inner = stack(L.Rescaling(1 / 255), L.Flatten())
+    augmented = stack(L.RandomFlip(), L.Rescaling(1.0))
+    return stack(augmented, inner, L.Dense(NUM_CLASSES), L.Rescaling(0.5))
+
+
+@pytest.mark.parametrize("make", [_Rescaling, _nested])
+def test_preprocessing_is_found_in_any_form(make):
+    model = build(make())
+    kernel, bias = model.trainable_variables
+    expected = 0.5 * (IMAGES.reshape(6, 64) @ kernel.numpy() + bias.numpy())
+    assert_close(model(IMAGES, training=False), expected, 2 * 64)
+
+
+@pytest.mark.parametrize(
+    ("layer", "part"),
+    [
+        (lambda: L.RandomBrightness(0.1), r"expects pixels in \(0, 255\)"),
+        (lambda: L.MixUp(), "mixes images without their labels"),
+    ],
+)
+def test_augmentation_of_pixels_or_labels_is_refused(layer, part):
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+        build(stack(layer(), L.Flatten(), L.Dense(NUM_CLASSES)))
+    caught.match(part)
+
+
+def test_two_classes_above_0_by_chance_are_logits():
+    bias = keras.initializers.Constant(9.0)
+    model = stack(L.Flatten(), L.Dense(2, bias_initializer=bias))
+    build_own_network(lambda: model, SHAPE, 2)
+
+
 def test_whole_numbers_alone_give_way_too():
     model = stack(L.Flatten(), L.Dense(NUM_CLASSES), dtype="uint8")
     assert np.ptp(build(model)(IMAGES)) > 0.1
@@ -129,9 +172,9 @@ def _ended(*more):
         (_fail, r"raised OSError \(no weights, on disk\)"),
         (3, "an? int is given as builder"),
         (_Late, "has no weights to train"),
-        (_named_output, "returns a dict for 64 images"),
-        (_two_inputs, "has 2 inputs and 1 outputs"),
-        (lambda: _ended(L.Dense(4)), r"to \(4,\); .*logits \(3,\)"),
+        (_named_output, r"maps images .* to dict"),
+        (_two_inputs, r"cannot be called with images .* 2 "),
+        (lambda: _ended(L.Dense(4)), r"to \(64, 4\); .*logits \(64, 3\)"),
         (lambda: _ended(L.Dense(3, activation="relu")), "with relu"),
         (lambda: _ended(L.Dense(3, activation="sigmoid")), "with sigmoid"),
         (lambda: _ended(L.Dense(3), L.ReLU()), "with ReLU"),

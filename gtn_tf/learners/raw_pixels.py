@@ -1,0 +1,134 @@
+"""Networks of raw pixels: their preprocessing gives way to the data's own.
+
+Synthetic images are in normalised units. So an input of whole numbers becomes
+one of floats, and the layers that rescale or normalise what the network is
+given hand it on, wherever in the model they are written. Augmentation of pixel
+values, or of images without their labels, is refused.
+"""
+
+import contextlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from gtn_tf.types import InputError, one_line
+
+_PREPROCESSING = (keras.layers.Rescaling, keras.layers.Normalization)
+#: These change labels too, which a network does not see.
+_OF_LABELS = ("CutMix", "MixUp")
+
+
+class _Passing:
+    """Hands on what it is given, and remembers that."""
+
+    given: tf.Tensor | None = None
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        object.__setattr__(self, "given", inputs)
+        return tf.cast(inputs, self.compute_dtype)
+
+
+def without_preprocessing(
+    model: keras.Model, image_shape: tuple[int, int, int]
+) -> keras.Model:
+    """Gives a network of raw pixels normalised images instead.
+
+    Raises:
+      InputError: the network cannot be changed so, or augments pixels.
+    """
+    model, names = _of_floats(model)
+    _refuse_augmentation(model)
+    layers = [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if isinstance(layer, _PREPROCESSING)
+    ]
+    names += [f"'{layer.name}'" for layer in _pass(model, layers, image_shape)]
+    if names:
+        logging.warning(
+            "Model '%s' takes raw pixels (%s): it is given images that the "
+            "data's own mean and standard deviation normalise instead.",
+            model.name,
+            ", ".join(names),
+        )
+    return model
+
+
+def _pass(
+    model: keras.Model,
+    layers: list[keras.layers.Layer],
+    image_shape: tuple[int, int, int],
+) -> list[keras.layers.Layer]:
+    """Lets those layers pass that are given the images; returns them."""
+    if not layers:
+        return []
+    images = np.random.default_rng(0).normal(size=(2, *image_shape))
+    images = images.astype(np.float32)
+    before = [type(layer) for layer in layers]
+    for layer, cls in zip(layers, before, strict=True):
+        _set_class(layer, type(cls.__name__, (_Passing, cls), {}))
+    with contextlib.suppress(Exception):  # it is said at the next call
+        model(tf.constant(images), training=False)
+    found = []
+    for layer, cls in zip(layers, before, strict=True):
+        if _is_equal(layer.given, images):
+            found.append(layer)
+        else:
+            _set_class(layer, cls)
+    return found
+
+
+def _set_class(layer: keras.layers.Layer, cls: type) -> None:
+    # Not Keras' own __setattr__, which would track it.
+    object.__setattr__(layer, "__class__", cls)
+
+
+def _is_equal(given: tf.Tensor | None, images: np.ndarray) -> bool:
+    if given is None or not hasattr(given, "numpy"):
+        return False
+    # Within a model of half precision they are rounded.
+    given = given.numpy().astype(np.float32)
+    return given.shape == images.shape and np.allclose(given, images, 1e-2)
+
+
+def _of_floats(model: keras.Model) -> tuple[keras.Model, list[str]]:
+    """Copies a model of whole numbers; returns the type that it took too."""
+    inputs = getattr(model, "inputs", None) if model.built else None
+    if not inputs or tf.as_dtype(inputs[0].dtype).is_floating:
+        return model, []
+    name = tf.as_dtype(inputs[0].dtype).name
+    images = keras.Input(inputs[0].shape[1:], dtype="float32")
+    try:
+        twin = keras.models.clone_model(
+            model,
+            input_tensors=images,
+            clone_function=lambda layer: type(layer).from_config(
+                layer.get_config()
+            ),
+        )
+        twin.set_weights(model.get_weights())
+    except Exception as error:  # a layer without a config may raise anything
+        raise InputError(
+            f"model '{model.name}' takes raw pixels ({name}) and cannot be "
+            f"copied without ({type(error).__name__}: {one_line(error)}); "
+            "expected images in normalised units; take its preprocessing away"
+        ) from error
+    return twin, [name]
+
+
+def _refuse_augmentation(model: keras.Model) -> None:
+    for layer in model._flatten_layers(include_self=False):
+        kind = type(layer).__name__
+        is_of_labels = kind in _OF_LABELS
+        if is_of_labels or hasattr(layer, "value_range"):
+            reason = (
+                "mixes images without their labels"
+                if is_of_labels
+                else f"expects pixels in {tuple(layer.value_range)}"
+            )
+            raise InputError(
+                f"layer '{layer.name}' ({kind}) {reason}; expected a network "
+                "of images in normalised units; take it out of the network"
+            )
