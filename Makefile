@@ -57,7 +57,7 @@ lint: $(VENV)/installed
 docs: $(VENV)/installed
 	$(BIN)/python -m gtn_tf.config.reference > docs/config.md
 
-# The pages of results, from docs/results/*/*.json.
+# The pages and figures of results, from the files in docs/results/*.
 results: $(VENV)/installed-cpu
 	$(BIN)/python -m gtn_tf.records table
 

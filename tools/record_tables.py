@@ -11,9 +11,9 @@ from gtn_tf.nas.summary import evaluator_table
 from gtn_tf.runtime.files import read_json
 from gtn_tf.runtime.progress import duration
 from gtn_tf.statistics.intervals import shown
+from tools.record_figures import SEARCH, picture
 
 RETRAIN = "retrain_"  # before the name of a training to the end
-SEARCH = "search"  # begins the names of what is kept of one
 
 
 def tables(folder: Path) -> str:
@@ -40,6 +40,8 @@ def _table(folder: Path) -> str:
         f"{training['meta_steps']} meta-steps in "
         f"{duration(training['seconds'])}, one GTN seed; "
         f"{hardware(environment)}.",
+        "",
+        picture(f"{folder.name}/evaluation.png", "accuracy per step"),
         "",
         f"| source | accuracy, 95 % interval | {own} - source, paired | set-up "
         "| how |",
@@ -125,7 +127,8 @@ def _searched(kept: Path) -> str:
         f"## `{kept.name}`\n\n"
         f"All scores: [{at}_scores.csv]({at}_scores.csv). "
         f"{hardware(ranking['environment'])}.\n\n"
-        f"![scores]({at}_scatter.png)\n![cost]({at}_cost.png)\n\n"
+        f"{picture(f'{at}_cost.png', 'cost')}\n\n"
+        f"{picture(f'{at}_scatter.png', 'scores')}\n\n"
         f"```\n{evaluator_table(ranking)}\n```"
     )
 
@@ -146,7 +149,7 @@ def _experiment(path: Path, result: dict) -> str:
     return (
         f"## `{path.parent.name}`\n\n"
         f"{'. '.join(filter(None, facts))}.\n\n"
-        f"![{name}]({path.parent.name}/{name}.png)\n\n"
+        f"{picture(f'{path.parent.name}/{path.stem}.png', name)}\n\n"
         f"```\n{experiment.table(result)}\n```"
     )
 

@@ -1,12 +1,13 @@
 """Results that are kept in the repository, and the pages made of them.
 
     python -m tools.records keep WORKDIR NAME    # -> docs/results/NAME/
-    python -m tools.records table    # -> README.md and docs/results/*.md
+    python -m tools.records table    # -> README.md, docs/results/*.md and
+                                     #    every figure of docs/results
 
-Kept are evaluation.json, config.json and result.json of each experiment, with
-their figures, and of each training to the end; of a search its ranking, its
-figures and all scores; and the exported curriculum in half precision if that is
-under 5 MB. No TensorFlow here.
+Kept are evaluation.json, config.json and result.json of each experiment, and of
+each training to the end; of a search its ranking and all scores; and the
+exported curriculum in half precision if that is under 5 MB, with a few real
+images. Their figures are drawn from these files. No TensorFlow here.
 """
 
 import copy
@@ -20,11 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from gtn_tf.nas.results import (
-    PICTURES,
-    SearchResults,
-    read_search,
-)
+from gtn_tf.export.real_images import FILE_NAME
+from gtn_tf.nas.results import SearchResults, read_search
 from gtn_tf.runtime.files import (
     read_json,
     write_atomically,
@@ -32,12 +30,15 @@ from gtn_tf.runtime.files import (
 )
 from gtn_tf.runtime.row_log import read_rows, validation_curve
 from gtn_tf.types import InputError, one_line
+from tools.record_figures import SEARCH, draw
 from tools.record_pages import PAGES, with_results
-from tools.record_tables import RETRAIN, SEARCH
+from tools.record_tables import RETRAIN
 
 _ROOT = Path(__file__).parents[1]
 _KEPT = _ROOT / "docs" / "results"
 _MOST_BYTES = 5_000_000
+#: Results whose curriculum README and docs show.
+_PICTURES = ("mnist_cpu",)
 _SIGNIFICANT = 5  # digits of what is kept
 
 
@@ -68,19 +69,20 @@ def keep(workdir: Path, folder: Path) -> None:
         write_json(
             folder / "evaluation.json", _kept(read_json(evaluation), workdir)
         )
-        shutil.copyfile(workdir / "evaluation.png", folder / "evaluation.png")
         _keep_training(workdir, folder)
     for path in experiments:
         name = path.parent.name
         result = _kept(read_json(path), workdir)
         write_json(folder / f"{name}.json", result)
-        shutil.copyfile(path.parent / "figure.png", folder / f"{name}.png")
     for path in trained:
         kept = folder / f"{RETRAIN}{path.parent.name}.json"
         write_json(kept, _kept(read_json(path), workdir))
     if found is not None:
         _keep_search(workdir / "search", folder, found)
     _keep_curriculum(workdir / "export" / "curriculum.npz", folder)
+    real = workdir / "export" / FILE_NAME
+    if real.exists():
+        shutil.copyfile(real, folder / FILE_NAME)
 
 
 def _anywhere(config: dict[str, Any]) -> dict[str, Any]:
@@ -108,10 +110,9 @@ def _keep_search(search: Path, folder: Path, found: SearchResults) -> None:
     if "config" in ranking:
         ranking = {**ranking, "config": _anywhere(ranking["config"])}
     write_json(folder / f"{SEARCH}.json", _kept(ranking, search.parent))
-    for name in PICTURES:
-        picture = search / f"{name}.png"
-        if picture.exists():
-            shutil.copyfile(picture, folder / f"{SEARCH}_{name}.png")
+    picture = search / "selected.png"
+    if picture.exists():
+        shutil.copyfile(picture, folder / f"{SEARCH}_selected.png")
     if found.scores is not None:
         rows = _score_rows(found)
         text = io.StringIO(newline="")
@@ -167,6 +168,12 @@ def _keep(workdir: str, name: str) -> None:
 
 
 def _rewrite() -> None:
+    for folder in sorted(path for path in _KEPT.iterdir() if path.is_dir()):
+        draw(folder)
+    pictures = _ROOT / "docs" / "images"
+    for name in _PICTURES:
+        for path in _KEPT.glob(f"{name}/curriculum*.png"):
+            shutil.copyfile(path, pictures / f"{name}_{path.name}")
     for name, results in PAGES.items():
         page = _ROOT / name
         text = with_results(page.read_text(), results(_KEPT))

@@ -10,23 +10,31 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 from ml_collections import config_dict
 
 from gtn_tf.config import FIELDS, learning, unknown_key_error, validate
 from gtn_tf.experiments.experiment import Experiment
 from gtn_tf.experiments.seed_means import (
-    OVER_SEEDS,
     draw_mean,
     left_out,
     mean_text,
+    seeds_note,
 )
-from gtn_tf.figures.style import INK, LINES, in_theme, new_figure
+from gtn_tf.figures.style import (
+    INK,
+    LINES,
+    WIDTH,
+    add_note,
+    in_percent,
+    in_theme,
+    new_figure,
+)
 from gtn_tf.runtime.files import to_json
 from gtn_tf.statistics.intervals import shown
 from gtn_tf.statistics.over_seeds import difference, mean_accuracy, of_arm
@@ -35,6 +43,8 @@ from gtn_tf.types import InputError
 PLAIN = "plain"
 _SHARED = ("seed", "dataset.")
 _ACCURACY = mean_accuracy("validation")
+_LINE_HEIGHT = 13.0  # points
+_LINE_LETTERS = 66
 
 
 def run(config: config_dict.ConfigDict, folder: Path) -> dict:
@@ -208,29 +218,57 @@ def table(result: dict) -> str:
 
 @in_theme
 def figure(result: dict) -> Figure:
-    """Draws validation accuracy by arm, and what it exceeds `plain` by."""
-    names = list(result["arms"])
-    labels = [name.replace(";", "\n") for name in names]
-    most_lines = max(label.count("\n") + 1 for label in labels)
-    figure = new_figure(720, (10 + 15 * most_lines) * len(names) + 90)
-    left, right = figure.subplots(1, 2, sharey=True)
-    for place, name in enumerate(names):
-        draw_mean(left, place, result["arms"][name], LINES[0])
-        gap = result["differences"].get(name)
-        if gap is not None:
-            draw_mean(right, place, gap, LINES[1])
-    right.axvline(0, color=INK, linewidth=0.8, linestyle=":")
-    left.set_yticks(range(len(names)), labels)
-    left.set_ylim(len(names) - 0.5, -0.5)
-    for axes, label in (
-        (left, "validation accuracy [%]"),
-        (right, "minus plain, paired [points]"),
-    ):
-        axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
-        axes.set_xlabel(label)
-    if any(row["ci95"] for row in result["arms"].values()):
-        figure.supxlabel(OVER_SEEDS, fontsize=9)
+    """Draws what each arm's accuracy exceeds `plain`'s by, arm by arm.
+
+    An arm's text may be as wide as the figure: it stands above its bar.
+    """
+    gaps = {n: gap for n, gap in result["differences"].items() if gap}
+    texts = {name: _wrapped(name) for name in gaps}
+    tops, bottom = {}, 0.0
+    for name, lines in texts.items():  # in lines of text
+        tops[name] = bottom
+        bottom += len(lines) + 1.4
+    figure = new_figure(WIDTH, _LINE_HEIGHT * bottom + 110)
+    axes = figure.subplots()
+    for name, gap in gaps.items():
+        lines, top = texts[name], tops[name]
+        draw_mean(axes, top + len(lines) + 0.5, gap, LINES[0])
+        axes.annotate(
+            "\n".join(lines),
+            (0, top),
+            xycoords=("axes fraction", "data"),
+            va="top",
+            fontsize=9,
+        )
+        accuracy = result["arms"][name]["mean"]
+        axes.annotate(
+            f"{100 * accuracy:.1f} %",
+            (1, top + len(lines) + 0.5),
+            (-2, 0),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            fontsize=9,
+        )
+    axes.axvline(0, color=INK, linewidth=0.8, linestyle=":")
+    axes.set_ylim(max(bottom, 1), -0.4)
+    axes.set_yticks([])
+    axes.grid(axis="y", visible=False)
+    axes.margins(x=0.16)  # for the accuracies at the right
+    axes.xaxis.set_major_formatter(in_percent)
+    axes.set_xlabel("validation accuracy minus plain's, paired [points]")
+    plain = result["arms"][PLAIN]
+    about = (
+        "" if plain["mean"] is None else f" {100 * plain['mean']:.1f}\u00a0%"
+    )
+    note = f"{seeds_note([plain])} Right: accuracy; plain has{about}."
+    add_note(figure, note)
     return figure
+
+
+def _wrapped(name: str) -> list[str]:
+    return textwrap.wrap(name.replace(";", "; "), _LINE_LETTERS) or [name]
 
 
 EXPERIMENT = Experiment(

@@ -10,21 +10,25 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 from ml_collections import config_dict
 
 from gtn_tf.experiments.experiment import Experiment
 from gtn_tf.experiments.seed_means import (
-    OVER_SEEDS,
+    ROW_HEIGHT,
     draw_mean,
     left_out,
     mean_text,
+    seeds_note,
 )
 from gtn_tf.figures.style import (
     INK,
     LINES,
+    WIDTH,
+    add_note,
+    in_percent,
     in_theme,
     name_accuracy,
+    name_lines,
     name_steps,
     new_figure,
 )
@@ -107,10 +111,13 @@ def table(result: dict) -> str:
 @in_theme
 def figure(result: dict) -> Figure:
     """Draws validation accuracy over meta-steps, and the final test one."""
-    figure = new_figure(760, 320)
-    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     names = list(result["arms"])
-    for name, (colour, dashes, marker) in zip(names, LINES, strict=True):
+    figure = new_figure(WIDTH, 330 + ROW_HEIGHT * len(names) + 90)
+    upper, lower = figure.subplots(
+        2, height_ratios=(250, ROW_HEIGHT * len(names))
+    )
+    lines = dict(zip(names, LINES, strict=False))
+    for name, (colour, dashes, marker) in lines.items():
         curves = [
             r["validation_accuracy"]
             for r in result["results"]
@@ -119,7 +126,7 @@ def figure(result: dict) -> Figure:
         if not curves:
             continue
         steps, values = _stack(curves)
-        left.fill_between(
+        upper.fill_between(
             steps,
             values.min(0),
             values.max(0),
@@ -127,7 +134,7 @@ def figure(result: dict) -> Figure:
             alpha=0.15,
             linewidth=0,
         )
-        left.plot(
+        upper.plot(
             steps,
             values.mean(0),
             color=colour,
@@ -136,20 +143,25 @@ def figure(result: dict) -> Figure:
             markevery=max(1, len(steps) // 8),
             label=name,
         )
-    name_accuracy(left, "validation accuracy [%]; bands: all seeds")
-    name_steps(left, "meta-step")
-    figure.legend(loc="outside upper left", ncols=len(names))
-    for place, (name, line) in enumerate(zip(names, LINES, strict=True)):
-        draw_mean(right, place, result["arms"][name], line)
+    name_accuracy(upper, "validation accuracy [%]")
+    name_steps(upper, "meta-step")
+    for place, (name, line) in enumerate(lines.items()):
+        draw_mean(lower, place, result["arms"][name], line)
         paper = result["arms"][name]["paper"]
         if paper is not None:
-            right.plot(
+            lower.plot(
                 paper, place, marker="|", markersize=14, color=INK, ls=""
             )
-    right.set_yticks(range(len(names)), names)
-    right.invert_yaxis()
-    right.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
-    right.set_xlabel("test accuracy [%]; |: the paper's, MNIST\n" + OVER_SEEDS)
+    lower.set_yticks(range(len(names)), names)
+    lower.set_ylim(len(names) - 0.5, -0.5)
+    lower.xaxis.set_major_formatter(in_percent)
+    lower.set_xlabel("test accuracy [%]")
+    note = seeds_note(result["arms"].values())
+    add_note(
+        figure,
+        f"{note} Bands: lowest and highest seed. |: the paper's, on MNIST.",
+    )
+    name_lines(upper)
     return figure
 
 

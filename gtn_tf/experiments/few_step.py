@@ -24,10 +24,17 @@ from matplotlib.figure import Figure
 from ml_collections import config_dict
 
 from gtn_tf.experiments.experiment import Experiment
-from gtn_tf.experiments.seed_means import half_widths, log_steps, seeds_text
+from gtn_tf.experiments.seed_means import (
+    half_widths,
+    log_steps,
+    seeds_note,
+    seeds_text,
+)
 from gtn_tf.figures.style import (
     INK,
     SOURCES,
+    WIDTH,
+    add_note,
     in_theme,
     name_accuracy,
     new_figure,
@@ -213,7 +220,7 @@ def table(result: dict) -> str:
 @in_theme
 def figure(result: dict) -> Figure:
     """Draws test accuracy over inner steps, the GTN's and real data's."""
-    figure = new_figure(480, 300)
+    figure = new_figure(WIDTH, 320)
     axes = figure.subplots()
     own = result["accuracy_per_step"]
     _band(axes, range(1, len(own) + 1), own, result["ci95_per_step"])
@@ -222,7 +229,7 @@ def figure(result: dict) -> Figure:
         own,
         color=_LEARNED.colour,
         marker=_LEARNED.marker,
-        label=f"{SOURCES[result['source']].label}, after each of its steps",
+        label=f"{SOURCES[result['source']].label}, step by step",
     )
     real = result["real"]
     steps = [row["num_steps"] for row in real]
@@ -234,7 +241,7 @@ def figure(result: dict) -> Figure:
         linestyle=_REAL.dashes,
         marker=_REAL.marker,
         capsize=3,
-        label="real, rates tuned for just so many steps",
+        label="real, rates tuned for each number",
     )
     axes.axhline(result["accuracy"], color=INK, linewidth=0.8, linestyle=":")
     needed = result["real_steps_needed"]
@@ -258,6 +265,8 @@ def figure(result: dict) -> Figure:
     name_accuracy(axes, "test accuracy [%]")
     axes.set_xlabel("inner steps (log scale)")
     figure.legend(loc="outside upper left", ncols=1)
+    note = seeds_note([*real, {**result, "ci95": None}])
+    add_note(figure, f"{note} Grey: interval of the steps needed.")
     return figure
 
 

@@ -38,15 +38,17 @@ from ml_collections import config_dict
 
 from gtn_tf.experiments.experiment import Experiment
 from gtn_tf.experiments.seed_means import (
-    OVER_SEEDS,
     half_widths,
     log_steps,
+    seeds_note,
     seeds_text,
     spread_text,
 )
 from gtn_tf.figures.style import (
     LINES,
     SOURCES,
+    WIDTH,
+    add_note,
     in_theme,
     name_accuracy,
     new_figure,
@@ -203,8 +205,8 @@ def table(result: dict) -> str:
 @in_theme
 def figure(result: dict) -> Figure:
     """Draws accuracy over steps, over batch size and over ensemble size."""
-    figure = new_figure(820, 300)
-    panels = figure.subplots(1, 3, sharey=True)
+    figure = new_figure(WIDTH, 720)
+    panels = figure.subplots(3, sharey=True)
     cases = (
         ("inner steps", "num_steps", "batch_size"),
         ("images per step", "batch_size", "num_steps"),
@@ -219,16 +221,16 @@ def figure(result: dict) -> Figure:
     ]
     label = "learners in the ensemble"
     _panel(panels[2], of_ensembles, "num_learners", label)
-    name_accuracy(panels[0], "test accuracy [%]")
+    for panel in panels:
+        name_accuracy(panel, "test accuracy [%]")
     handles = {}
     for panel in panels:
         series, labels = panel.get_legend_handles_labels()
         handles |= dict(zip(labels, series, strict=True))
     figure.legend(
-        handles.values(), handles.keys(), loc="outside upper left", ncols=4
+        handles.values(), handles.keys(), loc="outside upper left", ncols=3
     )
-    if result["sizes"][0]["num_seeds"] > 1:
-        figure.supxlabel(OVER_SEEDS, fontsize=9)
+    add_note(figure, seeds_note(result["sizes"]))
     return figure
 
 

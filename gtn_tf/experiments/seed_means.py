@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from gtn_tf.figures.style import plainly
 
-OVER_SEEDS = "bars: 95 % over GTN seeds"
+#: Points between two rows of means, one below the other.
+ROW_HEIGHT = 24.0
+
+
+def seeds_note(arms: Iterable[dict]) -> str:
+    """Says how many GTN seeds the means are over, and what their bars are.
+
+    Args:
+      arms: rows with `num_seeds` and `ci95`.
+    """
+    rows = list(arms)
+    numbers = [row["num_seeds"] for row in rows]
+    fewest, most = min(numbers), max(numbers)
+    shown = f"{most}" if fewest == most else f"{fewest} to {most}"
+    text = f"{shown} GTN seed{'s' * (most > 1)}"
+    if any(row.get("ci95") for row in rows):
+        over = "them" if most > 1 else "fresh learners"
+        text += f"; bars: 95 % intervals over {over}"
+    return f"{text}."
 
 
 def mean_text(row: dict) -> str:

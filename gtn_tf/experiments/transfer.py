@@ -21,12 +21,27 @@ from ml_collections import config_dict
 
 from gtn_tf.config.families import learner_names
 from gtn_tf.experiments.experiment import Experiment
-from gtn_tf.experiments.seed_means import half_widths, left_out, spread_text
-from gtn_tf.figures.style import INK, in_theme, new_figure
+from gtn_tf.experiments.seed_means import (
+    ROW_HEIGHT,
+    draw_mean,
+    left_out,
+    seeds_note,
+    spread_text,
+)
+from gtn_tf.figures.style import (
+    INK,
+    LINES,
+    WIDTH,
+    add_note,
+    in_percent,
+    in_theme,
+    new_figure,
+)
 from gtn_tf.statistics.over_seeds import Value, difference, of_arm
 
 #: Recipes that differ in the source of the data alone.
 _GTN_AND_REAL = (("own", "real"), ("pool", "real_pool"))
+_SPREAD = 0.8  # of a row's height, for its marks
 
 
 def run(config: config_dict.ConfigDict, folder: Path) -> dict:
@@ -141,53 +156,47 @@ def _gap(gap: dict | None) -> str:
 
 @in_theme
 def figure(result: dict) -> Figure:
-    """Draws test accuracy by learner (rows) and recipe (columns)."""
-    arms = list(result["arms"])
-    variants = list(result["arms"][arms[0]])
-    cells = [[result["arms"][arm][name] for arm in arms] for name in variants]
-    values = np.array([[_number(c["mean"]) for c in row] for row in cells])
-    figure = new_figure(56 * len(arms) + 150, 26 * len(variants) + 120)
+    """Draws test accuracy by learner (rows) for a few recipes (marks).
+
+    They are `own`, the recipe that validation data choose, `pool`, and real
+    data with learned rates; the table has all.
+    """
+    shown = _shown(result)
+    variants = list(next(iter(result["arms"].values())))
+    figure = new_figure(WIDTH, 1.25 * ROW_HEIGHT * len(variants) + 130)
     axes = figure.subplots()
-    axes.grid(False)
-    axes.imshow(values, cmap="viridis", vmin=0, vmax=1, aspect="auto")
-    for row, column in np.ndindex(values.shape):
-        value = values[row, column]
-        axes.text(
-            column,
-            row,
-            _with_spread(cells[row][column]),
-            ha="center",
-            va="center",
-            fontsize=9,
-            color=_ink_on(value),
-        )
-    axes.set_xticks(range(len(arms)), arms, rotation=40, ha="right")
+    for index, (arm, line) in enumerate(zip(shown, LINES, strict=False)):
+        shift = _SPREAD * ((index + 0.5) / len(shown) - 0.5)
+        for place, name in enumerate(variants):
+            row = result["arms"][arm][name]
+            draw_mean(axes, place + shift, row, line)
+        axes.plot([], [], ls="", color=line[0], marker=line[2], label=arm)
+    for place in range(1, len(variants)):
+        axes.axhline(place - 0.5, color=INK, alpha=0.12, linewidth=0.8)
+    axes.grid(axis="y", visible=False)
     labels = [name + "*" * (name in result["held_out"]) for name in variants]
     axes.set_yticks(range(len(variants)), labels)
-    axes.set_xlabel("meta-trained with (no GTN saw the learners with a *)")
-    axes.set_ylabel("evaluated on: test accuracy [%] ± half of 95 %")
-    axes.spines[:].set_visible(False)
+    axes.set_ylim(len(variants) - 0.5, -0.5)
+    axes.xaxis.set_major_formatter(in_percent)
+    axes.set_xlabel("test accuracy [%] of learners trained on its data")
+    figure.legend(loc="outside upper left", ncols=len(shown), handlelength=1)
+    note = seeds_note(result["arms"][shown[0]].values())
+    add_note(figure, f"{note} *: no GTN was meta-trained on these learners.")
     return figure
 
 
-def _with_spread(row: dict) -> str:
-    if row["mean"] is None:
-        return "-"
-    if row["ci95"] is None:
-        return f"{100 * row['mean']:.1f}"
-    (half,) = half_widths([row])
-    return f"{100 * row['mean']:.0f} ± {100 * half:.0f}"
-
-
-def _ink_on(value: float) -> str:
-    """Returns what can be read on the colour of a value, or on no colour."""
-    if np.isnan(value):
-        return INK
-    return "black" if value > 0.6 else "white"
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else value
+def _shown(result: dict) -> list[str]:
+    """Returns the recipes of the figure, at most five."""
+    chosen_by = {
+        arm: row["mean"]
+        for arm, row in result["chosen_by"].items()
+        if row["mean"] is not None and not arm.startswith("real")
+    }
+    best = [max(chosen_by, key=chosen_by.__getitem__)] if chosen_by else []
+    asked = dict.fromkeys(("own", *best, "pool", "real", "real_pool"))
+    return [arm for arm in asked if arm in result["arms"]] or list(
+        result["arms"]
+    )[:5]
 
 
 EXPERIMENT = Experiment(

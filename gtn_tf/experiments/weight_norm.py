@@ -21,7 +21,15 @@ from ml_collections import config_dict
 from scipy import stats
 
 from gtn_tf.experiments.experiment import Experiment
-from gtn_tf.figures.style import INK, LINES, in_theme, new_figure, plainly
+from gtn_tf.figures.style import (
+    INK,
+    LINES,
+    WIDTH,
+    add_note,
+    in_theme,
+    new_figure,
+    plainly,
+)
 from gtn_tf.statistics.intervals import shown
 from gtn_tf.statistics.over_seeds import difference
 
@@ -252,7 +260,7 @@ def figure(result: dict) -> Figure:
 
     Draws that diverged stand above all others, and count in the boxes.
     """
-    figure = new_figure(420, 320)
+    figure = new_figure(WIDTH, 330)
     axes = figure.subplots()
     arms = list(result["arms"])
     above = 2 * max(
@@ -301,7 +309,13 @@ def figure(result: dict) -> Figure:
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
     axes.yaxis.set_major_formatter(plainly)
     axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.set_ylabel("final meta-loss [nats]; dotted: chance")
+    axes.set_ylabel("final meta-loss [nats]")
+    number = result["arms"][arms[0]]["num_draws"]
+    add_note(
+        figure,
+        f"{number} draws of hyperparameters, shared by both. Boxes: quartiles; "
+        "dotted: chance.",
+    )
     return figure
 
 

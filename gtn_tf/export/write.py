@@ -1,7 +1,7 @@
 """Exports a GTN: a SavedModel, and its synthetic data as NumPy arrays.
 
 `export/1/` opens with plain TensorFlow; `curriculum.npz` and `metadata.json`
-need none.
+need none. `real_images.npz` has a few real images, for pictures.
 """
 
 import contextlib
@@ -20,7 +20,13 @@ from ml_collections import config_dict
 from gtn_tf import __version__
 from gtn_tf.config import FIELDS, flatten
 from gtn_tf.config.families import learner_names, learner_widths
+from gtn_tf.datasets.class_examples import class_examples
 from gtn_tf.export.load import FORMAT_VERSION
+from gtn_tf.export.real_images import (
+    FILE_NAME,
+    RealImages,
+    write_real_images,
+)
 from gtn_tf.export.saved_model import ExportedGTN
 from gtn_tf.given import facts_of, is_given
 from gtn_tf.import_paths import is_import_path
@@ -54,7 +60,14 @@ def export(config: config_dict.ConfigDict, workdir: Path) -> int:
     module = ExportedGTN(run.teacher, run.teacher.read(), seed)
     with claim_workdir(workdir):
         write_export(
-            workdir / "export", module, metadata_of(config, run, module)
+            workdir / "export",
+            module,
+            metadata_of(config, run, module),
+            RealImages(
+                class_examples(run.dataset),
+                np.array(run.dataset.mean),
+                np.array(run.dataset.std),
+            ),
         )
     say(f"exported to {workdir / 'export'}")
     return 0
@@ -163,15 +176,27 @@ def _digest(config: config_dict.ConfigDict) -> str:
 
 
 def write_export(
-    path: Path, module: ExportedGTN, metadata: dict[str, object]
+    path: Path,
+    module: ExportedGTN,
+    metadata: dict[str, object],
+    real: RealImages | None = None,
 ) -> None:
-    """Writes the folder `path` as a whole, in place of an older one."""
+    """Writes the folder `path` as a whole, in place of an older one.
+
+    Args:
+      path: becomes the export.
+      module: its SavedModel and arrays.
+      metadata: of `metadata_of`.
+      real: images to be seen beside the synthetic ones.
+    """
     with _replaced_folder(path) as folder:
         tf.saved_model.save(
             module, str(folder / "1"), signatures=module.endpoints
         )
         arrays = {name: v.numpy() for name, v in module.arrays.items()}
         np.savez(folder / "curriculum.npz", **arrays)
+        if real is not None:
+            write_real_images(folder / FILE_NAME, real)
         write_json(folder / "metadata.json", metadata)
 
 

@@ -7,6 +7,7 @@ to data units, in which real images lie in [0, 1].
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from gtn_tf.figures.style import save_figure
+from gtn_tf.figures.style import in_theme, save_figure
 from gtn_tf.runtime.files import write_atomically
 
 _SEPARATOR = 2  # pixels
-_WHITE, _BLANK = 255, 232
-_BAND_COLUMNS = 32
+_OPAQUE = 255
+_BAND_COLUMNS = 16
+_ZOOM = 2
 _DPI = 100
 
 
@@ -45,36 +47,55 @@ def curriculum_grid(
       std: Scalar or [C], data units.
 
     Returns:
-      uint8 [rows, columns, 3]: the first image of each class in each inner
-      batch, enlarged by a whole number to about 32 pixels; light where an
-      inner batch lacks the class; white lines of 2 pixels between the tiles.
+      uint8 [rows, columns, 4]: the first image of each class in each inner
+      batch, enlarged by a whole number to about 32 pixels, 2 pixels apart.
+      Transparent are what is between them, for it is the page's, and the
+      place of a class that an inner batch lacks.
     """
-    num_steps, _, height, width, channels = images.shape
-    if channels != 3:
-        channels = 1
+    num_steps, _, height, width, _ = images.shape
     num_classes = int(label_ids.max()) + 1
     hits = label_ids[:, :, np.newaxis] == np.arange(num_classes)  # [T, B, K]
     steps, classes = np.nonzero(hits.any(axis=1))
     drawn = images[steps, hits.argmax(axis=1)[steps, classes]]
-    drawn = (np.asarray(drawn, np.float64) * std + mean)[..., :channels]
+    drawn = _coloured(np.asarray(drawn, np.float64) * std + mean)
     black, white = np.quantile(drawn, [0.005, 0.995])
     black, white = min(black, 0.0), max(white, 1.0)
     drawn = np.clip((drawn - black) / (white - black), 0, 1)
 
-    tiles = np.full(
-        (num_classes, num_steps, height, width, channels), _BLANK, np.uint8
-    )
-    tiles[classes, steps] = np.rint(drawn * 255)
+    tiles = np.zeros((num_classes, num_steps, height, width, 4), np.uint8)
+    tiles[classes, steps, ..., :3] = np.rint(drawn * 255)
+    tiles[classes, steps, ..., 3] = _OPAQUE
+    return _laid_out(tiles)
+
+
+def real_grid(examples: np.ndarray) -> np.ndarray:
+    """Draws real images of each class (rows), as `curriculum_grid` does.
+
+    Args:
+      examples: [K, N, H, W, C] uint8.
+    """
+    num_classes, number, height, width, _ = examples.shape
+    tiles = np.empty((num_classes, number, height, width, 4), np.uint8)
+    tiles[..., :3] = _coloured(examples)
+    tiles[..., 3] = _OPAQUE
+    return _laid_out(tiles)
+
+
+def _coloured(images: np.ndarray) -> np.ndarray:
+    """Keeps three channels [.., C]; of any other number the first one."""
+    return images if images.shape[-1] == 3 else images[..., :1]
+
+
+def _laid_out(tiles: np.ndarray) -> np.ndarray:
+    """Returns tiles [rows, columns, H, W, 4], enlarged, as one picture."""
+    num_rows, num_columns, height, width, _ = tiles.shape
     factor = _enlargement(height, width)
     tiles = tiles.repeat(factor, axis=2).repeat(factor, axis=3)
     edge = ((0, 0), (0, 0), (0, _SEPARATOR), (0, _SEPARATOR), (0, 0))
-    tiles = np.pad(tiles, edge, constant_values=_WHITE)
-    rows, columns = num_classes * tiles.shape[2], num_steps * tiles.shape[3]
-    picture = tiles.transpose(0, 2, 1, 3, 4).reshape(rows, columns, channels)
-    picture = picture[:-_SEPARATOR, :-_SEPARATOR]
-    return np.ascontiguousarray(
-        np.broadcast_to(picture, (*picture.shape[:2], 3))
-    )
+    tiles = np.pad(tiles, edge)
+    shape = (num_rows * tiles.shape[2], num_columns * tiles.shape[3], 4)
+    picture = tiles.transpose(0, 2, 1, 3, 4).reshape(shape)
+    return np.ascontiguousarray(picture[:-_SEPARATOR, :-_SEPARATOR])
 
 
 def _enlargement(height: int, width: int) -> int:
@@ -82,7 +103,7 @@ def _enlargement(height: int, width: int) -> int:
 
 
 def save_png(path: Path, picture: np.ndarray) -> None:
-    """Writes a picture, uint8 [H, W, 3], as PNG; atomic."""
+    """Writes a picture, uint8 [H, W, 3 or 4], as PNG; atomic."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, format="png")
     write_atomically(path, buffer.getvalue())
@@ -95,62 +116,97 @@ def save_curriculum_figure(
     mean: float | np.ndarray,
     std: float | np.ndarray,
     title: str,
+    examples: np.ndarray | None = None,
 ) -> None:
-    """Writes the grid of `curriculum_grid` with axes, as PNG; atomic.
+    """Writes `curriculum_figure` as PNG; atomic."""
+    figure = curriculum_figure(images, label_ids, mean, std, title, examples)
+    save_figure(path, figure, _DPI)
 
-    Beyond 32 inner steps the grid goes on in a band below. A pixel of the
-    grid is 1 x 1 or 2 x 2 pixels of the figure: nothing is resampled.
+
+@in_theme
+def curriculum_figure(
+    images: np.ndarray,
+    label_ids: np.ndarray,
+    mean: float | np.ndarray,
+    std: float | np.ndarray,
+    title: str,
+    examples: np.ndarray | None = None,
+) -> Figure:
+    """Draws the grid of `curriculum_grid` with axes, beside real images.
+
+    Beyond 16 inner steps the grid goes on in a band below. A pixel of the grid
+    is 2 x 2 pixels of the figure, at 100 dots per inch: nothing is resampled.
 
     Args:
-      path: The PNG file.
       images: [T, B, H, W, C] float, normalised.
       label_ids: [T, B] int.
       mean: Scalar or [C], data units.
       std: Scalar or [C], data units.
       title: Drawn above; about 60 characters fit.
+      examples: [K, N, H, W, C] uint8, real images; None: there are none.
     """
     picture = curriculum_grid(images, label_ids, mean, std)
     num_steps, _, height, width, _ = images.shape
     factor = _enlargement(height, width)
     pitch_x, pitch_y = factor * width + _SEPARATOR, factor * height + _SEPARATOR
-    columns = min(num_steps, _BAND_COLUMNS)
+    # Bands of about one length.
+    columns = math.ceil(num_steps / math.ceil(num_steps / _BAND_COLUMNS))
     starts = range(0, num_steps, columns)
-    zoom = int(np.clip(1400 // (columns * pitch_x), 1, 2))
-    band_height = zoom * picture.shape[0]
-    left, right, top, gap = 56, 24, 44, 50  # pixels
-    total_width = max(left + zoom * columns * pitch_x + right, 520)
+    band_height = _ZOOM * picture.shape[0]
+    left, right, top, gap = 64, 24, 60, 76  # pixels
+    real, beside = None, 0
+    if examples is not None:
+        real = real_grid(examples)[: picture.shape[0]]
+        beside = _ZOOM * (real.shape[1] + pitch_x // 3)
+    total_width = max(left + beside + _ZOOM * columns * pitch_x + right, 560)
     total_height = top + len(starts) * (band_height + gap)
 
     size = (total_width / _DPI, total_height / _DPI)
     figure = Figure(figsize=size, dpi=_DPI)
-    figure.suptitle(title, fontsize=11, y=1 - 22 / total_height, va="center")
+    figure.suptitle(title, fontsize=13, y=1 - 24 / total_height, va="center")
+
+    def add_picture(part: np.ndarray, x: int, bottom: int) -> Axes:
+        axes = figure.add_axes(
+            (
+                x / total_width,
+                bottom / total_height,
+                _ZOOM * part.shape[1] / total_width,
+                _ZOOM * part.shape[0] / total_height,
+            )
+        )
+        axes.imshow(part, interpolation="nearest", aspect="auto")
+        axes.grid(False)
+        axes.tick_params(length=2, labelsize=12)
+        axes.spines[:].set_visible(False)
+        return axes
+
     for band, start in enumerate(starts):
         end = min(start + columns, num_steps)
         part = picture[:, start * pitch_x : end * pitch_x - _SEPARATOR]
         bottom = total_height - top - band_height - band * (band_height + gap)
-        axes = figure.add_axes(
-            (
-                left / total_width,
-                bottom / total_height,
-                zoom * part.shape[1] / total_width,
-                band_height / total_height,
-            )
-        )
-        axes.imshow(part, interpolation="nearest", aspect="auto")
-        _label_tiles(axes, range(start, end), pitch_x, pitch_y)
-    axes.set_xlabel("inner step")
-    save_figure(path, figure, _DPI)
+        if real is not None:
+            first = add_picture(real, left, bottom)
+            first.set_xticks([real.shape[1] / 2], ["real"])
+        axes = add_picture(part, left + beside, bottom)
+        _label_steps(axes, range(start, end), pitch_x)
+        first = axes if real is None else first
+        _label_classes(first, picture.shape[0], pitch_y)
+        if real is not None:
+            axes.set_yticks([])
+    axes.set_xlabel("inner step", fontsize=12)
+    return figure
 
 
-def _label_tiles(axes: Axes, steps: range, pitch_x: int, pitch_y: int) -> None:
-    """Puts inner steps and classes beside the tiles, thinned out if many."""
-    ticks = steps[:: 1 if len(steps) <= 16 else 4]
-    places = [(step - steps.start + 0.5) * pitch_x for step in ticks]
-    axes.set_xticks(places, [str(step) for step in ticks])
-    num_classes = -(-int(axes.get_ylim()[0]) // pitch_y)
+def _label_steps(axes: Axes, steps: range, pitch: int) -> None:
+    """Puts the inner steps, counted from 1, below the tiles."""
+    places = [(step - steps.start + 0.5) * pitch for step in steps]
+    axes.set_xticks(places, [str(step + 1) for step in steps])
+
+
+def _label_classes(axes: Axes, height: int, pitch: int) -> None:
+    """Puts the classes beside the tiles, thinned out if many."""
+    num_classes = -(-height // pitch)
     ticks = range(0, num_classes, -(-num_classes // 20))
-    places = [(label + 0.5) * pitch_y for label in ticks]
+    places = [(label + 0.5) * pitch for label in ticks]
     axes.set_yticks(places, [str(label) for label in ticks])
-    axes.tick_params(length=2, labelsize=9)
-    axes.spines[:].set_visible(False)
-    axes.set_ylabel("class")
+    axes.set_ylabel("class", fontsize=12)

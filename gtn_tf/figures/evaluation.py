@@ -17,7 +17,9 @@ from matplotlib.figure import Figure
 
 from gtn_tf.figures.style import (
     SOURCES,
+    WIDTH,
     Style,
+    add_note,
     in_theme,
     name_accuracy,
     name_lines,
@@ -35,10 +37,10 @@ def accuracy_per_step(evaluation: dict) -> Figure:
       evaluation: As in evaluation.json: of each of `SOURCES` in it
         `accuracy_per_step` [T] and, where known, `ci95_per_step` [T, 2].
     """
-    figure = new_figure(400, 290)
+    figure = new_figure(WIDTH, 290)
     axes = figure.subplots()
     _draw_inner_steps(axes, evaluation)
-    name_lines(figure, axes)
+    name_lines(axes)
     return figure
 
 
@@ -50,30 +52,37 @@ def accuracy_per_meta_step(evaluation: dict) -> Figure:
       evaluation: As in evaluation.json; sources without `validation_curve` are
         left out.
     """
-    figure = new_figure(400, 290)
+    figure = new_figure(WIDTH, 290)
     axes = figure.subplots()
     _draw_meta_steps(axes, evaluation)
-    name_lines(figure, axes)
+    name_lines(axes)
     return figure
 
 
 @in_theme
 def save_evaluation(path: Path, evaluation: dict) -> None:
-    """Writes both, side by side, as PNG; one if no source has the other."""
-    if not has_validation_curves(evaluation):
-        save_figure(path, accuracy_per_step(evaluation))
-        return
-    figure = new_figure(760, 310)
-    left, right = figure.subplots(1, 2)
-    _draw_meta_steps(left, evaluation)
-    _draw_inner_steps(right, evaluation)
-    figure.legend(
-        *right.get_legend_handles_labels(),
-        loc="outside upper left",
-        ncols=3,
-        handlelength=3,
+    """Writes both, one above the other, as PNG; one if the other is unknown."""
+    save_figure(path, both(evaluation))
+
+
+@in_theme
+def both(evaluation: dict) -> Figure:
+    """Draws accuracy over inner steps, and over meta-steps where known."""
+    has_curves = has_validation_curves(evaluation)
+    figure = new_figure(WIDTH, 570 if has_curves else 310)
+    panels = figure.subplots(1 + has_curves, squeeze=False)[:, 0]
+    _draw_inner_steps(panels[0], evaluation)
+    if has_curves:
+        _draw_meta_steps(panels[1], evaluation)
+    own, *_ = evaluation["sources"].values()
+    learners = own.get("num_learners")
+    add_note(
+        figure,
+        f"One GTN seed; bands: 95 % intervals over {learners} fresh learners.",
     )
-    save_figure(path, figure)
+    for axes in panels:
+        name_lines(axes)
+    return figure
 
 
 def has_validation_curves(evaluation: dict) -> bool:

@@ -14,31 +14,37 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
-from matplotlib.transforms import ScaledTranslation
+from matplotlib.ticker import MaxNLocator
 
 from gtn_tf.figures.style import (
+    BLUE,
+    GREEN,
     INK,
-    LINES,
-    POINTS_PER_INCH,
+    PURPLE,
+    VERMILION,
+    WIDTH,
+    add_note,
     in_theme,
     new_figure,
     save_figure,
 )
+from gtn_tf.runtime.progress import duration
 from gtn_tf.statistics import correlation
 from gtn_tf.statistics.intervals import shown
 
-_SCORED, _FAILED = LINES[0][0], LINES[1][0]
-# With the five colours of `LINES` the pairs repeat after 35 evaluators.
-_MARKERS = "o^sDvPX"
-_MOST_COLUMNS = 4
+_SCORED, _FAILED = BLUE, VERMILION
+#: What an evaluator trains on -> (colour, marker); of none, the last.
+_KINDS = {
+    "gtn": (BLUE, "o"),
+    "real": (VERMILION, "^"),
+    "real_subset": (GREEN, "s"),
+    "distillation": (PURPLE, "D"),
+}
+_OTHERS = (INK, "v")
+_COLUMNS = 2
 _LONGEST_NAME = 24
-_NEARLY_EQUAL = 1.15
-_SHIFT = 4.0  # points
-_SHORT_AXIS = 300.0  # from end to end: up to about eight labels
-_PANEL_WIDTH, _PANEL_HEIGHT = 205.0, 195.0  # points
+_ROW_HEIGHT = 24.0  # points
+_PANEL_WIDTH, _PANEL_HEIGHT = 200.0, 165.0  # points
 _SMALL = {
     "axes.labelsize": 9,
     "axes.titlesize": 9,
@@ -65,42 +71,60 @@ def scatter(scores: Scores, ranking: Mapping[str, Any]) -> Figure:
       ranking: Of these scores, from `gtn_tf.statistics.ranking.ranking`.
     """
     names = list(ranking["evaluators"])
-    truth = ranking["truth"]["evaluator"]
-    columns = min(_MOST_COLUMNS, max(1, len(names)))
-    rows = max(1, math.ceil(len(names) / columns))
-    figure = new_figure(
-        max(330.0, _PANEL_WIDTH * columns), _PANEL_HEIGHT * rows + 30
-    )
-    panels = figure.subplots(rows, columns, sharey=True, squeeze=False)
-    keys = sorted(scores[truth])
-    y = correlation.with_failures_last(scores[truth][key] for key in keys)
-    are_shares = is_share(y[np.isfinite(y)])
-    for index, axes in enumerate(panels.flat):
-        if index >= len(names):
-            axes.set_visible(False)
-            continue
-        name = names[index]
-        x = correlation.with_failures_last(scores[name][key] for key in keys)
-        _scatter(axes, x, y)
-        row = ranking["evaluators"][name]
-        axes.set_title(f"{short(name)}\n{_spearman(row)}")
-        axes.set_xlabel(f"score of {short(name)}")
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-        if axes.get_subplotspec().is_first_col():
-            unit = ": accuracy [%]" if are_shares else ""
-            axes.set_ylabel(f"{short(truth)}{unit}")
-            if are_shares:
-                axes.yaxis.set_major_formatter(lambda y, _: f"{100 * y:.6g}")
-    figure.legend(
-        handles=[
-            Patch(color=_SCORED, alpha=0.1, label="the better half by score"),
-            _marker("x", "failed"),
-            _marker("d", "score beyond the axis"),
-        ],
-        loc="outside lower center",
-        ncols=3,
-    )
+    rows = max(1, math.ceil(len(names) / _COLUMNS))
+    figure = new_figure(_PANEL_WIDTH * _COLUMNS, _PANEL_HEIGHT * rows + 50)
+    panels = figure.subplots(rows, _COLUMNS, sharey=True, squeeze=False)
+    for axes, name in zip(panels.flat, names, strict=False):
+        _draw_panel(axes, scores, ranking, name)
+    for axes in panels.flat[len(names) :]:
+        axes.set_visible(False)
+    for axes in panels.flat:
+        axes.label_outer(remove_inner_ticks=False)
+    for axes in panels.flat:
+        axes.xaxis.set_tick_params(labelbottom=True)
+    add_note(figure, scatter_note(ranking))
     return figure
+
+
+@in_theme
+@matplotlib.rc_context(_SMALL)
+def scatter_panel(
+    scores: Scores, ranking: Mapping[str, Any], name: str
+) -> Figure:
+    """Draws the panel of one evaluator; arguments as of `scatter`."""
+    figure = new_figure(_PANEL_WIDTH, _PANEL_HEIGHT)
+    _draw_panel(figure.subplots(), scores, ranking, name)
+    return figure
+
+
+def scatter_note(ranking: Mapping[str, Any]) -> str:
+    """Says what the panels share."""
+    return (
+        f"Across: the evaluator's score; up: the truth. "
+        f"{ranking['num_architectures']} architectures. Brackets: 95 % "
+        "interval over them. Shaded: the half that it scores best. Crosses: "
+        "it failed; diamonds: scores beyond the axis."
+    )
+
+
+def _draw_panel(
+    axes: Axes, scores: Scores, ranking: Mapping[str, Any], name: str
+) -> None:
+    truth = ranking["truth"]["evaluator"]
+    keys = sorted(scores[truth])
+    x, y = (
+        correlation.with_failures_last(scores[n][key] for key in keys)
+        for n in (name, truth)
+    )
+    _scatter(axes, x, y)
+    axes.set_title(f"{short(name)}\n{_spearman(ranking['evaluators'][name])}")
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.ticklabel_format(axis="x", scilimits=(-3, 5))
+    are_shares = is_share(y[np.isfinite(y)])
+    unit = ": accuracy [%]" if are_shares else ""
+    axes.set_ylabel(f"{short(truth)}{unit}")
+    if are_shares:
+        axes.yaxis.set_major_formatter(lambda y, _: f"{100 * y:.6g}")
 
 
 def short(name: str) -> str:
@@ -128,12 +152,6 @@ def save_scatter(
     figure = scatter(scores, ranking)
     figure.suptitle(title, fontsize=11)
     save_figure(path, figure)
-
-
-def _marker(marker: str, label: str) -> Line2D:
-    return Line2D(
-        [], [], color=_FAILED, marker=marker, ls="none", ms=5, label=label
-    )
 
 
 def _spearman(row: Mapping[str, Any]) -> str:
@@ -189,101 +207,72 @@ def _limits(values: np.ndarray) -> tuple[float, float]:
 
 @in_theme
 def cost_curve(ranking: Mapping[str, Any]) -> Figure:
-    """Draws Spearman's correlation against seconds.
+    """Draws Spearman's correlation of each evaluator, the cheapest at the top.
 
-    The seconds are those per architecture, on a logarithmic axis; a thin line
-    leads to those with an equal share of the evaluator's setup. Evaluators
-    whose seconds are unknown or 0, or whose correlation is undefined, are left
-    out. Bars are 95 % intervals; those of nearly equal seconds stand side by
-    side.
+    Beside it stand its seconds per architecture, with an equal share of its
+    set-up. Those that rank better than all above them, which cost less, are
+    filled. Evaluators whose correlation is undefined are left out.
 
     Args:
       ranking: From `gtn_tf.statistics.ranking.ranking`.
     """
-    figure = new_figure(400, 300)
-    axes = figure.subplots()
-    rows = {
-        name: row
+    found = [
+        (_cost(row, ranking), name, row)
         for name, row in ranking["evaluators"].items()
-        if row.get("seconds_per_architecture") and row["spearman"] is not None
-    }
-    shifts = _shifts([r["seconds_per_architecture"] for r in rows.values()])
-    for index, (name, row) in enumerate(rows.items()):
-        point, seconds = row["spearman"], row["seconds_per_architecture"]
+        if row["spearman"] is not None
+    ]
+    found.sort(key=lambda entry: (entry[0] or 0.0, -entry[2]["spearman"]))
+    figure = new_figure(WIDTH, _ROW_HEIGHT * max(1, len(found)) + 110)
+    axes = figure.subplots()
+    best = -math.inf
+    for place, (_, name, row) in enumerate(found):
+        point = row["spearman"]
         low, high = row["spearman_ci95"] or (point, point)
-        color = LINES[index % len(LINES)][0]
-        share = (row.get("setup_seconds") or 0.0) / ranking["num_architectures"]
-        (line,) = axes.plot(
-            [seconds, seconds + share],
-            [point, point],
-            color=color,
-            linewidth=1,
-            marker="|",
-            markevery=[1],
-        )
-        bar = axes.errorbar(
-            seconds,
+        colour, marker = _KINDS.get(name.partition(":")[0], _OTHERS)
+        axes.errorbar(
             point,
-            [[max(0.0, point - low)], [max(0.0, high - point)]],
-            color=color,
-            marker=_MARKERS[index % len(_MARKERS)],
-            linestyle="none",
-            markersize=6,
+            place,
+            xerr=[[max(0.0, point - low)], [max(0.0, high - point)]],
+            color=colour,
+            marker=marker,
+            markersize=7,
+            markerfacecolor=colour if point > best else "none",
             capsize=3,
             label=short(name),
         )
-        shift = ScaledTranslation(
-            shifts[index] / POINTS_PER_INCH, 0, figure.dpi_scale_trans
-        )
-        # Later than drawn, else the limits of the axes leave them out.
-        for artist in (line, *bar.get_children()):
-            artist.set_transform(artist.get_transform() + shift)
-    axes.set_xscale("log")
-    seconds = ranking["truth"].get("seconds_per_architecture")
-    if seconds:
-        axes.axvline(seconds, color=INK, linewidth=1, linestyle=":")
-        axes.annotate(
-            f"truth ({short(ranking['truth']['evaluator'])})",
-            (seconds, 0.02),
-            (-3, 0),
-            xycoords=("data", "axes fraction"),
-            textcoords="offset points",
-            rotation=90,
-            ha="right",
-            fontsize=9,
-        )
-    _mark_seconds(axes)
-    axes.set_xlabel(
-        "nearly equal times stand side by side; thin: with the share of the\n"
-        "set-up; time per architecture [s]"
-    )
-    axes.set_ylabel("Spearman's rank correlation")
-    if rows:
-        figure.legend(loc="outside lower left", ncols=3, columnspacing=1.2)
+        best = max(best, point)
+    places = range(len(found))
+    axes.set_yticks(places, [short(name) for _, name, _ in found])
+    axes.set_ylim(max(1, len(found)) - 0.5, -0.5)
+    beside = axes.secondary_yaxis("right")
+    beside.set_yticks(places, [duration(cost) for cost, _, _ in found])
+    beside.spines[:].set_visible(False)
+    beside.tick_params(length=0)
+    beside.set_ylabel("time per architecture")
+    axes.axvline(0, color=INK, linewidth=0.8, linestyle=":")
+    axes.set_xlabel("Spearman's rank correlation with the truth")
+    add_note(figure, _cost_note(ranking))
     return figure
 
 
-def _mark_seconds(axes: Axes) -> None:
-    """Labels a logarithmic axis so sparsely that no two labels meet."""
-    low, high = axes.get_xlim()
-    is_short = high < _SHORT_AXIS * low
-    axes.xaxis.set_major_locator(
-        LogLocator(subs=(1, 2, 5) if is_short else (1,))
+def _cost(row: Mapping[str, Any], ranking: Mapping[str, Any]) -> float | None:
+    """Returns seconds per architecture with a share of the set-up's."""
+    seconds = row.get("seconds_per_architecture")
+    if seconds is None:
+        return None
+    setup = row.get("setup_seconds") or 0.0
+    return seconds + setup / max(1, ranking["num_architectures"])
+
+
+def _cost_note(ranking: Mapping[str, Any]) -> str:
+    truth, number = ranking["truth"], ranking["num_architectures"]
+    seconds = truth.get("seconds_per_architecture")
+    takes = f", {duration(seconds)} each" if seconds else ""
+    return (
+        f"{number} architectures; bars: 95 % intervals over them. Times have "
+        f"1/{number} of the set-up in them. Filled: ranks better than all "
+        f"that cost less. Truth: {short(truth['evaluator'])}{takes}."
     )
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-
-
-def _shifts(seconds: list[float]) -> list[float]:
-    """Returns points that keep bars of nearly equal seconds apart."""
-    found, near = [0.0] * len(seconds), []
-    for index in sorted(range(len(seconds)), key=seconds.__getitem__):
-        if near and seconds[index] > _NEARLY_EQUAL * seconds[near[-1]]:
-            near = []
-        near.append(index)
-        for place, other in enumerate(near):
-            found[other] = _SHIFT * (place - (len(near) - 1) / 2)
-    return found
 
 
 @in_theme

@@ -1,7 +1,12 @@
 """How all figures look, and how they are written: PNG or inline SVG.
 
+A figure is as wide as a phone: it stays legible where the page leaves it 360
+pixels. It has at most six series, named where they are drawn, and says once
+what its bars, bands and seeds are (`add_note`).
+
 Text and axes are drawn in one ink, near-black, which inline SVG replaces by
-`currentColor`: it takes the colour of the page's text, light or dark.
+`currentColor`: it takes the colour of the page's text, light or dark. PNG has a
+twin for dark pages (`save_twins`).
 
 No TensorFlow here, and matplotlib through its objects only: `pyplot` keeps
 global state and picks a backend that may want a display.
@@ -12,14 +17,17 @@ from __future__ import annotations
 import html
 import io
 import re
+import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb, to_rgba_array
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
 from gtn_tf.runtime.files import write_atomically
 
@@ -36,24 +44,25 @@ class Style(NamedTuple):
 INK = "#1b1c1d"
 # From the palette of Okabe and Ito, which the colour-blind can tell apart; the
 # orange is darker. All have a contrast of 3 or more with white and near-black.
-BLUE, VERMILION, _GREEN = "#0072B2", "#D55E00", "#009E73"
-_PURPLE, _ORANGE = "#CC79A7", "#B87F00"
+BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
+PURPLE, ORANGE = "#CC79A7", "#B87F00"
 #: (colour, dashes, marker) of lines that have no style of their own.
 LINES = (
     (BLUE, "-", "o"),
     (VERMILION, "--", "^"),
-    (_GREEN, "-.", "s"),
-    (_PURPLE, "-", "D"),
-    (_ORANGE, ":", "v"),
+    (GREEN, "-.", "s"),
+    (PURPLE, "-", "D"),
+    (ORANGE, ":", "v"),
+    (INK, "--", "P"),
 )
 
 #: Source of `evaluate` -> its line.
 SOURCES = {
     "gtn": Style("GTN", BLUE, "-", "o"),
-    "distillation": Style("distilled images", _PURPLE, "-", "D"),
-    "real": Style("real, learned rates", _GREEN, "--", "s"),
+    "distillation": Style("distilled images", PURPLE, "-", "D"),
+    "real": Style("real, learned rates", GREEN, "--", "s"),
     "real_tuned": Style("real, tuned rates", VERMILION, "--", "^"),
-    "real_subset": Style("real subset", _ORANGE, "-.", "v"),
+    "real_subset": Style("real subset", ORANGE, "-.", "v"),
     "noise": Style("noise", INK, ":", "x"),
 }
 
@@ -63,6 +72,7 @@ _THEME = {
     "font.size": 11,
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "axes.facecolor": "none",
     "axes.grid": True,
     "axes.axisbelow": True,
     "grid.color": INK,
@@ -80,14 +90,17 @@ _THEME = {
 }
 in_theme = matplotlib.rc_context(_THEME)
 POINTS_PER_INCH = 72
-_LABEL_POINTS = 14  # from one label of a line to the next
+WIDTH = 400.0  # of a figure, in points
+_LABEL_POINTS = 13.0  # from one label of a line to the next
+_NOTE_LETTERS = 78  # of a line of a note
+_DARK_PAGE, _DARK_INK = "#0d1117", "#e4e7eb"
 _FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 
 
 def name_accuracy(axes: Axes, label: str) -> None:
     """Labels the vertical axis, shares of 1 in percent."""
     axes.set_ylabel(label)
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=""))
+    axes.yaxis.set_major_formatter(in_percent)
 
 
 def name_steps(axes: Axes, label: str) -> None:
@@ -96,25 +109,72 @@ def name_steps(axes: Axes, label: str) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 
 
-def name_lines(figure: Figure, axes: Axes) -> None:
-    """Writes each label at its line's end, or a legend where they collide."""
-    figure.draw_without_rendering()
-    ends = axes.transData.transform(
-        [line.get_xydata()[-1] for line in axes.lines]
-    )
-    heights = np.sort(ends[:, 1]) * POINTS_PER_INCH / figure.dpi
-    if not np.all(np.diff(heights) >= _LABEL_POINTS):
-        figure.legend(loc="outside upper left", ncols=2, handlelength=3)
-        return
+def name_lines(axes: Axes) -> None:
+    """Writes each line's label at its end, apart from the others."""
+    axes.figure.draw_without_rendering()
+    ends = {}
     for line in axes.lines:
+        known = line.get_xydata()[np.isfinite(line.get_ydata())]
+        if len(known) and not line.get_label().startswith("_"):
+            ends[line] = known[-1]
+    if not ends:
+        return
+    heights = axes.transData.transform(list(ends.values()))[:, 1]
+    heights *= POINTS_PER_INCH / axes.figure.dpi
+    moved = moved_apart(heights, _LABEL_POINTS)
+    for (line, end), height, at in zip(
+        ends.items(), heights, moved, strict=True
+    ):
         axes.annotate(
             line.get_label(),
-            line.get_xydata()[-1],
-            xytext=(7, 0),
+            end,
+            xytext=(12, at - height),
             textcoords="offset points",
             va="center",
             annotation_clip=False,
+            arrowprops={
+                "arrowstyle": "-",
+                "color": line.get_color(),
+                "linewidth": 0.8,
+                "relpos": (0, 0.5),
+                "shrinkA": 0,
+                "shrinkB": 2,
+            },
         )
+
+
+def moved_apart(places: np.ndarray, least: float) -> np.ndarray:
+    """Returns places at least so far apart, in their order, little moved.
+
+    Those that would meet become a block about their mean.
+    """
+    blocks: list[tuple[float, list[int]]] = []  # middle, who
+    for index in np.argsort(places, kind="stable"):
+        block = (float(places[index]), [int(index)])
+        while blocks:
+            middle, who = blocks[-1]
+            apart = least * (len(who) + len(block[1])) / 2
+            if block[0] - middle >= apart:
+                break
+            blocks.pop()
+            who = who + block[1]
+            block = (float(np.mean(places[who])), who)
+        blocks.append(block)
+    found = np.empty(len(places))
+    for middle, who in blocks:
+        found[who] = middle + least * (np.arange(len(who)) - (len(who) - 1) / 2)
+    return found
+
+
+def add_note(figure: Figure, text: str) -> None:
+    """Says below a figure, once, what its bars, bands and seeds are."""
+    lines = textwrap.wrap(text, _NOTE_LETTERS, break_on_hyphens=False)
+    figure.supxlabel("\n".join(lines), x=0.02, ha="left", fontsize=9)
+
+
+def in_percent(value: float, place: int | None = None) -> str:
+    """Formats a tick: a share of 1 in percent, in as few digits as it has."""
+    return f"{100 * value:.6g}".replace("-", "\u2212")
 
 
 def plainly(value: float, place: int) -> str:
@@ -133,6 +193,38 @@ def save_figure(path: Path, figure: Figure, dpi: int = 150) -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi)
     write_atomically(path, buffer.getvalue())
+
+
+def dark_twin(path: Path) -> Path:
+    """Returns where the same figure for a dark page is."""
+    return path.with_name(f"{path.stem}_dark{path.suffix}")
+
+
+def save_twins(path: Path, figure: Figure, dpi: int = 150) -> None:
+    """Writes a figure as PNG twice: for light pages and for dark ones.
+
+    The figure itself is dark afterwards.
+    """
+    save_figure(path, figure, dpi)
+    figure.set_facecolor(_DARK_PAGE)
+    for artist in figure.findobj():
+        _lighten(artist)
+    save_figure(dark_twin(path), figure, dpi)
+
+
+def _lighten(artist: Artist) -> None:
+    """Turns the ink of an artist into that of dark pages."""
+    for name in ("color", "facecolor", "edgecolor", "markerfacecolor"):
+        get = getattr(artist, f"get_{name}", None)
+        if get is None:
+            continue
+        colours = to_rgba_array(get())
+        is_ink = np.all(np.isclose(colours[:, :3], to_rgb(INK)), axis=1)
+        if np.any(is_ink):
+            colours[is_ink, :3] = to_rgb(_DARK_INK)
+            one = len(colours) == 1
+            set_colour = getattr(artist, f"set_{name}")
+            set_colour(tuple(colours[0]) if one else colours)
 
 
 def inline_svg(figure: Figure, prefix: str, description: str) -> str:

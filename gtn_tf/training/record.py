@@ -1,9 +1,11 @@
 """Pictures of a meta-training while it goes: the curriculum, the curves."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 
+from gtn_tf.datasets.class_examples import class_examples
 from gtn_tf.figures import curriculum as plots
 from gtn_tf.figures import training as figures
 from gtn_tf.runtime.row_log import read_rows
@@ -27,11 +29,14 @@ def draw_samples(
         workdir / "samples" / f"step_{step:06d}.png",
         *facts,
         title=f"{run.dataset.name}: curriculum after {step} meta-steps",
+        examples=class_examples(run.dataset),
     )
     figures.save_curves(
         workdir / "samples" / "curves.png",
         read_rows(workdir / "metrics.jsonl"),
         title=f"{run.dataset.name}: meta-training",
+        num_losses=run.num_losses,
+        chance=math.log(run.dataset.num_classes),
     )
     if board is not None:
         board.image(step, "curriculum", plots.curriculum_grid(*facts))

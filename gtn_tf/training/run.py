@@ -13,6 +13,7 @@ from ml_collections import config_dict
 from gtn_tf.config import validate
 from gtn_tf.datasets import loading as data
 from gtn_tf.datasets.batches import device_split
+from gtn_tf.figures.training import num_meta_losses
 from gtn_tf.meta.evaluation import fresh_learner_accuracy
 from gtn_tf.meta.meta_step import MetaStep, make_meta_step
 from gtn_tf.ops.seeds import (
@@ -57,6 +58,7 @@ class Run:
       step: meta-steps done, saved with the checkpoints.
       seconds: of the run so far, resumes included; saved likewise.
       checkpoints: of everything above that changes.
+      num_losses: cross-entropies that a meta-loss sums up, None if it varies.
     """
 
     workdir: Path
@@ -69,6 +71,7 @@ class Run:
     step: tf.Variable
     seconds: tf.Variable
     checkpoints: Checkpoints
+    num_losses: int | None
 
 
 def build_run(
@@ -141,6 +144,11 @@ def build_run(
             workdir / "checkpoints",
             {**saved, "seconds": seconds},
             config.checkpoint.max_to_keep,
+        ),
+        num_losses=num_meta_losses(
+            config.inner.num_steps,
+            config.inner.meta_loss_every,
+            config.inner.truncation_window,
         ),
     )
 

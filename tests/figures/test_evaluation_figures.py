@@ -1,6 +1,7 @@
 import numpy as np
 
 from gtn_tf.figures import evaluation as evaluation_figures
+from gtn_tf.figures.style import moved_apart
 from tests.helpers.evaluations import evaluation_of
 
 
@@ -18,20 +19,25 @@ def test_accuracy_per_step_draws_means_and_bands():
     assert float(axes.yaxis.get_major_formatter()(0.25, 0)) == 25
 
 
-def test_lines_are_named_at_their_ends_unless_names_collide():
-    apart = evaluation_figures.accuracy_per_step(
-        evaluation_of(gtn=0.9, real=0.6)
-    )
-    texts = apart.axes[0].texts
-    assert [t.get_text() for t in texts] == ["GTN", "real, learned rates"]
-    assert [t.xy for t in texts] == [(2, 0.9), (2, 0.6)]
-    assert not apart.legends
-    close = evaluation_figures.accuracy_per_step(
-        evaluation_of(gtn=0.9, real=0.89)
-    )
-    assert not close.axes[0].texts
-    labels = [text.get_text() for text in close.legends[0].get_texts()]
-    assert labels == ["GTN", "real, learned rates"]
+def test_lines_are_named_at_their_ends_apart_from_each_other():
+    evaluation = evaluation_of(gtn=0.9, real=0.89, noise=0.2)
+    figure = evaluation_figures.accuracy_per_step(evaluation)
+    texts = figure.axes[0].texts
+    labels = ["GTN", "real, learned rates", "noise"]
+    assert [t.get_text() for t in texts] == labels
+    assert [t.xy for t in texts] == [(2, 0.9), (2, 0.89), (2, 0.2)]
+    figure.draw_without_rendering()
+    heights = [t.get_window_extent().y0 * 72 / figure.dpi for t in texts]
+    assert heights[0] - heights[1] >= 12.9
+    assert heights[1] - heights[2] > 50
+    assert not figure.legends
+
+
+def test_places_move_as_little_as_they_must():
+    found = moved_apart(np.array([30.0, 0.0, 31.0, 100.0, 29.0]), 10.0)
+    assert found.tolist() == [30, 0, 40, 100, 20]
+    assert moved_apart(np.array([5.0, 5.0]), 4.0).tolist() == [3, 7]
+    assert moved_apart(np.zeros(0), 4.0).tolist() == []
 
 
 def test_names_at_the_ends_stay_inside_the_figure():
@@ -81,7 +87,9 @@ def test_png_has_a_panel_over_meta_steps_where_they_are_known(monkeypatch):
     one, two = drawn
     assert [axes.get_xlabel() for axes in one.axes] == ["inner step"]
     labels = [axes.get_xlabel() for axes in two.axes]
-    assert labels == ["meta-step", "inner step"]
-    # One legend for both: of the lines of the panel that has all sources.
-    (legend,) = two.legends
-    assert [t.get_text() for t in legend.get_texts()] == ["GTN", "noise"]
+    assert labels == ["inner step", "meta-step"]
+    upper, lower = two.axes
+    assert [t.get_text() for t in upper.texts] == ["GTN", "noise"]
+    assert [t.get_text() for t in lower.texts] == ["GTN"]
+    # Units, seeds and interval stand there once.
+    assert "95 % intervals over" in two.get_supxlabel()

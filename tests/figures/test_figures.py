@@ -10,6 +10,7 @@ from PIL import Image
 from gtn_tf.figures import style as figure_style
 from gtn_tf.figures import training as figures
 from gtn_tf.figures.evaluation import accuracy_per_step, save_evaluation
+from gtn_tf.meta.inner_problem import InnerProblem
 from tests.helpers.evaluations import evaluation_of
 
 
@@ -158,8 +159,68 @@ def test_long_curves_get_a_moving_mean_right_to_the_ends(monkeypatch):
     assert mean.get_ydata()[0] == pytest.approx(3.0)
 
 
+def test_a_meta_loss_is_drawn_per_inner_step():
+    rows = [
+        {"step": 1, "meta_loss": 20.0, "final_meta_loss": 1.5},
+        {"step": 2, "meta_loss": 10.0, "final_meta_loss": 0.5},
+    ]
+    (axes,) = figures.meta_loss_curve(rows, 10, 2.303).axes
+    mean, last, chance = axes.lines
+    np.testing.assert_array_equal(mean.get_ydata(), [2, 1])
+    np.testing.assert_array_equal(last.get_ydata(), [1.5, 0.5])
+    np.testing.assert_array_equal(chance.get_ydata(), [2.303] * 2)
+    labels = [text.get_text() for text in axes.texts]
+    assert labels == ["mean of 10", "after the last", "chance"]
+    assert axes.get_ylabel() == "meta-loss [nats]"
+    (axes,) = figures.meta_loss_curve(rows, None, 2.303).axes
+    (total,) = axes.lines
+    np.testing.assert_array_equal(total.get_ydata(), [20, 10])
+    assert axes.get_ylabel() == "meta-loss [nats], a sum"
+
+
+@pytest.mark.parametrize(
+    ("num_steps", "every", "window", "expected"),
+    [
+        (10, 1, None, 10),
+        (10, 0, None, 1),
+        (10, 4, None, 3),
+        (10, 5, 10, 2),
+        (10, 1, 5, None),
+    ],
+)
+def test_the_number_of_meta_losses_is_the_inner_problems(
+    num_steps, every, window, expected
+):
+    found = figures.num_meta_losses(num_steps, every, window)
+    assert found == expected
+    if expected is not None:
+        problem = InnerProblem((), None, None, every)
+        due = [problem.is_due(n, num_steps) for n in range(1, num_steps + 1)]
+        assert sum(due) == expected
+
+
+def test_the_dark_twin_has_light_ink_on_a_dark_page(tmp_path):
+    figure = accuracy_per_step(evaluation_of(gtn=0.9, noise=0.3))
+    figure_style.save_twins(tmp_path / "a.png", figure)
+    blue, light, dark = (0, 114, 178), (27, 28, 29), (228, 231, 235)
+    for name, page, ink, other in (
+        ("a", (255, 255, 255), light, dark),
+        ("a_dark", (13, 17, 23), dark, light),
+    ):
+        with Image.open(tmp_path / f"{name}.png") as image:
+            pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
+
+        def number(colour, pixels=pixels):
+            return np.all(pixels == colour, axis=1).sum()
+
+        assert number(page) > len(pixels) / 2
+        assert number(blue) > 100  # the line's own colour
+        assert number(ink) > 1000
+        assert number(other) < 100  # of the edges of letters
+
+
 @pytest.mark.parametrize("rows", [[], [{"step": 1}]])
 def test_curves_of_a_run_that_has_just_begun(tmp_path, rows):
     figures.save_curves(tmp_path / "curves.png", rows, "run")
     with Image.open(tmp_path / "curves.png") as image:
-        assert image.size == (1500, 600)
+        assert image.size == (833, 1125)

@@ -13,9 +13,9 @@ def test_grid_by_hand():
         ((values - 0.5) / 0.25)[..., None, None, None], (2, 3, 16, 16, 1)
     )
     picture = plots.curriculum_grid(images, label_ids, 0.5, 0.25)
-    assert picture.shape == (3 * 34 - 2, 2 * 34 - 2, 3)
+    assert picture.shape == (3 * 34 - 2, 2 * 34 - 2, 4)
     assert picture.dtype == np.uint8
-    absent = plots._BLANK
+    absent = None
     # Rows are classes, columns inner steps; of two images the first is drawn.
     for (row, column), expected in {
         (0, 0): 153,  # 0.6 * 255
@@ -26,19 +26,35 @@ def test_grid_by_hand():
         (2, 1): absent,
     }.items():
         tile = picture[34 * row : 34 * row + 32, 34 * column : 34 * column + 32]
-        np.testing.assert_array_equal(tile, np.full((32, 32, 3), expected))
-    assert np.all(picture[32:34] == 255)
-    assert np.all(picture[:, 32:34] == 255)
+        if expected is absent:
+            assert not tile.any()  # transparent
+            continue
+        np.testing.assert_array_equal(tile[..., :3], expected)
+        np.testing.assert_array_equal(tile[..., 3], 255)
+    # The page shows between the tiles, light or dark.
+    assert not picture[32:34].any()
+    assert not picture[:, 32:34].any()
 
 
 def test_pixels_are_enlarged_as_squares_in_their_place():
     image = np.linspace(0, 1, 64).reshape(1, 1, 8, 8, 1)
     picture = plots.curriculum_grid(image, np.zeros((1, 1), int), 0.0, 1.0)
     expected = np.rint(image[0, 0, :, :, 0] * 255).astype(np.uint8)
-    assert picture.shape == (32, 32, 3)
+    assert picture.shape == (32, 32, 4)
     np.testing.assert_array_equal(
-        picture, expected.repeat(4, 0).repeat(4, 1)[..., None].repeat(3, 2)
+        picture[..., :3],
+        expected.repeat(4, 0).repeat(4, 1)[..., None].repeat(3, 2),
     )
+
+
+def test_real_images_are_drawn_as_they_are():
+    examples = np.arange(2 * 3 * 16 * 16 * 1).astype(np.uint8)
+    examples = examples.reshape(2, 3, 16, 16, 1)
+    picture = plots.real_grid(examples)
+    assert picture.shape == (2 * 34 - 2, 3 * 34 - 2, 4)
+    tile = picture[34:66:2, 68:100:2]  # class 1, example 2
+    np.testing.assert_array_equal(tile[..., :1], examples[1, 2])
+    assert np.all(tile[..., 3] == 255)
 
 
 def test_colour_channels_have_their_own_statistics():
@@ -46,8 +62,8 @@ def test_colour_channels_have_their_own_statistics():
     picture = plots.curriculum_grid(
         images, np.zeros((1, 1), int), np.array([0.2, 0.4, 0.6]), np.ones(3)
     )
-    assert picture.shape == (32, 32, 3)
-    np.testing.assert_array_equal(picture[5, 5], [51, 102, 153])
+    assert picture.shape == (32, 32, 4)
+    np.testing.assert_array_equal(picture[5, 5], [51, 102, 153, 255])
 
 
 def test_of_another_number_of_channels_the_first_is_drawn():
@@ -55,7 +71,7 @@ def test_of_another_number_of_channels_the_first_is_drawn():
     picture = plots.curriculum_grid(
         images, np.zeros((1, 1), int), np.array([0.2, 0.4]), np.ones(2)
     )
-    np.testing.assert_array_equal(picture[5, 5], [51, 51, 51])
+    np.testing.assert_array_equal(picture[5, 5], [51, 51, 51, 255])
 
 
 def test_values_beyond_the_data_range_stay_apart():
@@ -94,50 +110,49 @@ def contains(figure, part):
 
 
 @pytest.mark.parametrize(
-    ("num_steps", "bands", "zoom"), [(3, [3], 2), (70, [32, 32, 6], 1)]
+    ("num_steps", "bands"), [(3, [3]), (20, [10, 10]), (33, [11, 11, 11])]
 )
-def test_the_figure_holds_every_pixel_of_the_grid(
-    tmp_path, num_steps, bands, zoom
-):
+def test_the_figure_holds_every_pixel_of_the_grid(tmp_path, num_steps, bands):
     rng = np.random.default_rng(0)
     images = rng.uniform(size=(num_steps, 2, 32, 32, 3))
     label_ids = np.tile([0, 1], (num_steps, 1))
+    examples = rng.integers(0, 256, (2, 2, 32, 32, 3), np.uint8)
     path = tmp_path / "curriculum.png"
-    plots.save_curriculum_figure(path, images, label_ids, 0.0, 1.0, "title")
+    plots.save_curriculum_figure(
+        path, images, label_ids, 0.0, 1.0, "title", examples
+    )
     with Image.open(path) as image:
         figure = np.asarray(image.convert("RGB"))
     grid = plots.curriculum_grid(images, label_ids, 0.0, 1.0)
-    start = 0
+    parts, start = [plots.real_grid(examples)], 0
     for columns in bands:
-        part = grid[:, 34 * start : 34 * (start + columns) - 2]
-        part = part.repeat(zoom, axis=0).repeat(zoom, axis=1)
+        parts.append(grid[:, 34 * start : 34 * (start + columns) - 2])
+        start += columns
+    for part in parts:
+        part[part[..., 3] == 0] = 255  # the figure's page is white
+        part = part[..., :3].repeat(2, axis=0).repeat(2, axis=1)
         # Text may stand on the border; the inside has to be exact.
         assert contains(figure, part[8:-8, 8:-8])
-        start += columns
     assert [entry.name for entry in tmp_path.iterdir()] == ["curriculum.png"]
 
 
-def capture_figures(monkeypatch):
-    figures = []
-    monkeypatch.setattr(
-        plots, "save_figure", lambda _, figure, dpi: figures.append(figure)
-    )
-    return figures
-
-
-def test_ticks_name_inner_steps_and_classes(monkeypatch):
-    figures = capture_figures(monkeypatch)
+def test_steps_are_counted_from_1_beside_real_images():
     images = np.zeros((40, 3, 8, 8, 1))
     label_ids = np.tile([0, 1, 2], (40, 1))
-    plots.save_curriculum_figure("-", images, label_ids, 0.0, 1.0, "40 steps")
-    first, second = figures[0].axes
-    ticks = [tick.get_text() for tick in first.get_xticklabels()]
-    assert ticks == ["0", "4", "8", "12", "16", "20", "24", "28"]
-    # Column 4 spans the pixels 4 * 34 to 4 * 34 + 32: its middle.
-    assert first.get_xticks()[1] == pytest.approx(4.5 * 34)
-    ticks = [tick.get_text() for tick in second.get_xticklabels()]
-    assert ticks == [str(step) for step in range(32, 40)]
-    assert [t.get_text() for t in first.get_yticklabels()] == ["0", "1", "2"]
-    assert second.get_xlabel() == "inner step"
-    assert first.get_ylabel() == "class"
-    assert figures[0].get_suptitle() == "40 steps"
+    examples = np.zeros((3, 2, 8, 8, 1), np.uint8)
+    arguments = (images, label_ids, 0.0, 1.0, "40 steps")
+    figure = plots.curriculum_figure(*arguments, examples)
+    real, first, _, second, _, third = figure.axes
+    assert [t.get_text() for t in real.get_xticklabels()] == ["real"]
+    for axes, begin, end in ((first, 1, 15), (second, 15, 29), (third, 29, 41)):
+        ticks = [tick.get_text() for tick in axes.get_xticklabels()]
+        assert ticks == [str(step) for step in range(begin, end)]
+    # Column 1 spans the pixels 34 to 34 + 32: its middle.
+    assert first.get_xticks()[1] == pytest.approx(1.5 * 34)
+    assert [t.get_text() for t in real.get_yticklabels()] == ["0", "1", "2"]
+    assert third.get_xlabel() == "inner step"
+    assert real.get_ylabel() == "class"
+    assert figure.get_suptitle() == "40 steps"
+    alone = plots.curriculum_figure(*arguments).axes
+    assert len(alone) == 3
+    assert alone[0].get_ylabel() == "class"

@@ -42,6 +42,7 @@ def _is_drawn(path):
 def test_scatter(scores, found):
     figure = search_figures.scatter(scores, found)
     gtn, params, flat = (axes for axes in figure.axes if axes.get_visible())
+    assert figure.get_figwidth() * 72 == 400  # legible on a phone
     row = found["evaluators"]["gtn"]
     low, high = row["spearman_ci95"]
     title = f"gtn\nSpearman {row['spearman']:.2f} [{low:.2f}, {high:.2f}]"
@@ -94,48 +95,42 @@ def test_the_shade_begins_at_the_median(scores, found):
 
 
 def test_cost_curve(found):
-    axes = search_figures.cost_curve(found).axes[0]
-    assert axes.get_xscale() == "log"
-    assert axes.get_xlabel().endswith("[s]")
-    # params costs 0 s, flat has no correlation: gtn alone is drawn.
-    (bar,) = axes.containers
-    assert bar.get_label() == "gtn"
     row = found["evaluators"]["gtn"]
-    point, _, (interval,) = bar.lines
-    assert point.get_xydata().tolist() == [[2.0, row["spearman"]]]
-    np.testing.assert_allclose(
-        interval.get_segments()[0][:, 1], row["spearman_ci95"]
-    )
-    assert axes.lines[-1].get_xdata()[0] == 500.0  # the truth
-
-
-def test_the_share_of_the_set_up(found):
-    row = found["evaluators"]["gtn"]
-    row["setup_seconds"] = 60.0
-    share, *_ = search_figures.cost_curve(found).axes[0].lines
-    np.testing.assert_allclose(
-        share.get_xydata(), [[2.0, row["spearman"]], [5.0, row["spearman"]]]
-    )
-
-
-def test_bars_of_nearly_equal_seconds_stand_side_by_side(found):
-    row = found["evaluators"]["gtn"]
-    for name, seconds in (("real", 2.1), ("flops", 2.2), ("params", 9.0)):
-        costs = {"seconds_per_architecture": seconds}
+    for name, seconds, spearman in (
+        ("real", 3.0, row["spearman"] - 0.1),
+        ("naswot", None, 0.1),
+    ):
+        costs = {"seconds_per_architecture": seconds, "spearman": spearman}
         found["evaluators"][name] = {**row, **costs}
+    row["setup_seconds"] = 60.0  # 3 s for each of 20
+    found["evaluators"]["params"]["spearman"] = 0.05
     figure = search_figures.cost_curve(found)
-    figure.draw_without_rendering()
     axes = figure.axes[0]
-    shifts = {}
-    for bar in axes.containers:
-        (point,) = bar.lines[0].get_xydata()
-        shown = bar.lines[0].get_transform().transform(point)[0]
-        unshifted = axes.transData.transform(point)[0]
-        shifts[bar.get_label()] = (shown - unshifted) * 72 / figure.dpi
-        low, high = axes.bbox.intervalx
-        assert low < shown < high
-    expected = {"gtn": -4, "real": 0, "flops": 4, "params": 0}
-    assert shifts == pytest.approx(expected)
+    assert axes.get_xlabel() == "Spearman's rank correlation with the truth"
+    # flat has no correlation; the cheapest is at the top.
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == ["naswot", "params", "real", "gtn"]
+    beside = [t.get_text() for t in axes.child_axes[0].get_yticklabels()]
+    assert beside == ["-", "0 s", "3.00 s", "5.00 s"]
+    bars = {bar.get_label(): bar for bar in axes.containers}
+    point, _, (interval,) = bars["gtn"].lines
+    assert point.get_xydata().tolist() == [[row["spearman"], 3]]
+    np.testing.assert_allclose(
+        interval.get_segments()[0][:, 0], row["spearman_ci95"]
+    )
+    # Those that rank better than all that cost less.
+    filled = [
+        name
+        for name, bar in bars.items()
+        if bar.lines[0].get_markerfacecolor() != "none"
+    ]
+    assert filled == ["naswot", "real", "gtn"]
+    found["evaluators"]["gtn"]["spearman"] -= 0.2
+    again = search_figures.cost_curve(found).axes[0].containers[-1]
+    assert again.get_label() == "gtn"
+    assert again.lines[0].get_markerfacecolor() == "none"
+    note = " ".join(figure.get_supxlabel().split())
+    assert note.endswith("Truth: real, 8.33 min each.")
 
 
 def test_long_names_are_cut():

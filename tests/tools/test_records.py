@@ -15,14 +15,21 @@ from gtn_tf.nas.summary import evaluator_table
 from gtn_tf.search_spaces.cells.genotypes import Genotype
 from gtn_tf.search_spaces.cells.space import SearchSpace
 from gtn_tf.types import InputError
-from tests.helpers.experiment_results import RESULTS
+from tests.helpers import tiny
+from tests.helpers.experiment_results import RESULTS, is_drawn
 from tests.helpers.finished_search import (
     SCORES,
     TRUTH,
     write_search,
 )
 from tests.helpers.report_workdirs import RETRAINING
-from tools import claims, record_pages, record_tables, records
+from tools import (
+    claims,
+    record_figures,
+    record_pages,
+    record_tables,
+    records,
+)
 
 _ROOT = Path(__file__).parents[2]
 _EVALUATION = {
@@ -76,13 +83,11 @@ def workdir(tmp_path):
         '"retrain": {"genotype": "search:/here", "channels": 8}}'
     )
     (folder / "evaluation.json").write_text(json.dumps(_EVALUATION))
-    (folder / "evaluation.png").write_bytes(b"png")
     lines = "".join(json.dumps(row) + "\n" for row in _ROWS)
     (folder / "metrics.jsonl").write_text(lines)
     experiment = folder / "experiments" / "transfer"
     result = {"arms": {"own": 1.23456789}, "reason": f"lost in {folder}/run"}
     (experiment / "result.json").write_text(json.dumps(result))
-    (experiment / "figure.png").write_bytes(b"figure")
     training = folder / "retrain" / "pick"
     training.mkdir(parents=True)
     (training / "result.json").write_text(json.dumps(_TRAINED))
@@ -95,9 +100,8 @@ def test_keeps_what_is_small(workdir, tmp_path):
     kept = tmp_path / "kept"
     records.keep(workdir, kept)
     assert {path.name for path in kept.iterdir()} == {
-        *("config.json", "evaluation.json", "evaluation.png"),
-        *("training.json", "transfer.json", "transfer.png", "curriculum.npz"),
-        "retrain_pick.json",
+        *("config.json", "evaluation.json", "training.json"),
+        *("transfer.json", "curriculum.npz", "retrain_pick.json"),
     }
     config = json.loads((kept / "config.json").read_text())
     assert config == {
@@ -197,7 +201,8 @@ def test_an_experiment_has_its_table_and_figure(tmp_path):
         page = record_tables.experiments(tmp_path, name)
         assert page.startswith("## `digits`\n\n")
         assert find_experiment(name).table(result) in page
-        assert f"(digits/{name}.png)" in page
+        assert f'src="digits/{name}.png"' in page
+        assert f'srcset="digits/{name}_dark.png"' in page
         assert page.count("## `") == 1
         assert "TF 2.21.0, commit abc1234." in page
     page = record_tables.experiments(tmp_path, "curricula")
@@ -254,8 +259,6 @@ def test_the_experiments_page_has_searches(tmp_path):
         row |= {"setup_seconds": 0.5, "device_days": 0.25} | row
         row.setdefault("seconds_per_architecture", None)
     (folder / "ranking.json").write_text(json.dumps(ranked))
-    for name in ("scatter", "cost"):
-        (folder / f"{name}.png").write_bytes(name.encode())
     records.keep(tmp_path / "run", tmp_path / "results" / "tried")
     kept = json.loads((tmp_path / "results/tried/search.json").read_text())
     assert kept["config"] == {
@@ -266,16 +269,41 @@ def test_the_experiments_page_has_searches(tmp_path):
     assert "## `tried`\n\nAll scores: " in page
     assert "TF 2.21.0, commit abc1234." in page
     assert f"```\n{evaluator_table(ranked)}\n```" in page
-    for name in ("tried/search_scatter.png", "tried/search_cost.png"):
-        assert f"({name})" in page
-        picture = (tmp_path / "results" / name).read_bytes()
-        assert picture.decode() in name
+    record_figures.draw(tmp_path / "results" / "tried")
+    for name in ("tried/search_scatter", "tried/search_cost"):
+        assert f'src="{name}.png"' in page
+        assert is_drawn(tmp_path / "results" / f"{name}.png")
+        assert is_drawn(tmp_path / "results" / f"{name}_dark.png")
+
+
+def test_every_kept_result_has_its_figures():
+    for path in (_ROOT / "docs" / "results").glob("*/*.json"):
+        is_shown = path.stem == "evaluation" or (
+            "experiment" in json.loads(path.read_text())
+        )
+        pictures = [path.stem] * is_shown
+        pictures += ["search_cost", "search_scatter"] * (path.stem == "search")
+        for name in pictures:
+            for twin in (name, f"{name}_dark"):
+                assert is_drawn(path.with_name(f"{twin}.png")), "make results"
+
+
+def test_a_kept_curriculum_is_drawn_beside_real_images(tmp_path):
+    kept = tmp_path / "digits"
+    shutil.copytree(_ROOT / "docs" / "results" / "digits", kept)
+    for path in (*kept.glob("*.png"), *kept.glob("*.json")):
+        if path.name != "config.json":
+            path.unlink()
+    record_figures.draw(kept)
+    assert is_drawn(kept / "curriculum.png")
+    assert is_drawn(kept / "curriculum_dark.png")
+    (kept / "real_images.npz").write_bytes(b"PK")
+    with pytest.raises(InputError, match=tiny.ONE_LINE):
+        record_figures.draw(kept)
 
 
 def test_kept_scores_are_a_table_for_other_searches(tmp_path):
     write_search(tmp_path / "run")
-    for name in ("scatter", "cost"):
-        (tmp_path / "run" / "search" / f"{name}.png").touch()
     records.keep(tmp_path / "run", tmp_path / "kept")
     path = tmp_path / "kept" / "search_scores.csv"
     texts = read_search(tmp_path / "run").genotypes
