@@ -6,6 +6,7 @@ from collections.abc import Callable, Container, Iterable
 from typing import Any, NamedTuple
 
 from gtn_tf.config.evaluator_names import parse_evaluator
+from gtn_tf.datasets.registry import split_scheme
 from gtn_tf.import_paths import is_import_path
 from gtn_tf.search_spaces.cells.operations import OPS
 from gtn_tf.types import InputError
@@ -154,6 +155,20 @@ def is_op(value: object) -> bool:
 
 def is_path(value: object) -> bool:
     return value is None or (isinstance(value, str) and bool(value))
+
+
+def is_scheme(value: object) -> bool:
+    """Whether a value names data by where they are, as `folder:PATH`."""
+    return isinstance(value, str) and split_scheme(value)[0] is not None
+
+
+def is_size(value: object) -> bool:
+    """Whether a value is None, a number of pixels, or two."""
+    return (
+        value is None
+        or (is_int(value) and value >= 1)
+        or (are_counts(value) and len(value) == 2)
+    )
 
 
 def changeable(fields: dict[str, Field]) -> dict[str, Field]:

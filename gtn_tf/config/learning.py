@@ -13,11 +13,13 @@ from gtn_tf.config.fields import (
     is_one_of,
     is_op,
     is_path,
+    is_scheme,
+    is_size,
     real,
     switch,
     whole,
 )
-from gtn_tf.datasets.registry import DATASETS
+from gtn_tf.datasets.registry import DATASETS, SCHEME_FORMS
 from gtn_tf.layers.registry import INITIALIZERS, NORMALIZATIONS
 from gtn_tf.learners.registry import LEARNERS
 from gtn_tf.search_spaces.cells.operations import OPS
@@ -32,10 +34,11 @@ FIELDS = {
     ),
     "dataset.name": Field(
         "mnist",
-        f"one of {', '.join(DATASETS)}, or {OWN_FUNCTION}",
-        lambda v: is_one_of(v, DATASETS),
-        "real images; a function takes no arguments and returns a dict of "
-        "arrays (see gtn_tf/datasets/arrays.py)",
+        f"one of {', '.join(DATASETS)}, {SCHEME_FORMS}, or {OWN_FUNCTION}",
+        lambda v: is_one_of(v, DATASETS) or is_scheme(v),
+        "real images: named ones; any of TFDS' for classification; a file of "
+        "arrays; a folder of image files for each class; or what a function "
+        "of no arguments returns (see gtn_tf/datasets/arrays.py)",
     ),
     "dataset.data_dir": Field(
         None,
@@ -44,7 +47,22 @@ FIELDS = {
         "where TFDS' data are; None: TFDS_DATA_DIR or TFDS' default",
         may_change=True,
     ),
-    "dataset.split_seed": whole(0, 0, "draws the train / validation split"),
+    "dataset.split_seed": whole(
+        0, 0, "draws the train / validation split, and what max_images leaves"
+    ),
+    "dataset.image_size": Field(
+        None,
+        "None, a whole number >= 1, or (height, width)",
+        is_size,
+        "pixels of a side, or of both, that images are resized to; None: as "
+        "they are, which must be alike",
+    ),
+    "dataset.max_images": whole(
+        None,
+        2,
+        "most images of each split that the data have, drawn by split_seed; "
+        "None: all",
+    ),
     "source": choice(
         "gtn",
         SOURCES,
@@ -176,6 +194,11 @@ FIELDS = {
         1, 1, "learners per meta-step, on all replicas together"
     ),
     "meta.batch_size": whole(128, 1, "real images per meta-loss"),
+    "meta.balance_classes": switch(
+        False,
+        "real images of the meta-loss are of all classes alike; False: as "
+        "many of each class as the data have",
+    ),
     "meta.learning_rate": real(
         0.01, "a number > 0", lambda v: v > 0, "of Adam, initial"
     ),

@@ -1,130 +1,174 @@
-"""A person's own images: `dataset.name="package.module:function"`.
+"""Images of a person's own: arrays, or a `tf.data.Dataset`.
 
-The function takes no arguments and returns a dict of NumPy arrays:
+`dataset.name="package.module:function"` names a function of no arguments that
+returns one split, or a dict:
 
     {
         "train": (images, label_ids),
         "validation": (images, label_ids),  # or a tenth of train is taken
-        "test": (images, label_ids),        # needed to evaluate
+        "test": (images, label_ids),        # or a tenth of train is taken
         "class_names": ["cat", "dog"],      # or as many as labels in train
     }
 
-images are uint8 [N, H, W, C], or [N, H, W] where C is 1; label_ids are whole
-numbers [N] from 0.
+A split is (images, label_ids), or a `tf.data.Dataset` of such pairs, batched or
+one by one. Images are [N, H, W, C], or [N, H, W] where C is 1: uint8, other
+whole numbers in 0 .. 255, or float in 0 .. 1, which is rounded to 255ths.
+label_ids are whole numbers [N] from 0 to K - 1, K in 2 .. 1000.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gtn_tf.datasets.loading import Dataset, Split, cut, make_dataset
+from gtn_tf.datasets.array_checks import to_label_ids, to_pixels
+from gtn_tf.datasets.from_splits import SPLITS, dataset_from_splits
+from gtn_tf.datasets.loading import Dataset, DatasetSpec, Split
+from gtn_tf.datasets.memory import check_fits
+from gtn_tf.datasets.resizing import resized
 from gtn_tf.import_paths import import_attribute
 from gtn_tf.types import InputError, one_line
 
-_SPLITS = ("train", "validation", "test")
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+_CHUNK = 1000  # images between two looks at memory
 
 
-def load_arrays(
-    name: str, data_dir: str | None, split_seed: int, with_test: bool
-) -> Dataset:
-    """Calls the function that `name` leads to; arguments as of `load`.
+def load_arrays(spec: DatasetSpec, with_test: bool) -> Dataset:
+    """Calls the function that `spec.name` leads to.
 
     Raises:
-      InputError: the function fails, or returns something else than above.
+      InputError: the function fails; pixels or labels of another kind, NaN,
+        labels that are not 0 .. K - 1 (with the mapping to them), splits that
+        do not fit together, a class without images, or more than memory
+        holds.
     """
-    del data_dir
-    function = import_attribute(name, "dataset.name")
+    function = import_attribute(spec.name, "dataset.name")
+    where = f"dataset.name {spec.name!r}"
     try:
         found = function()
     except Exception as error:  # a person's function may raise anything
         raise InputError(
-            f"dataset.name is {name!r}, which fails "
-            f"({type(error).__name__}: {one_line(error)}); expected a function "
-            "without arguments that returns arrays; correct it"
+            f"{where} fails ({type(error).__name__}: {one_line(error)}); "
+            "expected a function without arguments that returns arrays; "
+            "correct it"
         ) from error
-    if not isinstance(found, Mapping) or "train" not in found:
-        raise _unfit(name, f"{type(found).__name__} without 'train'")
-    unknown = set(found) - {*_SPLITS, "class_names"}
-    if unknown:
-        raise _unfit(name, f"the key {min(map(repr, unknown))}")
+    splits, class_names = _read(found, spec, where)
+    return dataset_from_splits(
+        spec,
+        splits,
+        class_names,
+        with_test=with_test,
+        where=where,
+        by_class=False,
+    )
+
+
+def _read(
+    data: Any, spec: DatasetSpec, where: str
+) -> tuple[dict[str, Split], Sequence[str] | None]:
+    """Returns the splits that there are, of raw pixels, and class names."""
+    found = dict(data) if isinstance(data, Mapping) else {"train": data}
+    class_names = found.pop("class_names", None)
+    found = {key: value for key, value in found.items() if value is not None}
+    unknown = sorted(repr(key) for key in set(found) - set(SPLITS))
+    if unknown or "train" not in found:
+        wrong = f"the key {unknown[0]}" if unknown else "no 'train'"
+        raise InputError(
+            f"{where}: a dict with {wrong}; expected 'train' and, if there are "
+            "any, 'validation', 'test' and 'class_names'; rename them"
+        )
     splits = {
-        split: _read_split(name, split, found[split])
-        for split in _SPLITS
-        if found.get(split) is not None
+        name: _read_split(found[name], spec, f"{where}: {{}} of {name}")
+        for name in SPLITS
+        if name in found
     }
-    if with_test and "test" not in splits:
-        raise _unfit(name, "no test images, which are evaluated on")
-    class_names = found.get("class_names")
-    if class_names is not None:
-        class_names = tuple(map(str, class_names))
-        num_classes = len(class_names)
-    else:
-        num_classes = int(splits["train"].label_ids.max()) + 1
-    _check_alike(name, splits, num_classes)
-    if "validation" not in splits:
-        num_images = len(splits["train"].images)
-        num_validation = max(1, num_images // 10)
-        splits["train"], splits["validation"] = cut(
-            splits["train"],
-            (num_images - num_validation, num_validation),
-            split_seed,
-        )
-    dataset = make_dataset(
-        name,
-        splits["train"],
-        splits["validation"],
-        splits.get("test") if with_test else None,
-        num_classes=num_classes,
-        class_names=class_names,
+    return splits, class_names
+
+
+def _read_split(value: Any, spec: DatasetSpec, what: str) -> Split:
+    if isinstance(value, tuple | list) and len(value) == 2:
+        images = to_pixels(value[0], what.format("images"))
+        labels = to_label_ids(value[1], len(images), what.format("labels"))
+        return Split(images, labels)
+    if is_pipeline(value):
+        return _read_pipeline(value, spec, what)
+    raise InputError(
+        f"{what.format('the split')} is a {type(value).__name__}; expected "
+        "(images, label_ids) or a tf.data.Dataset of such pairs; put them in "
+        "a tuple"
     )
-    if not all(std > 1e-6 for std in dataset.std):  # 0, or NaN by rounding
-        raise _unfit(name, "training images with a channel of one value")
-    return dataset
 
 
-def _read_split(name: str, split: str, value: Any) -> Split:
-    if not isinstance(value, tuple | list) or len(value) != 2:
-        raise _unfit(name, f"for {split} no pair")
-    images, label_ids = map(np.asarray, value)
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.dtype != np.uint8 or images.ndim != 4 or not images.size:
-        shape = f"{images.dtype}{list(images.shape)}"
-        raise _unfit(name, f"for {split} images {shape}")
-    if (
-        label_ids.dtype.kind not in "iu"
-        or label_ids.shape != images.shape[:1]
-        or label_ids.min() < 0
-    ):
-        shape = f"{label_ids.dtype}{list(label_ids.shape)}"
-        raise _unfit(
-            name, f"for {split} {len(images)} images with labels {shape}"
+def is_pipeline(value: Any) -> bool:
+    """Whether a value is a `tf.data.Dataset`; does not import TensorFlow."""
+    kinds = type(value).__mro__
+    return any(kind.__name__ == "DatasetV2" for kind in kinds)
+
+
+def check_pipeline(value: tf.data.Dataset, what: str) -> None:
+    """Refuses a pipeline that yields no pairs, or never ends.
+
+    Args:
+      value: it.
+      what: it is; begins the message.
+
+    Raises:
+      InputError: so it is.
+    """
+    element = value.element_spec
+    shapes = [getattr(part, "shape", None) for part in _listed(element)]
+    if len(shapes) != 2 or shapes[1] is None or shapes[1].rank not in (0, 1):
+        raise InputError(
+            f"{what} yields {one_line(ValueError(element))}; expected pairs "
+            "(image, label_id), or batches of them, with whole numbers as "
+            "labels; map it to that, one-hot labels by tf.argmax"
         )
-    return Split(images, label_ids.astype(np.int32))
+    if value.cardinality() == -1:  # tf.data.INFINITE_CARDINALITY
+        raise InputError(
+            f"{what} never ends; expected a finite tf.data.Dataset; leave "
+            "repeat() out, or take(n) of it"
+        )
 
 
-def _check_alike(
-    name: str, splits: Mapping[str, Split], num_classes: int
-) -> None:
-    if num_classes < 2 or len(splits["train"].images) < 2:
-        raise _unfit(name, f"{num_classes} classes in train")
-    shape = splits["train"].images.shape[1:]
-    for split, (images, label_ids) in splits.items():
-        if images.shape[1:] != shape:
-            raise _unfit(
-                name, f"for {split} images {list(images.shape)}, train's differ"
-            )
-        if label_ids.max() >= num_classes:
-            raise _unfit(
-                name, f"for {split} label {label_ids.max()} of {num_classes}"
-            )
+def _listed(element: Any) -> Sequence:
+    return element if isinstance(element, tuple) else (element,)
 
 
-def _unfit(name: str, received: str) -> InputError:
-    return InputError(
-        f"dataset.name is {name!r}, which returns {received}; expected "
-        "{'train': (images, label_ids)} and, if there are any, 'validation', "
-        "'test' and 'class_names', images uint8 [N, H, W, C] of one shape, "
-        "label_ids whole numbers [N] of at least 2 classes from 0; correct it"
-    )
+def _read_pipeline(
+    value: tf.data.Dataset, spec: DatasetSpec, what: str
+) -> Split:
+    """Reads a `tf.data.Dataset` of (image, label_id), batched or not."""
+    import tensorflow as tf
+
+    what_it_is = what.format("the split")
+    check_pipeline(value, what_it_is)
+    is_batched = value.element_spec[1].shape.rank == 1
+    if not is_batched:
+        value = value.batch(_CHUNK if spec.image_size is None else 1)
+    images, labels, num_bytes = [], [], 0
+    try:
+        for chunk, label_ids in value.as_numpy_iterator():
+            pixels = to_pixels(chunk, what.format("images"))
+            images.append(resized(pixels, spec.height_width))
+            labels.append(label_ids)
+            num_bytes += images[-1].nbytes
+            check_fits(num_bytes, what_it_is)
+    except tf.errors.OpError as error:
+        raise InputError(
+            f"{what_it_is} cannot be read ({one_line(error)}); expected "
+            "images of one shape; repair it, or set --config.dataset.image_size"
+        ) from error
+    if len({array.shape[1:] for array in images}) != 1:
+        raise InputError(
+            f"{what_it_is} yields {'other shapes' if images else 'nothing'}; "
+            "expected images of one shape; set --config.dataset.image_size, or correct "
+            "it"
+        )
+    pixels = np.concatenate(images)
+    label_ids = np.concatenate(labels)
+    what = what.format("labels")
+    return Split(pixels, to_label_ids(label_ids, len(pixels), what))

@@ -4,9 +4,10 @@
 work inside compiled ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from gtn_tf.datasets.loading import Dataset
@@ -70,6 +71,10 @@ def sample_batch(real: RealData, seed: tf.Tensor, batch_size: int) -> Batch:
         dtype=tf.int32,
         alg=ALGORITHM,
     )
+    return _batch_of(real, indices, seed)
+
+
+def _batch_of(real: RealData, indices: tf.Tensor, seed: tf.Tensor) -> Batch:
     images = tf.gather(real.images, indices)
     if real.augment:
         # The usual 4 pixels at 32x32, and as much of other sizes.
@@ -79,6 +84,42 @@ def sample_batch(real: RealData, seed: tf.Tensor, batch_size: int) -> Batch:
         images=normalize(images, real.mean, real.std),
         labels=tf.one_hot(label_ids, real.num_classes, dtype=tf.float32),
     )
+
+
+def sample_balanced(real: RealData) -> Callable[[tf.Tensor, int], Batch]:
+    """Returns `sample_batch` of these data, but with all classes alike.
+
+    A class is drawn uniformly for each image, then an image of that class
+    uniformly, with replacement.
+
+    Args:
+      real: K classes, each with at least one image.
+
+    Returns:
+      (seed [2], B) -> as `sample_batch`.
+    """
+    label_ids = real.label_ids.numpy()
+    # Positions class by class: where a class begins, and how many it has.
+    by_class = tf.constant(np.argsort(label_ids, kind="stable"), tf.int32)
+    sizes = np.bincount(label_ids, minlength=real.num_classes)
+    begins = np.cumsum(sizes) - sizes
+
+    def sample(seed: tf.Tensor, batch_size: int) -> Batch:
+        classes, numbers = (
+            tf.random.stateless_uniform(
+                [batch_size],
+                fold(seed, stream),
+                maxval=most,
+                dtype=tf.int32,
+                alg=ALGORITHM,
+            )
+            for stream, most in ((0, real.num_classes), (2, tf.int32.max))
+        )
+        of_class = numbers % tf.gather(tf.constant(sizes, tf.int32), classes)
+        chosen = of_class + tf.gather(tf.constant(begins, tf.int32), classes)
+        return _batch_of(real, tf.gather(by_class, chosen), seed)
+
+    return sample
 
 
 def normalize(

@@ -2,23 +2,26 @@
 
 import numpy as np
 
-from gtn_tf.datasets.loading import Dataset, Split, cut, make_dataset
+from gtn_tf.datasets.loading import (
+    Dataset,
+    DatasetSpec,
+    Split,
+    cut,
+    make_dataset,
+)
 
 
-def load_digits(
-    name: str, data_dir: str | None, split_seed: int, with_test: bool
-) -> Dataset:
+def load_digits(spec: DatasetSpec, with_test: bool) -> Dataset:
     """Loads the digits; the split is ours, as there is no official one."""
     from sklearn import datasets  # slow to import, needed here alone
 
-    del data_dir
     bunch = datasets.load_digits()
     # Ink is counted in sixteenths.
     images = np.round(bunch.images[..., None] * (255 / 16)).astype(np.uint8)
     everything = Split(images, bunch.target.astype(np.int32))
-    train, validation, test = cut(everything, (1000, 397, 400), split_seed)
+    train, validation, test = cut(everything, (1000, 397, 400), spec.split_seed)
     return make_dataset(
-        name,
+        spec.name,
         train,
         validation,
         test if with_test else None,

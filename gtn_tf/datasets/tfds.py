@@ -7,17 +7,25 @@ truncated or corrupt records.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import os
 import tempfile
 import urllib.parse
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from gtn_tf.datasets.loading import Dataset, Split, cut, make_dataset
+from gtn_tf.datasets.loading import (
+    Dataset,
+    DatasetSpec,
+    Split,
+    cut,
+    make_dataset,
+)
 from gtn_tf.types import InputError, one_line
 
 if TYPE_CHECKING:
@@ -43,27 +51,32 @@ OFFICIAL = {
 }
 
 
-def load_official(
-    name: str, data_dir: str | None, split_seed: int, with_test: bool
-) -> Dataset:
-    """Loads a data set of `OFFICIAL`; arguments as of `loading.load`."""
-    official = OFFICIAL[name]
+@contextlib.contextmanager
+def quiet_tfds() -> Iterator[None]:
+    """Keeps TFDS, which is talkative, to errors."""
     verbosity = logging.get_verbosity()
-    logging.set_verbosity(min(verbosity, logging.ERROR))  # TFDS is talkative
+    logging.set_verbosity(min(verbosity, logging.ERROR))
     try:
-        builder = prepared_builder(name, data_dir)
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+
+
+def load_official(spec: DatasetSpec, with_test: bool) -> Dataset:
+    """Loads a data set of `OFFICIAL`, as it is split officially."""
+    official = OFFICIAL[spec.name]
+    with quiet_tfds():
+        builder = prepared_builder(spec.name, spec.data_dir)
         everything = Split(*read_split(builder, "train", official))
         test = (
             Split(*read_split(builder, "test", official)) if with_test else None
         )
-    finally:
-        logging.set_verbosity(verbosity)
     num_train = official.num_records["train"] - official.num_validation
     sizes = (num_train, official.num_validation)
     labels = builder.info.features["label"]
     return make_dataset(
-        name,
-        *cut(everything, sizes, split_seed),
+        spec.name,
+        *cut(everything, sizes, spec.split_seed),
         test,
         num_classes=labels.num_classes,
         augment=official.augment,
@@ -71,21 +84,19 @@ def load_official(
     )
 
 
-def load_halved(
-    name: str, data_dir: str | None, split_seed: int, with_test: bool
-) -> Dataset:
+def load_halved(spec: DatasetSpec, with_test: bool) -> Dataset:
     """Loads `cifar10_16`: CIFAR-10 at half its height and width (2x2 means).
 
     Real images that two CPU cores can train many networks on.
     """
-    full = load_official("cifar10", data_dir, split_seed, with_test)
+    full = load_official(dataclasses.replace(spec, name="cifar10"), with_test)
     halved = [
         None if split is None else Split(_halve(split.images), split.label_ids)
         for split in (full.train, full.validation, full.test)
     ]
     # Built anew: means keep, standard deviations do not.
     return make_dataset(
-        name,
+        spec.name,
         *halved,
         num_classes=full.num_classes,
         augment=full.augment,
@@ -124,11 +135,14 @@ def prepared_builder(
     try:
         builder = tfds.builder(name, data_dir=data_dir)
         present = builder.data_path.exists()
+    except tfds.core.DatasetNotFoundError as error:
+        raise InputError(
+            f"{name!r} is no data set of TFDS' ({one_line(error)}); expected a "
+            "name of its catalogue; set --config.dataset.name=tfds:NAME"
+        ) from error
     except Exception as error:
         path = os.path.join(data_dir or "TFDS' default directory", name)
-        raise _unreadable(
-            path, "metadata as TFDS writes them", error
-        ) from error
+        raise unreadable(path, "metadata as TFDS writes them", error) from error
     if not present:
         _download(builder)
     return builder
@@ -140,10 +154,11 @@ def _download(builder: tfds.core.DatasetBuilder) -> None:
 
     root = builder.data_path.parent.parent
     created = [p for p in (builder.data_path.parent, root) if not p.exists()]
-    url = next(iter(builder.url_infos))
+    url = next(iter(builder.url_infos), None)
     try:
-        # TFDS itself retries for more than three minutes without a network.
-        requests.head(url, timeout=10)
+        if url is not None:
+            # TFDS itself tries for more than three minutes without a network.
+            requests.head(url, timeout=10)
         with tempfile.TemporaryDirectory() as downloads:
             builder.download_and_prepare(download_dir=downloads)
     except Exception as error:
@@ -189,7 +204,7 @@ def read_split(
             raise ValueError(f"{count} records in split {split!r}")
     except Exception as error:
         wanted = f"{expected} records in split {split!r} as TFDS writes them"
-        raise _unreadable(builder.data_path, wanted, error) from error
+        raise unreadable(builder.data_path, wanted, error) from error
     return images, label_ids
 
 
@@ -209,9 +224,10 @@ def _decode(
     return images, features["label"]
 
 
-def _unreadable(
+def unreadable(
     path: str | os.PathLike[str], expected: str, error: Exception
 ) -> InputError:
+    """Returns the error for data that TFDS has and that cannot be read."""
     return InputError(
         f"data in {os.fspath(path)!r} cannot be read ({one_line(error)}); "
         f"expected {expected}; delete that directory to download it again, or "

@@ -16,6 +16,9 @@ from gtn_tf.meta.inner_problem import InnerProblem
 from gtn_tf.runtime.files import to_json
 from gtn_tf.training.assembly import build_learner_family, build_problem
 
+#: Of `dataset`: results without them are older, and as good.
+_LATER_KEYS = ("image_size", "max_images")
+
 
 def build_setting(
     config: config_dict.ConfigDict, workdir: Path, dataset: Dataset
@@ -68,6 +71,9 @@ def _tuning(config: config_dict.ConfigDict) -> Tuning:
         for key, value in config.to_dict().items()
         if key in ("seed", "dataset", "learner", "inner", "precision")
     }
+    for key in _LATER_KEYS:
+        if asked["dataset"][key] is None:
+            del asked["dataset"][key]
     return Tuning(*numbers.values(), to_json(asked | numbers))
 
 
@@ -82,6 +88,11 @@ def _facts(config: config_dict.ConfigDict) -> list:
             key: value
             for key, value in flatten({"learner": config.learner.to_dict()})
             if value != FIELDS[key].default
+        }
+        | {
+            f"dataset.{key}": config.dataset[key]
+            for key in _LATER_KEYS
+            if config.dataset[key] is not None
         },
         config.evaluation.widths,
         config.inner.optimizer,

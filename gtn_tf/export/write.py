@@ -28,6 +28,7 @@ from gtn_tf.export.real_images import (
     write_real_images,
 )
 from gtn_tf.export.saved_model import ExportedGTN
+from gtn_tf.figures.curriculum import shown_classes
 from gtn_tf.given import facts_of, is_given
 from gtn_tf.import_paths import is_import_path
 from gtn_tf.learners.registry import FAMILIES
@@ -64,7 +65,9 @@ def export(config: config_dict.ConfigDict, workdir: Path) -> int:
             module,
             metadata_of(config, run, module),
             RealImages(
-                class_examples(run.dataset),
+                class_examples(
+                    run.dataset, shown_classes(run.dataset.num_classes)
+                ),
                 np.array(run.dataset.mean),
                 np.array(run.dataset.std),
             ),
@@ -95,6 +98,9 @@ def metadata_of(
         "format_version": FORMAT_VERSION,
         "dataset": run.dataset.name,
         "split_seed": config.dataset.split_seed,
+        "image_size": config.dataset.image_size,
+        "max_images": config.dataset.max_images,
+        "class_names": run.dataset.class_names,
         "num_classes": run.dataset.num_classes,
         "image_shape": run.dataset.image_shape,
         "num_inner_steps": config.inner.num_steps,

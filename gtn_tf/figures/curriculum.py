@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -21,6 +23,9 @@ from gtn_tf.runtime.files import write_atomically
 _SEPARATOR = 2  # pixels
 _OPAQUE = 255
 _BAND_COLUMNS = 16
+_LARGEST = 64  # pixels of a tile's longer side
+_MOST_CLASSES = 40  # rows
+_MOST_LETTERS = 16  # of a class's name
 _ZOOM = 2
 _DPI = 100
 
@@ -30,6 +35,7 @@ def curriculum_grid(
     label_ids: np.ndarray,
     mean: float | np.ndarray,
     std: float | np.ndarray,
+    classes: Sequence[int] | None = None,
 ) -> np.ndarray:
     """Draws one image per inner step (columns) and class (rows).
 
@@ -42,29 +48,32 @@ def curriculum_grid(
     Args:
       images: [T, B, H, W, C] float, normalised; three channels are drawn in
         colour, of any other number the first one in grey.
-      label_ids: [T, B] int; the classes are 0 to the largest of them.
+      label_ids: [T, B] int.
       mean: Scalar or [C], data units.
       std: Scalar or [C], data units.
+      classes: the rows; None: 0 to the largest label.
 
     Returns:
       uint8 [rows, columns, 4]: the first image of each class in each inner
-      batch, enlarged by a whole number to about 32 pixels, 2 pixels apart.
-      Transparent are what is between them, for it is the page's, and the
+      batch, enlarged by a whole number to about 32 pixels, or, beyond 64
+      pixels, means of squares of it; 2 pixels apart. Transparent are what is between them, for it is the page's, and the
       place of a class that an inner batch lacks.
     """
-    num_steps, _, height, width, _ = images.shape
-    num_classes = int(label_ids.max()) + 1
-    hits = label_ids[:, :, np.newaxis] == np.arange(num_classes)  # [T, B, K]
-    steps, classes = np.nonzero(hits.any(axis=1))
-    drawn = images[steps, hits.argmax(axis=1)[steps, classes]]
+    if classes is None:
+        classes = range(int(label_ids.max()) + 1)
+    hits = label_ids[:, :, np.newaxis] == np.asarray(classes)  # [T, B, rows]
+    steps, rows = np.nonzero(hits.any(axis=1))
+    drawn = images[steps, hits.argmax(axis=1)[steps, rows]]
     drawn = _coloured(np.asarray(drawn, np.float64) * std + mean)
     black, white = np.quantile(drawn, [0.005, 0.995])
     black, white = min(black, 0.0), max(white, 1.0)
     drawn = np.clip((drawn - black) / (white - black), 0, 1)
 
-    tiles = np.zeros((num_classes, num_steps, height, width, 4), np.uint8)
-    tiles[classes, steps, ..., :3] = np.rint(drawn * 255)
-    tiles[classes, steps, ..., 3] = _OPAQUE
+    drawn = _shrunk(drawn)
+    shape = (len(classes), len(images), *drawn.shape[1:3], 4)
+    tiles = np.zeros(shape, np.uint8)
+    tiles[rows, steps, ..., :3] = np.rint(drawn * 255)
+    tiles[rows, steps, ..., 3] = _OPAQUE
     return _laid_out(tiles)
 
 
@@ -74,9 +83,9 @@ def real_grid(examples: np.ndarray) -> np.ndarray:
     Args:
       examples: [K, N, H, W, C] uint8.
     """
-    num_classes, number, height, width, _ = examples.shape
-    tiles = np.empty((num_classes, number, height, width, 4), np.uint8)
-    tiles[..., :3] = _coloured(examples)
+    pixels = _shrunk(_coloured(examples))
+    tiles = np.empty((*pixels.shape[:-1], 4), np.uint8)
+    tiles[..., :3] = np.rint(pixels)
     tiles[..., 3] = _OPAQUE
     return _laid_out(tiles)
 
@@ -98,8 +107,37 @@ def _laid_out(tiles: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(picture[:-_SEPARATOR, :-_SEPARATOR])
 
 
+def shown_classes(num_classes: int) -> np.ndarray:
+    """Returns the classes that are drawn of K: all, or 40 spread evenly."""
+    number = min(num_classes, _MOST_CLASSES)
+    return np.linspace(0, num_classes - 1, number).round().astype(int)
+
+
+def class_label(label_id: int, class_names: Sequence[str] | None) -> str:
+    """Returns what a row is called: the class's name, cut, or its number."""
+    if class_names is None:
+        return str(label_id)
+    name = str(class_names[label_id])
+    if len(name) > _MOST_LETTERS:
+        name = name[: _MOST_LETTERS - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    return name
+
+
 def _enlargement(height: int, width: int) -> int:
     return max(1, round(32 / max(height, width)))
+
+
+def _shrunk(images: np.ndarray) -> np.ndarray:
+    """Returns means of squares of images [.., H, W, C] that are too large."""
+    *more, height, width, channels = images.shape
+    factor = -(-max(height, width) // _LARGEST)
+    if factor == 1:
+        return images
+    sides = min(factor, height), min(factor, width)
+    size = height // sides[0], width // sides[1]
+    cut = images[..., : size[0] * sides[0], : size[1] * sides[1], :]
+    squares = cut.reshape(*more, size[0], sides[0], size[1], sides[1], channels)
+    return squares.mean(axis=(-4, -2))
 
 
 def save_png(path: Path, picture: np.ndarray) -> None:
@@ -116,10 +154,10 @@ def save_curriculum_figure(
     mean: float | np.ndarray,
     std: float | np.ndarray,
     title: str,
-    examples: np.ndarray | None = None,
+    **more: Any,
 ) -> None:
     """Writes `curriculum_figure` as PNG; atomic."""
-    figure = curriculum_figure(images, label_ids, mean, std, title, examples)
+    figure = curriculum_figure(images, label_ids, mean, std, title, **more)
     save_figure(path, figure, _DPI)
 
 
@@ -131,6 +169,8 @@ def curriculum_figure(
     std: float | np.ndarray,
     title: str,
     examples: np.ndarray | None = None,
+    classes: Sequence[int] | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> Figure:
     """Draws the grid of `curriculum_grid` with axes, beside real images.
 
@@ -143,17 +183,24 @@ def curriculum_figure(
       mean: Scalar or [C], data units.
       std: Scalar or [C], data units.
       title: Drawn above; about 60 characters fit.
-      examples: [K, N, H, W, C] uint8, real images; None: there are none.
+      examples: [rows, N, H, W, C] uint8, real images; None: there are none.
+      classes: the rows; None: 0 to the largest label.
+      class_names: K texts; None: numbers.
     """
-    picture = curriculum_grid(images, label_ids, mean, std)
-    num_steps, _, height, width, _ = images.shape
-    factor = _enlargement(height, width)
-    pitch_x, pitch_y = factor * width + _SEPARATOR, factor * height + _SEPARATOR
+    if classes is None:
+        classes = range(int(label_ids.max()) + 1)
+    labels = [class_label(label_id, class_names) for label_id in classes]
+    picture = curriculum_grid(images, label_ids, mean, std, classes)
+    num_steps = len(images)
+    pitch_x = (picture.shape[1] + _SEPARATOR) // num_steps
+    pitch_y = (picture.shape[0] + _SEPARATOR) // len(classes)
     # Bands of about one length.
     columns = math.ceil(num_steps / math.ceil(num_steps / _BAND_COLUMNS))
     starts = range(0, num_steps, columns)
     band_height = _ZOOM * picture.shape[0]
     left, right, top, gap = 64, 24, 60, 76  # pixels
+    if class_names is not None:
+        left = 40 + 10 * max(map(len, labels))
     real, beside = None, 0
     if examples is not None:
         real = real_grid(examples)[: picture.shape[0]]
@@ -190,7 +237,7 @@ def curriculum_figure(
         axes = add_picture(part, left + beside, bottom)
         _label_steps(axes, range(start, end), pitch_x)
         first = axes if real is None else first
-        _label_classes(first, picture.shape[0], pitch_y)
+        _label_classes(first, labels, pitch_y)
         if real is not None:
             axes.set_yticks([])
     axes.set_xlabel("inner step", fontsize=12)
@@ -203,10 +250,9 @@ def _label_steps(axes: Axes, steps: range, pitch: int) -> None:
     axes.set_xticks(places, [str(step + 1) for step in steps])
 
 
-def _label_classes(axes: Axes, height: int, pitch: int) -> None:
+def _label_classes(axes: Axes, labels: Sequence[str], pitch: int) -> None:
     """Puts the classes beside the tiles, thinned out if many."""
-    num_classes = -(-height // pitch)
-    ticks = range(0, num_classes, -(-num_classes // 20))
-    places = [(label + 0.5) * pitch for label in ticks]
-    axes.set_yticks(places, [str(label) for label in ticks])
+    rows = range(0, len(labels), -(-len(labels) // 20))
+    places = [(row + 0.5) * pitch for row in rows]
+    axes.set_yticks(places, [labels[row] for row in rows])
     axes.set_ylabel("class", fontsize=12)

@@ -1,11 +1,12 @@
 """`data` of `gtn_tf.fit`: names and arrays, as a config has them."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
+from gtn_tf.datasets.arrays import check_pipeline, is_pipeline
 from gtn_tf.given import Given, give
 
 
@@ -22,9 +23,16 @@ def dataset_name(data: Any) -> str:
     digest = hashlib.sha256()
     for key in sorted(splits, key=str):
         digest.update(str(key).encode())
-        is_pair = isinstance(splits[key], tuple | list)
-        for part in splits[key] if is_pair else [splits[key]]:
+        for part in _parts(splits[key], key):
             array = np.asarray(part)
             digest.update(f"{array.dtype}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).view(np.uint8).data)
     return give("arrays", digest.hexdigest(), Given(lambda: splits, {}))
+
+
+def _parts(split: Any, key: str) -> Iterable[Any]:
+    """Returns what the hash of a split is of, piece by piece."""
+    if is_pipeline(split):
+        check_pipeline(split, f"{key} of data")
+        return (part for pair in split.as_numpy_iterator() for part in pair)
+    return split if isinstance(split, tuple | list) else [split]

@@ -52,10 +52,11 @@ def fit(
     done. Ctrl-C saves first.
 
     Args:
-      data: (images, label_ids), images uint8 [N, H, W, C] or [N, H, W] and
-        label_ids whole numbers [N] in 0 .. K - 1; a dict of such splits and
-        their class names (see `gtn_tf.datasets.arrays`); or what
-        `dataset.name` takes, such as "mnist".
+      data: (images, label_ids), images uint8, or float in 0 .. 1, [N, H, W,
+        C] or [N, H, W], and label_ids whole numbers [N] in 0 .. K - 1; a
+        `tf.data.Dataset` of such pairs, in the same order each time; a dict of
+        such splits and their class names (see `gtn_tf.datasets.arrays`); or
+        what `dataset.name` takes, such as "mnist" or "folder:~/pets".
       workdir: of all files; the export is in its folder `export`.
       learner: what learns from the synthetic data: a function of no arguments,
         or of (image_shape, num_classes), that makes a Keras model of images

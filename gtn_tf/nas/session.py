@@ -74,7 +74,13 @@ class Session:
           InputError: there are no such data.
         """
         spec = self.spec
-        dataset = loading.load(spec.dataset, spec.data_dir, spec.split_seed)
+        dataset = loading.load(
+            spec.dataset,
+            spec.data_dir,
+            spec.split_seed,
+            image_size=spec.image_size,
+            max_images=spec.max_images,
+        )
         return Data(
             dataset,
             device_split(dataset, "train"),

@@ -51,6 +51,8 @@ class SearchSpec:
     dataset: str
     data_dir: str | None
     split_seed: int
+    image_size: int | tuple[int, int] | None
+    max_images: int | None
     num_inner_steps: int
     inner_batch_size: int
     space: str
@@ -101,6 +103,8 @@ def search_spec(config: config_dict.ConfigDict) -> SearchSpec:
         dataset=dataset.name,
         data_dir=_in_any_folder(dataset.data_dir),
         split_seed=dataset.split_seed,
+        image_size=dataset.image_size,
+        max_images=dataset.max_images,
         num_inner_steps=inner.num_steps,
         inner_batch_size=inner.batch_size,
         ops=tuple(search.ops),

@@ -142,7 +142,12 @@ def _real_data(
         # Exports that do not name the split are of the default one, or refused.
         split_seed = metadata.get("split_seed", 0)
         try:
-            dataset = data.load(metadata["dataset"], split_seed=split_seed)
+            dataset = data.load(
+                metadata["dataset"],
+                split_seed=split_seed,
+                image_size=metadata.get("image_size"),
+                max_images=metadata.get("max_images"),
+            )
         except InputError as error:
             reason = str(error).split(";")[0]
             raise InputError(

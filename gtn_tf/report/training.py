@@ -120,38 +120,48 @@ def curriculum_section(results: Results) -> Html | None:
     steps = np.arange(num_steps)
     if num_steps > _SHOWN_STEPS:
         steps = np.linspace(0, num_steps - 1, _SHOWN_STEPS).round().astype(int)
-    normalisation = results.teacher.metadata["normalisation"]
+    metadata = results.teacher.metadata
+    normalisation = metadata["normalisation"]
+    num_classes = results.teacher.labels.shape[-1]
+    classes = plots.shown_classes(num_classes)
     picture = plots.curriculum_grid(
         images[steps],
         label_ids[steps],
         np.array(normalisation["mean"]),
         np.array(normalisation["std"]),
+        classes,
     )
-    num_classes = int(label_ids[steps].max()) + 1
+    names = metadata.get("class_names")
+    if not isinstance(names, list) or len(names) != num_classes:
+        names = None
+    labels = [plots.class_label(label, names) for label in classes]
+    of = f"{len(classes)} of {num_classes} classes"
+    which = of if len(classes) < num_classes else "each class"
     caption = (
-        f"The first image of each class (rows) in {len(steps)} of {num_steps} "
+        f"The first image of {which} (rows) in {len(steps)} of {num_steps} "
         f"inner steps (columns), each of {batch_size} images. Black and white "
         "are the extremes of all images shown, where these go beyond the real "
         "images' own range."
     )
-    facts = results.teacher.metadata.get("curriculum")
+    facts = metadata.get("curriculum")
     if isinstance(facts, dict) and facts.get("is_one_draw_of_many"):
         caption += " The order is drawn afresh for each learner: this is one."
     return section(
         "curriculum",
         "What the GTN teaches",
-        figure(_tiles(picture, steps, num_classes), caption, class_="grid"),
+        figure(_tiles(picture, steps, labels), caption, class_="grid"),
     )
 
 
-def _tiles(picture: np.ndarray, steps: np.ndarray, num_classes: int) -> Html:
+def _tiles(picture: np.ndarray, steps: np.ndarray, labels: list[str]) -> Html:
     """The grid, with classes to its left and inner steps below."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, format="png")
     height, width, _ = picture.shape
-    alt = f"Grid of synthetic images: {num_classes} classes by inner steps"
+    alt = f"Grid of synthetic images: {len(labels)} classes by inner steps"
     zoom = int(np.clip(_WIDEST_PIXELS // width, 1, 2))
-    classes = [element("span", label) for label in range(num_classes)]
+    classes = [element("span", label) for label in labels]
+    names = 0.6 * max(map(len, labels)) + 0.9
     columns = [element("span", step + 1) for step in steps]
     tiles = element(
         "div",
@@ -160,6 +170,7 @@ def _tiles(picture: np.ndarray, steps: np.ndarray, num_classes: int) -> Html:
         element("div", *columns, class_="steps", aria_hidden="true"),
         element("div", "inner step", class_="axis"),
         class_="tiles",
-        style=f"--width: {width}; --height: {height}; --zoom: {zoom}",
+        style=f"--width: {width}; --height: {height}; --zoom: {zoom}; "
+        f"--names: {max(names, 1.5):.3g}rem",
     )
     return scroll_box(tiles, "curriculum")

@@ -4,6 +4,9 @@
     ReLU -> reshape (H/4, W/4) -> [upsample x2 - reflect pad - conv 3x3 - norm -
     leaky ReLU] -> upsample x2 - reflect pad - conv 3x3 -> 2 tanh
 
+An H or W that 4 does not divide is made larger, up to the next multiple of 4,
+and its edges are cut off, as much on either side.
+
 All layers are weight-normalised; upsampling is nearest. Normalisation always
 uses the statistics of one synthetic batch, as the official code does.
 """
@@ -21,7 +24,6 @@ from gtn_tf.layers.normalization import BatchNormalization
 from gtn_tf.layers.upsampling import UpsampledConv2D
 from gtn_tf.layers.weight_norm import WeightNormDense
 from gtn_tf.ops.counted_loop import counted_loop, counted_map
-from gtn_tf.types import InputError
 
 #: Images lie in [-IMAGE_SCALE, IMAGE_SCALE] in normalised units.
 IMAGE_SCALE = 2.0
@@ -46,7 +48,7 @@ class Generator(keras.Model):
     by its own statistics.
 
     Args:
-      image_shape: (H, W, C), H and W divisible by 4.
+      image_shape: (H, W, C).
       dense_widths: units of the hidden dense layers before the one that feeds
         the first convolution's channels.
       channels: (at H/4 and H/2 input, at H input); 128, 64 officially.
@@ -65,7 +67,7 @@ class Generator(keras.Model):
         self.dense_widths = tuple(dense_widths)
         self.channels = tuple(channels)
         height, width, num_channels = image_shape
-        self._base = (height // 4, width // 4, channels[0])
+        self._base = (-(-height // 4), -(-width // 4), channels[0])
         num_base_units = self._base[0] * self._base[1] * channels[0]
         dtype = self.dtype_policy
         self._dense = [
@@ -121,7 +123,7 @@ class Generator(keras.Model):
         values = _split(values, groups)
         values = leaky_relu(self._norms[-1](values, training=training))
         values = tf.reshape(values, (-1, *values.shape[2:]))
-        values = self._convs[1](values)
+        values = _cropped(self._convs[1](values), self.image_shape)
         images = IMAGE_SCALE * tf.tanh(tf.cast(values, self.variable_dtype))
         return _split(images, groups)
 
@@ -132,6 +134,16 @@ class Generator(keras.Model):
             "dense_widths": self.dense_widths,
             "channels": self.channels,
         }
+
+
+def _cropped(images: tf.Tensor, image_shape: Sequence[int]) -> tf.Tensor:
+    """Cuts images [N, H', W', C] to [N, H, W, C], about their centre."""
+    made = tuple(images.shape[1:])
+    if made == tuple(image_shape):
+        return images
+    top, left = ((made[i] - image_shape[i]) // 2 for i in range(2))
+    # As in `UpsampledConv2D`: not a strided slice.
+    return tf.slice(images, (0, top, left, 0), (-1, *image_shape))
 
 
 def _split(images: tf.Tensor, groups: tf.Tensor) -> tf.Tensor:
@@ -147,18 +159,7 @@ def build_generator(
     seed: tf.Tensor,
     precision: str = "float32",
 ) -> Generator:
-    """Builds a generator with fresh weights drawn from `seed` [2].
-
-    Raises:
-      InputError: H or W is not divisible by 4.
-    """
-    height, width, _ = image_shape
-    if height % 4 or width % 4:
-        raise InputError(
-            f"images of {height}x{width} pixels; a generator doubles its size "
-            "twice, so height and width must be divisible by 4; pad or crop "
-            "the images, or set --config.source=distillation"
-        )
+    """Builds a generator with fresh weights drawn from `seed` [2]."""
     generator = Generator(
         image_shape, spec.dense_widths, spec.channels, dtype=precision
     )

@@ -14,7 +14,8 @@ from gtn_tf.config.families import (
     transfer_widths,
 )
 from gtn_tf.datasets import loading as data
-from gtn_tf.datasets.batches import RealData, sample_batch
+from gtn_tf.datasets.batches import RealData, sample_balanced, sample_batch
+from gtn_tf.datasets.from_splits import check_class_sizes
 from gtn_tf.import_paths import choose, is_import_path
 from gtn_tf.layers.spec import LayerSpec
 from gtn_tf.learners.families import check_family, from_family
@@ -56,14 +57,14 @@ def load_dataset(
     """Reads the data set; test images only where they are asked for.
 
     Raises:
-      InputError: as `data.load`.
+      InputError: as `data.load`; or a class has fewer training images than
+        an inner batch of all classes alike holds of it.
     """
-    return data.load(
-        config.dataset.name,
-        config.dataset.data_dir,
-        config.dataset.split_seed,
-        with_test,
+    dataset = data.load_spec(
+        read_spec(data.DatasetSpec, config.dataset), with_test
     )
+    check_class_sizes(dataset, config.inner.batch_size)
+    return dataset
 
 
 def build_teacher(config: config_dict.ConfigDict, train: RealData) -> Teacher:
@@ -223,14 +224,15 @@ def build_problem(
     config: config_dict.ConfigDict, train: RealData
 ) -> InnerProblem:
     """Builds what the meta-gradient differentiates."""
+    sample = functools.partial(sample_batch, train)
+    if config.meta.balance_classes:
+        sample = sample_balanced(train)
     return InnerProblem(
         learners=build_learners(
             config, tuple(train.images.shape[1:]), train.num_classes
         ),
         optimizer=find_inner_optimizer(config.inner.optimizer),
-        sample_real=lambda seed: sample_batch(
-            train, seed, config.meta.batch_size
-        ),
+        sample_real=lambda seed: sample(seed, config.meta.batch_size),
         meta_loss_every=config.inner.meta_loss_every,
         truncation_window=config.inner.truncation_window,
     )

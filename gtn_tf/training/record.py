@@ -24,12 +24,15 @@ def draw_samples(
         np.array(run.dataset.mean),
         np.array(run.dataset.std),
     )
+    classes = plots.shown_classes(run.dataset.num_classes)
     (workdir / "samples").mkdir(exist_ok=True)
     plots.save_curriculum_figure(
         workdir / "samples" / f"step_{step:06d}.png",
         *facts,
         title=f"{run.dataset.name}: curriculum after {step} meta-steps",
-        examples=class_examples(run.dataset),
+        examples=class_examples(run.dataset, classes),
+        classes=classes,
+        class_names=run.dataset.class_names,
     )
     figures.save_curves(
         workdir / "samples" / "curves.png",
@@ -39,4 +42,5 @@ def draw_samples(
         chance=math.log(run.dataset.num_classes),
     )
     if board is not None:
-        board.image(step, "curriculum", plots.curriculum_grid(*facts))
+        picture = plots.curriculum_grid(*facts, classes)
+        board.image(step, "curriculum", picture)

@@ -35,6 +35,8 @@ _WRONG_TYPES = {
 }
 _WRONG_IF_NONE = {
     "dataset.data_dir": ("", 1, True, b"bytes"),
+    "dataset.image_size": (0, True, "8", (8,), (8, 0), (8, 8, 3), 1.5),
+    "dataset.max_images": (0, 1, True, 1.5, "2"),
     "learner.genotype": ("", 1, True),
     "learner.num_genotypes": (0, True, 1.5, "2"),
     "inner.truncation_window": (0, True, 1.5, "2"),

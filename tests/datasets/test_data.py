@@ -287,7 +287,8 @@ def test_damaged_info_is_one_line(tiny_mnist, content):
 def test_unknown_name_lists_the_choices():
     assert _error("svhn") == (
         "dataset.name is 'svhn'; expected one of digits, mnist, "
-        "fashion_mnist, cifar10, cifar10_16, or package.module:attribute; "
+        "fashion_mnist, cifar10, cifar10_16, tfds:NAME, npz:PATH, "
+        "folder:PATH, or package.module:function; "
         "set --config.dataset.name"
     )
 
@@ -481,6 +482,35 @@ def test_sample_batch_keeps_images_with_their_labels():
     # 80 expected of each image, standard deviation 9.
     assert counts.min() > 40
     assert counts.max() < 120
+
+
+def test_balanced_batches_hold_all_classes_alike():
+    _, real = _real(augment=False)
+    # Of class 0 five images, of class 1 twenty, of class 2 twenty-five.
+    label_ids = np.repeat(np.arange(3, dtype=np.int32), (5, 20, 25))
+    order = np.random.default_rng(0).permutation(50)
+    real = real._replace(label_ids=tf.constant(label_ids[order]), num_classes=3)
+    sample = tf.function(
+        real_batches.sample_balanced(real), autograph=False, jit_compile=False
+    )
+    counts, of_image = np.zeros(3), np.zeros(50)
+    for seed in range(60):
+        images, labels = sample(_seed(seed, 0), tf.constant(50))
+        pixels = images.numpy() * real.std + real.mean
+        index = np.round(pixels * 51).astype(int)[:, 0, 0, 0]
+        np.testing.assert_array_equal(
+            labels, np.eye(3)[label_ids[order][index]]
+        )
+        counts += labels.numpy().sum(0)
+        of_image += np.bincount(index, minlength=50)
+    # 1000 expected of each class, standard deviation 26.
+    assert np.abs(counts - 1000).max() < 100
+    # 200 expected of each image of class 0, standard deviation 13.
+    assert np.abs(of_image[label_ids[order] == 0] - 200).max() < 55
+    again = sample(_seed(3, 0), tf.constant(50))
+    np.testing.assert_array_equal(
+        again.images, sample(_seed(3, 0), tf.constant(50)).images
+    )
 
 
 def test_sample_batch_is_a_function_of_the_seed():

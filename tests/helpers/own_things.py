@@ -24,13 +24,6 @@ def build(image_shape: tuple[int, int, int], num_classes: int) -> keras.Model:
     return keras.Sequential(layers, name="own")
 
 
-def load_odd() -> dict:
-    """Two classes of grey images whose size no generator makes."""
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (40, 7, 5), np.uint8)
-    return {"train": (images, np.arange(40) % 2)}
-
-
 def mobile_net(
     image_shape: tuple[int, int, int], num_classes: int
 ) -> keras.Model:

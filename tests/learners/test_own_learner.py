@@ -39,19 +39,6 @@ def test_an_own_learner_on_own_images_from_the_command_line(tmp_path):
     assert list(evaluation["transfer"]) == [_NAME]
 
 
-def test_two_classes_of_images_of_any_size(tmp_path):
-    arguments = (
-        "--config.dataset.name=tests.helpers.own_things:load_odd",
-        "--config.meta.num_steps=1",
-    )
-    done = tiny.run_main(tmp_path, *arguments)
-    tiny.assert_one_line(done, 2, "images of 7x5 pixels", "divisible by 4")
-    done = tiny.run_main(
-        tmp_path / "distilled", *arguments, "--config.source=distillation"
-    )
-    assert done.code == 0, done.errors
-
-
 def test_it_computes_what_its_model_does():
     learner = from_import_path(_NAME, (8, 8, 1), 4)
     assert learner.name == _NAME

@@ -83,6 +83,11 @@ class Evaluator(abc.ABC):
         """
         spec = self.spec
         of_space = {} if spec.space == "cells" else {"space": spec.space}
+        of_images = {
+            key: getattr(spec, key)
+            for key in ("image_size", "max_images")
+            if getattr(spec, key) is not None
+        }
         return self.own_budget() | {
             "num_cells": spec.num_cells,
             "channels": spec.channels,
@@ -91,6 +96,7 @@ class Evaluator(abc.ABC):
             "split_seed": spec.split_seed,
             "precision": spec.precision,
             **of_space,
+            **of_images,
         }
 
     @abc.abstractmethod

@@ -1,0 +1,238 @@
+"""`dataset.name=folder:PATH`: image files, one folder for each class.
+
+`PATH/CLASS/..`, or `PATH/train/CLASS/..` with `validation` (or `val`) and
+`test` beside it. Classes are numbered in the order of their names. Files are
+read by Pillow; images are grey (C = 1) if all of them are, else RGB.
+"""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps
+
+from gtn_tf.datasets.from_splits import dataset_from_splits
+from gtn_tf.datasets.loading import Dataset, DatasetSpec, Split, chosen
+from gtn_tf.datasets.memory import check_fits
+from gtn_tf.datasets.registry import split_scheme
+from gtn_tf.datasets.resizing import RESAMPLING
+from gtn_tf.types import InputError, one_line
+
+_SPLITS = {
+    "train": "train",
+    "validation": "validation",
+    "val": "validation",
+    "test": "test",
+}
+_GREY = ("1", "L", "LA")
+_COLOUR = ("P", "PA", "RGB", "RGBA")
+
+
+class _File(NamedTuple):
+    path: Path
+    label_id: int
+
+
+class _Header(NamedTuple):
+    """What a file says of its image before it is decoded."""
+
+    height_width: tuple[int, int]
+    is_grey: bool
+
+
+def load_folder(spec: DatasetSpec, with_test: bool) -> Dataset:
+    """Reads the folder that `spec.name` leads to.
+
+    Raises:
+      InputError: no such folder, an empty one, an image that is damaged,
+        transparent, CMYK or of 16 bits, images of several sizes without
+        `spec.image_size`, or more than memory holds; or as
+        `from_splits.dataset_from_splits`.
+    """
+    root = Path(os.path.expanduser(split_scheme(spec.name)[1]))
+    folders = _split_folders(root)
+    class_names = _subfolders(folders["train"])
+    files = {
+        split: _choose(_list_files(folder, class_names), spec)
+        for split, folder in folders.items()
+        if with_test or split != "test"
+    }
+    return dataset_from_splits(
+        spec,
+        _read(files, spec, root),
+        class_names,
+        with_test=with_test,
+        where=str(root),
+        unread=folders.keys() - files.keys(),
+    )
+
+
+def _split_folders(root: Path) -> dict[str, Path]:
+    if not root.is_dir():
+        raise InputError(
+            f"dataset.name leads to {str(root)!r}, which is no folder; "
+            "expected one with a folder of images for each class; set "
+            "--config.dataset.name=folder:PATH"
+        )
+    names = _subfolders(root)
+    if "train" in names and set(names) <= set(_SPLITS):
+        return {_SPLITS[name]: root / name for name in names}
+    return {"train": root}
+
+
+def _subfolders(folder: Path) -> list[str]:
+    found = sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.is_dir() and not path.name.startswith(".")
+    )
+    if not found:
+        raise InputError(
+            f"{str(folder)!r} holds no folders; expected a folder of images "
+            "for each class; move each class's images into one"
+        )
+    return found
+
+
+def _list_files(folder: Path, class_names: Sequence[str]) -> list[_File]:
+    """Lists the images of each class, in the order of their paths."""
+    unknown = sorted(set(_subfolders(folder)) - set(class_names))
+    if unknown:
+        raise InputError(
+            f"{str(folder)!r} has class {unknown[0]!r}, which train has not; "
+            f"expected {', '.join(class_names)}; rename or remove it"
+        )
+    suffixes = Image.registered_extensions()
+    found = []
+    for label_id, name in enumerate(class_names):
+        paths = [
+            path
+            for path in sorted((folder / name).rglob("*"))
+            if path.suffix.lower() in suffixes
+            and not any(p.startswith(".") for p in path.parts[-2:])
+        ]
+        if not paths and folder.joinpath(name).is_dir():
+            raise InputError(
+                f"{str(folder / name)!r} holds no images; expected files such "
+                "as .png or .jpg; add some, or remove the folder"
+            )
+        found += [_File(path, label_id) for path in paths]
+    return found
+
+
+def _choose(files: list[_File], spec: DatasetSpec) -> list[_File]:
+    return [files[position] for position in chosen(len(files), spec)]
+
+
+def _read(
+    files: dict[str, list[_File]], spec: DatasetSpec, root: Path
+) -> dict[str, Split]:
+    listed = [file for of_split in files.values() for file in of_split]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        headers = list(pool.map(_read_header, [file.path for file in listed]))
+        size = spec.height_width or _one_size(listed, headers)
+        is_grey = all(header.is_grey for header in headers)
+        num_channels = 1 if is_grey else 3
+        check_fits(len(listed) * size[0] * size[1] * num_channels, str(root))
+        splits = {}
+        for split, of_split in files.items():
+            shape = (len(of_split), *size, num_channels)
+            images = np.empty(shape, np.uint8)
+            pixels = pool.map(
+                lambda file: _read_image(file.path, size, is_grey), of_split
+            )
+            for place, image in zip(images, pixels, strict=True):
+                place[...] = image
+            label_ids = [file.label_id for file in of_split]
+            splits[split] = Split(images, np.array(label_ids, np.int32))
+    return splits
+
+
+def _one_size(
+    files: Sequence[_File], headers: Sequence[_Header]
+) -> tuple[int, int]:
+    first = headers[0].height_width
+    for file, header in zip(files, headers, strict=True):
+        if header.height_width != first:
+            sizes = [f"{h}x{w}" for h, w in (first, header.height_width)]
+            raise InputError(
+                f"{str(files[0].path)!r} is {sizes[0]} pixels and "
+                f"{str(file.path)!r} {sizes[1]}; expected images of one size; "
+                "set --config.dataset.image_size to the (height, width) that "
+                "all are resized to"
+            )
+    return first
+
+
+def _read_header(path: Path) -> _Header:
+    with _opened(path) as image:
+        width, height = image.size
+        if _orientation(image) >= 5:
+            height, width = width, height
+        return _Header((height, width), image.mode in _GREY)
+
+
+def _read_image(
+    path: Path, height_width: tuple[int, int], is_grey: bool
+) -> np.ndarray:
+    """Returns the pixels [H, W, 1] or [H, W, 3], uint8."""
+    with _opened(path) as image:
+        try:
+            if _orientation(image) > 1:
+                image = ImageOps.exif_transpose(image)
+            if image.has_transparency_data:
+                image = image.convert("RGBA")
+                if image.getchannel("A").getextrema()[0] < 255:
+                    raise _unfit(path, "is transparent in places")
+            image = image.convert("L" if is_grey else "RGB")
+            if image.size != height_width[::-1]:
+                image = image.resize(height_width[::-1], RESAMPLING)
+        except InputError:
+            raise
+        except Exception as error:  # Pillow's readers raise anything
+            raise _damaged(path, error) from error
+        return np.asarray(image).reshape(*height_width, -1)
+
+
+def _orientation(image: Image.Image) -> int:
+    """Returns how a photograph lies, as Exif has it; on its side from 5."""
+    if image.format in ("JPEG", "MPO", "WEBP"):
+        return image.getexif().get(ExifTags.Base.Orientation, 1)
+    return 1
+
+
+def _opened(path: Path) -> Image.Image:
+    try:
+        image = Image.open(path)
+    except Exception as error:  # Pillow's readers raise anything
+        raise _damaged(path, error) from error
+    # Pillow reads 16 bits of colour as the upper 8, without a word.
+    is_deep = any(";16" in str(tile.args) for tile in image.tile)
+    received = ""
+    if is_deep or image.mode.startswith(("I", "F")):
+        received = "has more than 8 bits per channel"
+    elif image.mode not in _GREY + _COLOUR:
+        received = f"is in {image.mode} colours"
+    elif getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+        received = f"holds {image.n_frames} pictures"
+    if received:
+        image.close()
+        raise _unfit(path, received)
+    return image
+
+
+def _damaged(path: Path, error: Exception) -> InputError:
+    return InputError(
+        f"image {str(path)!r} cannot be read ({one_line(error)}); expected a "
+        "whole image file; repair or remove it"
+    )
+
+
+def _unfit(path: Path, received: str) -> InputError:
+    return InputError(
+        f"image {str(path)!r} {received}; expected one grey or RGB image of 8 "
+        "bits per channel; convert or remove it"
+    )
