@@ -104,9 +104,10 @@ def _read_split(value: Any, spec: DatasetSpec, what: str) -> Split:
 
 
 def is_pipeline(value: Any) -> bool:
-    """Whether a value is a `tf.data.Dataset`; does not import TensorFlow."""
-    kinds = type(value).__mro__
-    return any(kind.__name__ == "DatasetV2" for kind in kinds)
+    """Whether a value is a `tf.data.Dataset`."""
+    import tensorflow as tf
+
+    return isinstance(value, tf.data.Dataset)
 
 
 def check_pipeline(value: tf.data.Dataset, what: str) -> None:
@@ -119,6 +120,8 @@ def check_pipeline(value: tf.data.Dataset, what: str) -> None:
     Raises:
       InputError: so it is.
     """
+    import tensorflow as tf
+
     element = value.element_spec
     shapes = [getattr(part, "shape", None) for part in _listed(element)]
     if len(shapes) != 2 or shapes[1] is None or shapes[1].rank not in (0, 1):
@@ -127,7 +130,7 @@ def check_pipeline(value: tf.data.Dataset, what: str) -> None:
             "(image, label_id), or batches of them, with whole numbers as "
             "labels; map it to that, one-hot labels by tf.argmax"
         )
-    if value.cardinality() == -1:  # tf.data.INFINITE_CARDINALITY
+    if value.cardinality() == tf.data.INFINITE_CARDINALITY:
         raise InputError(
             f"{what} never ends; expected a finite tf.data.Dataset; leave "
             "repeat() out, or take(n) of it"
@@ -165,8 +168,8 @@ def _read_pipeline(
     if len({array.shape[1:] for array in images}) != 1:
         raise InputError(
             f"{what_it_is} yields {'other shapes' if images else 'nothing'}; "
-            "expected images of one shape; set --config.dataset.image_size, or correct "
-            "it"
+            "expected images of one shape; correct it, or set "
+            "--config.dataset.image_size"
         )
     pixels = np.concatenate(images)
     label_ids = np.concatenate(labels)

@@ -19,8 +19,8 @@ def class_examples(
       classes: some of them; None: all.
 
     Returns:
-      uint8 [classes, `NUM_EXAMPLES`, H, W, C]; a class with fewer has them again,
-      one without any is black.
+      uint8 [classes, `NUM_EXAMPLES`, H, W, C]; a class with fewer has them
+      again, one without any is black.
     """
     classes = range(dataset.num_classes) if classes is None else classes
     shape = (len(classes), NUM_EXAMPLES, *dataset.image_shape)

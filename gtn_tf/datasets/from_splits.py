@@ -112,7 +112,8 @@ def check_class_sizes(dataset: Dataset, batch_size: int) -> None:
             f"{dataset.name} has {sizes[label]} training image(s) of class "
             f"{label}{name}; expected at least {needed}, as a batch of "
             f"{batch_size} holds all {dataset.num_classes} classes alike; add "
-            "images, leave the class out, or set a smaller --config.inner.batch_size"
+            "images, leave the class out, or set a smaller "
+            "--config.inner.batch_size"
         )
 
 

@@ -56,8 +56,9 @@ def curriculum_grid(
     Returns:
       uint8 [rows, columns, 4]: the first image of each class in each inner
       batch, enlarged by a whole number to about 32 pixels, or, beyond 64
-      pixels, means of squares of it; 2 pixels apart. Transparent are what is between them, for it is the page's, and the
-      place of a class that an inner batch lacks.
+      pixels, means of squares of it; 2 pixels apart. Transparent are what is
+      between them, for it is the page's, and the place of a class that an
+      inner batch lacks.
     """
     if classes is None:
         classes = range(int(label_ids.max()) + 1)

@@ -65,10 +65,10 @@ def _shrink(config):
         config.jit_compile = False
 
 
-def _fake_load(name, *_):
+def _fake_load(spec, *_):
     from gtn_tf.datasets import loading as data
 
-    image_shape, num_classes = _SHAPES[name], 10
+    image_shape, num_classes = _SHAPES[spec.name], 10
     rng = np.random.default_rng(0)
     train, validation = (
         data.Split(
@@ -79,12 +79,12 @@ def _fake_load(name, *_):
     )
     channels = image_shape[-1]
     return data.Dataset(
-        name=name,
+        name=spec.name,
         num_classes=num_classes,
         image_shape=image_shape,
         mean=(0.5,) * channels,
         std=(0.3,) * channels,
-        augment=name == "cifar10",
+        augment=spec.name == "cifar10",
         train=train,
         validation=validation,
         test=None,
@@ -97,7 +97,7 @@ def _train(name, workdir):
 
     config = _load(name)["get_config"]()
     _shrink(config)
-    data.load = _fake_load
+    data.load_spec = _fake_load
     assert pretrain.pretrain(config, workdir) == 0
 
 

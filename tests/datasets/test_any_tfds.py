@@ -14,13 +14,15 @@ def prepared(tmp_path):
 
     tfds.disable_progress_bar()
 
-    def prepare(sizes, shape=(9, 7, 3), label=None, images=class_image):
+    def prepare(
+        sizes, shape=(9, 7, 3), label=None, images=class_image, name="tiny_set"
+    ):
         features = {
             "picture": tfds.features.Image(shape=shape, encoding_format="png"),
             "kind": label or tfds.features.ClassLabel(names=["ant", "bee"]),
         }
         tfds.dataset_builders.store_as_tfds_dataset(
-            name="tiny_set",
+            name=name,
             version="1.0.0",
             features=tfds.features.FeaturesDict(features),
             split_datasets={
@@ -79,17 +81,23 @@ def test_images_of_several_sizes(prepared):
 def test_what_is_wrong_is_one_line(prepared, tmp_path):
     import tensorflow_datasets as tfds
 
-    for prepare, received in (
-        (lambda: str(tmp_path), "'tiny_set' is no data set of TFDS'"),
-        (lambda: prepared({"test": 9}), "has the splits test"),
-        (
-            lambda: prepared(
-                {"train": 9}, label=tfds.features.Scalar(np.int64)
-            ),
-            "yields picture, kind to learn from",
+    wrong = {
+        "unknown": (lambda: str(tmp_path), "'unknown' is no data set"),
+        "untrained": (
+            lambda: prepared({"test": 9}, name="untrained"),
+            "has the splits test",
         ),
-    ):
+        "unlabelled": (
+            lambda: prepared(
+                {"train": 9},
+                label=tfds.features.Scalar(np.int64),
+                name="unlabelled",
+            ),
+            "to learn from; expected one image and its class",
+        ),
+    }
+    for name, (prepare, received) in wrong.items():
         data_dir = prepare()
         with pytest.raises(InputError, match=tiny.ONE_LINE) as info:
-            load("tfds:tiny_set", data_dir)
+            load(f"tfds:{name}", data_dir)
         assert received in str(info.value)

@@ -41,6 +41,13 @@ def test_shapes(image_shape, dense_widths):
     assert images.shape == (2, 4, *image_shape)
 
 
+def test_a_size_that_4_does_not_divide_is_cut_out_of_a_larger_one():
+    odd, whole = build((9, 7, 2)), build((12, 8, 2))
+    assert odd.count_params() == whole.count_params()
+    made, larger = odd(*inputs(2, 4)), whole(*inputs(2, 4))
+    np.testing.assert_array_equal(made, larger[:, :, 1:10, 0:7])
+
+
 @pytest.mark.parametrize(
     ("image_shape", "official"),
     [((28, 28, 1), 6_660_226), ((32, 32, 3), 8_633_222)],
