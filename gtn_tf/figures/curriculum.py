@@ -10,7 +10,6 @@ import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -155,10 +154,14 @@ def save_curriculum_figure(
     mean: float | np.ndarray,
     std: float | np.ndarray,
     title: str,
-    **more: Any,
+    examples: np.ndarray | None = None,
+    classes: Sequence[int] | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> None:
     """Writes `curriculum_figure` as PNG; atomic."""
-    figure = curriculum_figure(images, label_ids, mean, std, title, **more)
+    figure = curriculum_figure(
+        images, label_ids, mean, std, title, examples, classes, class_names
+    )
     save_figure(path, figure, _DPI)
 
 

@@ -179,7 +179,7 @@ def test_more_than_memory_holds_is_one_line(monkeypatch):
     monkeypatch.setattr(memory, "memory_bytes", lambda: 20_000)
     line = _line(pipeline)
     assert "is 17280 bytes of pixels" in line
-    assert "set dataset.max_images" in line
+    assert "set --config.dataset.max_images" in line
 
 
 def test_a_function_that_fails_is_one_line(monkeypatch):

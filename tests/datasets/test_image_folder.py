@@ -200,7 +200,7 @@ def test_from_a_folder_to_a_report(tmp_path):
         f"--config.dataset.name=folder:{root}",
         "--config.meta.num_steps=2",
         "--config.meta.balance_classes=True",
-        "--config.evaluation.sources=('gtn','real_tuned','real_subset')",
+        "--config.evaluation.sources=('gtn','real_subset')",
         "--config.evaluation.num_learners=2",
         "--config.evaluation.tuning_num_learners=1",
         "--config.evaluation.tuning_learning_rates=(0.1,)",
@@ -220,4 +220,4 @@ def test_from_a_folder_to_a_report(tmp_path):
     page = (workdir / "report.html").read_text()
     assert all(f"<span>{name}</span>" in page for name in SIZES)
     evaluation = json.loads((workdir / "evaluation.json").read_text())
-    assert len(evaluation["sources"]) == 3
+    assert len(evaluation["sources"]) == 2

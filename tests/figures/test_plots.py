@@ -156,3 +156,27 @@ def test_steps_are_counted_from_1_beside_real_images():
     alone = plots.curriculum_figure(*arguments).axes
     assert len(alone) == 3
     assert alone[0].get_ylabel() == "class"
+
+
+def test_of_many_classes_40_are_drawn_and_by_name(monkeypatch):
+    names = [f"class {number} " + 20 * "x" for number in range(1000)]
+    images = np.zeros((1, 1000, 8, 8, 1))
+    classes = plots.shown_classes(1000)
+    assert [len(classes), classes[0], classes[-1]] == [40, 0, 999]
+    arguments = images, np.arange(1000)[None], 0.0, 1.0, "many"
+    figure = plots.curriculum_figure(
+        *arguments, classes=classes, class_names=names
+    )
+    ticks = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    assert len(ticks) == 20
+    assert ticks[0] == "class 0 xxxxxxx\N{HORIZONTAL ELLIPSIS}"
+
+
+def test_large_images_are_drawn_by_means_of_squares():
+    # 129 x 90 by squares of 3: 43 x 30, each of one value.
+    values = np.linspace(0, 1, 43 * 30).reshape(43, 30)
+    image = values.repeat(3, 0).repeat(3, 1)[None, None, ..., None]
+    picture = plots.curriculum_grid(image, np.zeros((1, 1), int), 0.0, 1.0)
+    np.testing.assert_array_equal(
+        picture[..., 0], np.rint(np.clip(values, 0, 1) * 255)
+    )
