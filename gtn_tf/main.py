@@ -3,13 +3,14 @@
     python -m gtn_tf.main --config=configs/digits.py [--mode=pretrain]
         [--workdir=runs/digits] [--config.inner.num_steps=16 ...]
 
-Exit codes: 0; 1 the run diverged or lost a worker; 2 bad input; 128 + n stopped
-by signal n.
+Exit codes: 0; 1 the run diverged, or lost a worker or its disk; 2 bad input;
+128 + n stopped by signal n.
 """
 
 import contextlib
 import importlib.util
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from gtn_tf.config import (
     validate,
 )
 from gtn_tf.runtime.cluster import has_several_workers
+from gtn_tf.runtime.files import disk_failure
 from gtn_tf.runtime.paths import local_path
 from gtn_tf.types import (
     DivergenceError,
@@ -120,6 +122,15 @@ def main(argv: list[str]) -> int:
         return 2
     except (DivergenceError, LostWorkerError) as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:  # before there is anything to save
+        print("SIGINT: stopped", file=sys.stderr)
+        return 128 + signal.SIGINT
+    except Exception as error:
+        failed = disk_failure(error)
+        if not failed:
+            raise
+        print(f"error: {failed}", file=sys.stderr)
         return 1
 
 

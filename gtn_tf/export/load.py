@@ -9,14 +9,16 @@ TensorFlow is imported by `Teacher.generate` and `Teacher.sample` alone.
 
 import dataclasses
 import functools
+import math
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from gtn_tf.runtime.files import read_json
+from gtn_tf.runtime.files import open_to_read, read_json
+from gtn_tf.runtime.machine import machine_bytes
 from gtn_tf.runtime.paths import local_path
 from gtn_tf.types import (
     Batch,
@@ -193,14 +195,14 @@ def _read_arrays(path: Path, metadata: dict[str, Any]) -> dict[str, np.ndarray]:
             steps,
         )
         # Opened here, for np.load leaves a damaged file open.
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ARRAYS}
-        for (name, array), shape in zip(arrays.items(), shapes, strict=True):
-            if (array.dtype, array.shape) != (np.float32, shape):
-                raise ValueError(
-                    f"{name} is {array.dtype}{array.shape} where metadata.json "
-                    f"says float32{shape}"
-                )
+        with open_to_read(path) as raw:
+            if zipfile.is_zipfile(raw):
+                for name, shape in zip(ARRAYS, shapes, strict=True):
+                    _check_header(raw, name, shape)
+            raw.seek(0)
+            with np.load(raw, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in ARRAYS}
+        for name, array in arrays.items():
             if not np.isfinite(array).all():
                 raise ValueError(f"{name} has values that are not finite")
     except (
@@ -213,6 +215,20 @@ def _read_arrays(path: Path, metadata: dict[str, Any]) -> dict[str, np.ndarray]:
     ) as error:
         raise _damaged(path, error) from error
     return arrays
+
+
+def _check_header(raw: BinaryIO, name: str, shape: tuple[int, ...]) -> None:
+    """Reads what an array says of itself before all of it is unpacked."""
+    with zipfile.ZipFile(raw) as file, file.open(f"{name}.npy") as array:
+        if np.lib.format.read_magic(array) != (1, 0):  # others may be long
+            raise ValueError(f"{name} has an unknown header")
+        found, _, dtype = np.lib.format.read_array_header_1_0(array)
+    if not dtype.hasobject and (dtype, found) != (np.float32, shape):
+        raise ValueError(
+            f"{name} is {dtype}{found} where metadata.json says float32{shape}"
+        )
+    if 4 * math.prod(shape) > machine_bytes():
+        raise ValueError(f"{name} is float32{shape}, more than the memory")
 
 
 def _damaged(path: Path, error: Exception) -> InputError:

@@ -1,10 +1,11 @@
 """Which genotype `retrain.genotype` means; imports no TensorFlow."""
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from gtn_tf.nas.results import SearchResults, read_search
+from gtn_tf.runtime.files import open_to_read, parse_json
+from gtn_tf.runtime.paths import local_path
 from gtn_tf.search_spaces.cells.genotypes import Genotype
 from gtn_tf.search_spaces.cells.published_genotypes import published
 from gtn_tf.statistics.picks import best_keys
@@ -47,8 +48,8 @@ def find_genotype(value: str | None) -> Origin:
         return Origin(published()[value].genotype, value)
     if value.startswith(_SEARCH):
         return _pick(value.removeprefix(_SEARCH))
-    path = Path(value)
-    if not path.is_file():
+    path = local_path(value, "retrain.genotype")
+    if not path.exists():
         raise InputError(
             f"retrain.genotype is '{value}'; expected a published name, a "
             f"genotype file that exists or {_FORM}; {remedy}"
@@ -58,7 +59,8 @@ def find_genotype(value: str | None) -> Origin:
 
 def _read(path: Path) -> Genotype:
     try:
-        text = path.read_text()
+        with open_to_read(path) as file:
+            text = file.read().decode("utf-8-sig")  # a byte order mark or none
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"genotype file '{path}' cannot be read ({type(error).__name__}); "
@@ -67,8 +69,10 @@ def _read(path: Path) -> Genotype:
     if not text.lstrip().startswith("{"):
         return Genotype.from_text(text)
     try:
-        return Genotype.from_json(json.loads(text))
-    except json.JSONDecodeError as error:
+        return Genotype.from_json(parse_json(text))
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
         raise InputError(
             f"genotype file '{path}' is no JSON ({error}); expected what "
             "Genotype.to_json returns; correct it"
@@ -77,8 +81,7 @@ def _read(path: Path) -> Genotype:
 
 def _pick(value: str) -> Origin:
     """Returns the best by an evaluator of a search, or what it selected."""
-    place, _, evaluator = value.partition(":")
-    workdir = Path(place)
+    workdir, evaluator = _split(value)
     found = read_search(workdir)
     if found is None:
         raise InputError(
@@ -105,6 +108,24 @@ def _pick(value: str) -> Origin:
         "seconds": cost.get("total_seconds"),
     }
     return Origin(genotype, name, facts)
+
+
+def _split(value: str) -> tuple[Path, str]:
+    """Parts a workdir, whose name may hold colons, from an evaluator's."""
+    places = [(value, "")]
+    places += [
+        (value[:i], value[i + 1 :])
+        for i, letter in enumerate(value)
+        if letter == ":"
+    ][::-1]
+    found = [
+        (local_path(place, "retrain.genotype"), evaluator)
+        for place, evaluator in places
+    ]
+    for workdir, evaluator in found:
+        if (workdir / "search").is_dir():
+            return workdir, evaluator
+    return found[-1]
 
 
 def _best(found: SearchResults, evaluator: str, workdir: Path) -> Genotype:

@@ -100,6 +100,9 @@ class Checkpoints:
 
     def _restore(self, prefix: Path, expected: dict[str, str]) -> str:
         """Returns why the checkpoint does not restore, '' where it did."""
+        for path in prefix.parent.glob(f"{prefix.name}.*"):
+            if not path.is_file():  # a pipe would be waited for
+                return f"{path.name} is no file"
         try:
             found = self._entries(prefix, read_values=True)
             for name in sorted(found.keys() | expected.keys()):

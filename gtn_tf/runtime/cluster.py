@@ -8,10 +8,10 @@ TF_CONFIG is JSON, the same on every worker but for its `task`:
 The chief is the one task of the job `chief`, or else worker 0.
 """
 
-import json
 import os
 from typing import NamedTuple
 
+from gtn_tf.runtime.files import parse_json
 from gtn_tf.types import InputError
 
 _JOBS = ("chief", "worker")
@@ -39,7 +39,7 @@ def read_cluster() -> Cluster | None:
     if not text:
         return None
     try:
-        value = json.loads(text)
+        value = parse_json(text)
     except ValueError as error:
         raise _malformed(f"is no JSON ({error})") from error
     for key in ("cluster", "task"):

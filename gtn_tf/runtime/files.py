@@ -1,15 +1,19 @@
 """Files that are written as a whole, and JSON in them. No TensorFlow here."""
 
+import errno
 import json
 import math
 import os
 import secrets
+import stat
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from gtn_tf.types import InputError
+from gtn_tf.types import InputError, one_line
+
+_DISK_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -28,6 +32,20 @@ def write_atomically(path: Path, data: bytes) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def disk_failure(error: Exception) -> str:
+    """Returns what to say of an error of the disk, or '' if it is none."""
+    text = one_line(error)
+    if isinstance(error, OSError) and error.errno is not None:
+        place = f" {str(error.filename)!r}" if error.filename else ""
+        text = f"{error.strerror}{place}"
+    elif not any(os.strerror(code) in text for code in _DISK_FAILURES):
+        return ""  # TensorFlow's errors quote the system's
+    return (
+        f"{text}; expected a disk with space that can be written; free some "
+        "and run the same command, which goes on from what was saved"
+    )
 
 
 def to_json(value: Any) -> Any:
@@ -56,6 +74,35 @@ def write_json(path: Path, value: Any) -> None:
     write_atomically(Path(path), (text + "\n").encode())
 
 
+def open_to_read(path: Path) -> BinaryIO:
+    """Opens a file; not what is none, such as a pipe, which may never end.
+
+    Raises:
+      OSError: It is absent, unreadable or no regular file.
+    """
+    # A pipe that nobody writes to would wait already when it is opened.
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    mode = os.fstat(number).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(number)
+        code = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
+        reason = os.strerror(code) if stat.S_ISDIR(mode) else "Not a file"
+        raise OSError(code, reason, str(path))
+    return open(number, "rb")
+
+
+def parse_json(text: bytes | str) -> Any:
+    """Returns the value of a JSON text, with or without a byte order mark.
+
+    Raises:
+      ValueError: It is none, or is nested too deeply.
+    """
+    try:
+        return json.loads(text.encode() if isinstance(text, str) else text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
 def read_json(path: Path) -> Any:
     """Reads a JSON file.
 
@@ -63,7 +110,8 @@ def read_json(path: Path) -> Any:
       InputError: It is absent, unreadable or no JSON.
     """
     try:
-        return json.loads(Path(path).read_bytes())
+        with open_to_read(path) as file:
+            return parse_json(file.read())
     except OSError as error:
         reason = f"cannot be read ({error.strerror})"
     except ValueError as error:

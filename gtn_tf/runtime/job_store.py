@@ -8,7 +8,6 @@ value, the later. No TensorFlow here.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
@@ -18,7 +17,12 @@ from typing import Any, TypeVar
 
 from absl import logging
 
-from gtn_tf.runtime.files import to_json, write_json
+from gtn_tf.runtime.files import (
+    open_to_read,
+    parse_json,
+    to_json,
+    write_json,
+)
 from gtn_tf.types import InputError
 
 Job = TypeVar("Job")
@@ -78,11 +82,15 @@ class JobStore:
         """
         path = self._path(key)
         try:
-            data = path.read_bytes()
+            with open_to_read(path) as file:
+                data = file.read()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            self._set_aside(path, f"cannot be read ({error.strerror})")
+            return None
         try:
-            value = json.loads(data)
+            value = parse_json(data)
             problem = self._problem_of(key, value)
         except ValueError as error:
             problem = f"no JSON ({error})"

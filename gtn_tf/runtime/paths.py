@@ -16,8 +16,16 @@ def local_path(path: Path | str, what: str) -> Path:
       what: names the path in messages.
 
     Raises:
-      InputError: it is in a bucket (`gs://..`) or of an unknown user.
+      InputError: it is in a bucket (`gs://..`), of an unknown user, or holds
+        bytes that are no UTF-8, in which TensorFlow takes its paths.
     """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{what} is {str(path)!r}, which is no UTF-8; expected a name in "
+            "UTF-8; rename it or link to it"
+        ) from error
     if _SCHEME.match(str(path)):
         raise InputError(
             f"{what} is {str(path)!r}; expected a folder of this machine's "

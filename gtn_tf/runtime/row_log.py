@@ -1,9 +1,15 @@
 """Rows of numbers in .jsonl files, one per step. No TensorFlow here."""
 
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from gtn_tf.runtime.files import to_json, write_atomically
+from gtn_tf.runtime.files import (
+    open_to_read,
+    parse_json,
+    to_json,
+    write_atomically,
+)
 from gtn_tf.types import InputError
 
 
@@ -21,31 +27,39 @@ def read_rows(path: Path, number_key: str = "step") -> list[dict]:
       InputError: The file cannot be read, or a line other than the last is
         damaged.
     """
+    return [row for _, row in _lines(Path(path), number_key)]
+
+
+def _lines(path: Path, number_key: str) -> Iterator[tuple[bytes, dict]]:
+    """Yields each line with its row; see `read_rows`."""
     try:
-        lines = Path(path).read_bytes().splitlines()
+        with open_to_read(path) as file:
+            torn: tuple[int, ValueError] | None = None
+            for number, line in enumerate(file, start=1):
+                if torn is not None:
+                    raise _damaged(path, torn[0], number_key) from torn[1]
+                try:
+                    row = parse_json(line)
+                    if not isinstance(row, dict) or not isinstance(
+                        row.get(number_key), int
+                    ):
+                        raise ValueError(f"no integer {number_key!r}")
+                except ValueError as error:
+                    torn = number, error
+                    continue
+                yield line, row
     except OSError as error:
         raise InputError(
             f"{str(path)!r} cannot be read ({error.strerror}); expected the "
-            f"{Path(path).name} of a run; give the workdir of a run"
+            f"{path.name} of a run; give the workdir of a run"
         ) from error
-    rows = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = json.loads(line)
-            if not isinstance(row, dict) or not isinstance(
-                row.get(number_key), int
-            ):
-                raise ValueError(f"no integer {number_key!r}")
-        except ValueError as error:
-            if number == len(lines):
-                break
-            raise InputError(
-                f"{path}:{number} is damaged; expected one JSON object with "
-                f"an integer {number_key!r} per line; repair or delete that "
-                "line"
-            ) from error
-        rows.append(row)
-    return rows
+
+
+def _damaged(path: Path, number: int, number_key: str) -> InputError:
+    return InputError(
+        f"{path}:{number} is damaged; expected one JSON object with an integer "
+        f"{number_key!r} per line; repair or delete that line"
+    )
 
 
 def last_row(workdir: Path, num_steps: int) -> dict:
@@ -94,8 +108,10 @@ class RowLog:
     """
 
     def __init__(self, path: Path, kept: list[dict]) -> None:
-        path = Path(path)
-        write_atomically(path, b"".join(map(_line, kept)))
+        self._begin(Path(path), map(_line, kept))
+
+    def _begin(self, path: Path, lines: Iterable[bytes]) -> None:
+        write_atomically(path, b"".join(lines))
         self._file = path.open("ab")
 
     def append(self, row: dict) -> None:
@@ -122,8 +138,11 @@ class MetricsLog(RowLog):
 
     def __init__(self, path: Path, resume_step: int) -> None:
         path = Path(path)
-        rows = read_rows(path) if resume_step and path.exists() else []
-        super().__init__(path, [r for r in rows if r["step"] <= resume_step])
+        is_resumed = resume_step and path.exists()
+        found = _lines(path, "step") if is_resumed else ()
+        # As they are: there may be a million of them.
+        kept = (line for line, row in found if row["step"] <= resume_step)
+        self._begin(path, (line.rstrip(b"\r\n") + b"\n" for line in kept))
 
 
 def _line(row: dict) -> bytes:

@@ -1,6 +1,7 @@
 """A workdir: one run at a time, and one config. No TensorFlow here."""
 
 import contextlib
+import errno
 import fcntl
 import os
 from collections.abc import Collection, Iterator
@@ -40,6 +41,8 @@ def claim_workdir(workdir: Path) -> Iterator[None]:
                 "another --workdir"
             ) from error
         except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise
             raise InputError(
                 f"workdir {str(workdir)!r} cannot be used ({error.strerror}); "
                 "expected a directory that can be created and written; give "

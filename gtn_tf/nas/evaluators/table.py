@@ -7,6 +7,7 @@ An architecture is read from the first of the columns `genotype`, `net_str`,
 
 import csv
 import hashlib
+import io
 import math
 import time
 from pathlib import Path
@@ -21,6 +22,8 @@ from gtn_tf.nas.evaluators.evaluator import (
 )
 from gtn_tf.nas.session import Session
 from gtn_tf.nas.spec import SearchSpec
+from gtn_tf.runtime.files import open_to_read
+from gtn_tf.runtime.paths import local_path
 from gtn_tf.search_spaces.protocol import Space
 from gtn_tf.types import InputError
 
@@ -46,7 +49,7 @@ class Table(Evaluator):
                 "file with a column 'genotype' and a column 'score', or "
                 "NAS-Bench-201's; set --config.search.table to its path"
             )
-        self._path = Path(spec.folder) / Path(path).expanduser()
+        self._path = Path(spec.folder) / local_path(path, name.text)
         self._scores = read_scores(self._path, space, name.column)
 
     def budget(self) -> dict[str, Any]:
@@ -87,8 +90,9 @@ def read_scores(
         cannot be read.
     """
     try:
-        with Path(path).open(newline="") as file:
-            rows = list(csv.DictReader(file))
+        with open_to_read(path) as file:
+            text = file.read().decode("utf-8-sig")  # a byte order mark or none
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
     except (OSError, ValueError, csv.Error) as error:
         raise InputError(
             f"table {str(path)!r} cannot be read ({error}); expected a CSV "
