@@ -6,12 +6,14 @@ from gtn_tf.config.fields import is_int
 
 
 def learner_names(config: config_dict.ConfigDict) -> list[str]:
-    """Returns the entries of `learner.name`, one or several."""
+    """Returns the entries of `learner.name`, or the pool in their place."""
+    if config.learner.pool is not None:
+        return [config.learner.pool]
     return [name.strip() for name in config.learner.name.split(",")]
 
 
 def learner_widths(config: config_dict.ConfigDict) -> list[tuple | None]:
-    """Returns the widths of each family of `learner.name`."""
+    """Returns the widths of each of `learner_names`."""
     num_families = len(learner_names(config))
     if num_families == 1:
         return [config.learner.widths]

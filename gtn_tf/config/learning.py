@@ -21,7 +21,7 @@ from gtn_tf.config.fields import (
 )
 from gtn_tf.datasets.registry import DATASETS, SCHEME_FORMS
 from gtn_tf.layers.registry import INITIALIZERS, NORMALIZATIONS
-from gtn_tf.learners.registry import LEARNERS
+from gtn_tf.learners.registry import LEARNERS, POOLS
 from gtn_tf.search_spaces.cells.operations import OPS
 from gtn_tf.teachers.registry import CURRICULA, SOURCES
 
@@ -88,6 +88,19 @@ FIELDS = {
         "recompute its activations batch by batch instead of keeping those of "
         "all T batches: a third more work, T times less memory",
     ),
+    "warm_start.num_images": whole(
+        0,
+        0,
+        "real training images, the classes alike, that synthetic ones begin "
+        "as: distilled images as they are, a generator and its noise fitted "
+        "to them; 0: begin at random",
+    ),
+    "warm_start.fit_steps": whole(
+        600, 1, "Adam steps of mean squared error, of a generator"
+    ),
+    "warm_start.fit_learning_rate": real(
+        0.01, "a number > 0", lambda v: v > 0, "of Adam, falling to 0"
+    ),
     "curriculum.name": choice(
         "full",
         CURRICULA,
@@ -106,6 +119,18 @@ FIELDS = {
         "family, or a function (image_shape, num_classes) -> Keras model, "
         "which the other keys of learner do not touch; of several, each "
         "learner draws one",
+    ),
+    "learner.pool": Field(
+        None,
+        f"None or one of {', '.join(POOLS)}",
+        lambda v: v is None or (isinstance(v, str) and v in POOLS),
+        "networks drawn by the seed that take the place of learner.name, and "
+        "that no other key of learner touches: each learner draws one of them",
+    ),
+    "learner.pool_num_networks": whole(
+        8,
+        1,
+        "of the pool, each of which is traced",
     ),
     "learner.widths": Field(
         None,
@@ -171,6 +196,13 @@ FIELDS = {
         "a number in [0, 1)",
         lambda v: 0 <= v < 1,
         "initial, at every inner step; adam: beta_1",
+    ),
+    "inner.learning_rate_spread": real(
+        0.0,
+        "a number >= 0",
+        lambda v: v >= 0,
+        "s: in meta-training each learner's rates are those learned times "
+        "exp(U[-s, s]), one draw per learner",
     ),
     "inner.learn_hyperparameters": switch(
         True, "learn a rate and a momentum for each inner step"

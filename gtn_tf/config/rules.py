@@ -30,6 +30,19 @@ PAIRS = (
         "set --config.curriculum.learn_labels=False",
     ),
     (
+        lambda c: c.warm_start.num_images > 0 and c.source == "real",
+        "warm_start.num_images {c.warm_start.num_images} with source 'real'",
+        "synthetic images alone can begin as real ones",
+        "set --config.warm_start.num_images=0",
+    ),
+    (
+        lambda c: c.warm_start.num_images > 0 and c.curriculum.name == "none",
+        "warm_start.num_images {c.warm_start.num_images} with curriculum "
+        "'none'",
+        "a generator of fresh noise cannot begin as certain images",
+        "set --config.warm_start.num_images=0 or another curriculum",
+    ),
+    (
         lambda c: c.source == "real" and not c.inner.learn_hyperparameters,
         "source 'real' with inner.learn_hyperparameters False",
         "the inner rates are all that it learns",
@@ -60,6 +73,13 @@ PAIRS = (
         "'{c.learner.name}' and learner.widths {c.learner.widths}",
         "drawn widths and family cell have he_normal",
         "set --config.learner.initializer=he_normal",
+    ),
+    (
+        lambda c: c.learner.pool is not None and c.learner.widths is not None,
+        "learner.widths {c.learner.widths} with learner.pool "
+        "'{c.learner.pool}'",
+        "networks of a pool have widths of their own",
+        "set --config.learner.widths=None or --config.learner.pool=None",
     ),
     (
         lambda c: (

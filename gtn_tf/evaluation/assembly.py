@@ -16,8 +16,14 @@ from gtn_tf.meta.inner_problem import InnerProblem
 from gtn_tf.runtime.files import to_json
 from gtn_tf.training.assembly import build_learner_family, build_problem
 
-#: Of `dataset`: results without them are older, and as good.
-_LATER_KEYS = ("image_size", "max_images")
+#: Keys that results which are kept know nothing of: absent at their default.
+_LATER_KEYS = (
+    "dataset.image_size",
+    "dataset.max_images",
+    "learner.pool",
+    "learner.pool_num_networks",
+    "inner.learning_rate_spread",
+)
 
 
 def build_setting(
@@ -72,8 +78,9 @@ def _tuning(config: config_dict.ConfigDict) -> Tuning:
         if key in ("seed", "dataset", "learner", "inner", "precision")
     }
     for key in _LATER_KEYS:
-        if asked["dataset"][key] is None:
-            del asked["dataset"][key]
+        group, name = key.split(".")
+        if asked[group][name] == FIELDS[key].default:
+            del asked[group][name]
     return Tuning(*numbers.values(), to_json(asked | numbers))
 
 

@@ -44,6 +44,7 @@ AS_REAL = {
     "source": "real",
     "curriculum.learn_labels": False,
     "inner.learn_hyperparameters": True,
+    "warm_start.num_images": 0,
 }
 
 

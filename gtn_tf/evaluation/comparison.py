@@ -82,7 +82,12 @@ def evaluate(config: config_dict.ConfigDict, workdir: Path) -> int:
             result = {
                 "format_version": 1,
                 "dataset": config.dataset.name,
-                **_summarize(setting, config.learner.name, sources, found),
+                **_summarize(
+                    setting,
+                    config.learner.pool or config.learner.name,
+                    sources,
+                    found,
+                ),
                 "environment": environment(),
                 "meta_steps": config.meta.num_steps,
             }

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from gtn_tf.datasets.batches import normalize, sample_batch
-from gtn_tf.datasets.loading import Dataset
+from gtn_tf.datasets.subsets import choose_subset
 from gtn_tf.evaluation.sources import Setting, Source
 from gtn_tf.ops.seeds import ALGORITHM, Purpose, fold, root_seed
 from gtn_tf.runtime.interrupts import stoppable
@@ -87,30 +87,6 @@ def draw_subset(setting: Setting) -> DrawBatches:
     )
     labels = tf.one_hot(of_pixels[chosen], setting.dataset.num_classes)
     return lambda seed: (images, labels)
-
-
-def choose_subset(
-    seed: int, shape: tuple[int, int], dataset: Dataset
-) -> np.ndarray:
-    """Chooses as many training images as there are synthetic ones.
-
-    Args:
-      seed: of the run.
-      shape: (T, B).
-      dataset: whose training images.
-
-    Returns:
-      [T, B] positions; the classes come in turn.
-    """
-    label_ids = balanced_label_ids(*shape, dataset.num_classes).numpy()
-    rng = np.random.default_rng(seed)
-    chosen = np.empty(label_ids.shape, np.int64)
-    for label in range(dataset.num_classes):
-        places = label_ids == label
-        of_label = np.flatnonzero(dataset.train.label_ids == label)
-        # More places than images: they come round again.
-        chosen[places] = np.resize(rng.permutation(of_label), places.sum())
-    return chosen
 
 
 def draw_noise_images(setting: Setting) -> DrawBatches:

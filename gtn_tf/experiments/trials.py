@@ -221,10 +221,9 @@ def done_trials(results: Sequence[dict]) -> list[dict]:
 
 def _final_meta_loss(rows: list[dict]) -> float | None:
     """Averages the loss after the last inner step over the last tenth."""
-    last = rows[-max(1, len(rows) // 10) :]
-    return (
-        float(np.mean([r["final_meta_loss"] for r in last])) if rows else None
-    )
+    last = [r["final_meta_loss"] for r in rows[-max(1, len(rows) // 10) :]]
+    known = [loss for loss in last if loss is not None]
+    return float(np.mean(known)) if known else None
 
 
 def _asked(

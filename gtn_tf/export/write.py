@@ -148,7 +148,9 @@ def learner_facts(config: config_dict.ConfigDict) -> dict[str, object]:
             for name, widths in zip(names, learner_widths(config), strict=True)
         ],
     }
-    if not all(map(is_import_path, names)):  # a person's layers are their own
+    if choices.pool is not None:
+        found["num_networks"] = choices.pool_num_networks
+    elif not all(map(is_import_path, names)):  # a person's layers are their own
         for key in ("weight_norm", "normalization", "pool_size"):
             found[key] = choices[key]
     given = {name: facts_of(name) for name in names if is_given(name)}

@@ -52,3 +52,7 @@ FAMILIES = {
 CELL = "cell"
 
 LEARNERS = (*FAMILIES, CELL)
+
+#: `learner.pool` -> (number, image_shape, num_classes, seed, dtype) ->
+#: learners, drawn.
+POOLS = {"ordinary": "gtn_tf.learners.pool:ordinary_learners"}

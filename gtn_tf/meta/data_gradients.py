@@ -50,7 +50,7 @@ def stored_data_gradient(
                 losses.append(loss)
         total = tf.add_n(losses)
     gradients = tape.gradient(total, data, unconnected_gradients=_ZERO)
-    return gradients, MetaLoss(total, losses[-1], accuracy)
+    return gradients, MetaLoss(total, losses[-1], accuracy, tf.zeros([]))
 
 
 def rematerialized_data_gradient(
@@ -160,7 +160,8 @@ def _backward_sweep(
         parallel_iterations=1,
     )
     gradients = tf.nest.pack_sequence_as(data, [a.stack() for a in arrays])
-    return gradients, MetaLoss(total, final_loss, accuracy)
+    losses = MetaLoss(total, final_loss, accuracy, tf.zeros([]))
+    return gradients, losses
 
 
 def _floats(state: LearnerState) -> list[tf.Tensor]:

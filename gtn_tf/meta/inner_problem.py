@@ -37,11 +37,13 @@ class MetaLoss(NamedTuple):
       total: what is differentiated: final plus intermediate losses.
       final: cross-entropy after the last inner step.
       accuracy: on the same real batch, after the last inner step.
+      num_skipped: 1 of a learner that was left out, with zeros for the rest.
     """
 
     total: tf.Tensor
     final: tf.Tensor
     accuracy: tf.Tensor
+    num_skipped: tf.Tensor
 
 
 class InnerProblem(NamedTuple):
@@ -54,6 +56,8 @@ class InnerProblem(NamedTuple):
       sample_real: draws the real batches of the meta-loss.
       meta_loss_every: k; 0: only after the last step.
       truncation_window: M; None: all T steps.
+      learning_rate_spread: s; a learner's rates are times exp(U[-s, s]).
+      skips_non_finite: leave a learner out whose meta-gradient is not finite.
     """
 
     learners: tuple[Learner, ...]
@@ -61,6 +65,16 @@ class InnerProblem(NamedTuple):
     sample_real: SampleReal
     meta_loss_every: int = 0
     truncation_window: int | None = None
+    learning_rate_spread: float = 0.0
+    skips_non_finite: bool = False
+
+    def rate_factor(self, seed: tf.Tensor) -> tf.Tensor:
+        """Returns the [] float32 factor of a learner's inner rates."""
+        spread = self.learning_rate_spread
+        uniform = tf.random.stateless_uniform(
+            [], fold(seed, Purpose.LEARNING_RATE), -1.0, 1.0, alg=ALGORITHM
+        )
+        return tf.exp(spread * uniform)
 
     def is_due(self, num_done: int, num_steps: int) -> bool:
         """Whether a meta-loss is taken after `num_done` of the steps."""

@@ -47,7 +47,8 @@ def meta_gradient(
 
     Returns:
       (gradients, losses), the gradients in the order of the teacher's
-      `trained_names`.
+      `trained_names`. A learner that is skipped enters the means as zeros;
+      `num_skipped` is the share of such ones.
     """
     first, num_learners = learner_ids
     # Learners that see the same batches share one pass of the generator.
@@ -59,11 +60,20 @@ def meta_gradient(
     def one_learner(
         data: SyntheticData, seed: tf.Tensor
     ) -> tuple[SyntheticData, MetaLoss]:
-        return with_drawn_learner(
+        factor = None
+        if problem.learning_rate_spread:
+            factor = tf.cast(problem.rate_factor(seed), data.images.dtype)
+            data = _with_rates_times(factor, data)
+        gradient, losses = with_drawn_learner(
             problem.learners,
             seed,
             lambda learner: gradient_of(problem, learner, data, seed),
         )
+        if factor is not None:  # the chain rule's
+            gradient = _with_rates_times(factor, gradient)
+        if problem.skips_non_finite:
+            return _skipped_unless_finite(gradient, losses)
+        return gradient, losses
 
     def one_pass(first: tf.Tensor) -> tuple[list[tf.Tensor], MetaLoss]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -90,6 +100,29 @@ def meta_gradient(
     )
 
 
+def _with_rates_times(factor: tf.Tensor, data: SyntheticData) -> SyntheticData:
+    rates = data.hyperparameters
+    scaled = rates | {"learning_rate": factor * rates["learning_rate"]}
+    return data._replace(hyperparameters=scaled)
+
+
+def _skipped_unless_finite(
+    gradient: SyntheticData, losses: MetaLoss
+) -> tuple[SyntheticData, MetaLoss]:
+    """Puts zeros in place of what one learner brings, if any is not finite."""
+    flat = [*tf.nest.flatten(gradient), losses.total, losses.final]
+    is_finite = tf.reduce_all(
+        [tf.reduce_all(tf.math.is_finite(value)) for value in flat]
+    )
+
+    def kept(value: tf.Tensor) -> tf.Tensor:
+        return tf.where(is_finite, value, tf.zeros_like(value))
+
+    gradient, losses = tf.nest.map_structure(kept, (gradient, losses))
+    skipped = tf.cast(~is_finite, tf.float32)
+    return gradient, losses._replace(num_skipped=skipped)
+
+
 def _sum_over(
     function: Callable[[tf.Tensor], tuple],
     first: int | tf.Tensor,
@@ -105,7 +138,7 @@ def _sum_over(
     if number == 1:
         return function(first)
     zero = tf.zeros([], tf.nest.flatten(like)[0].dtype)
-    losses = MetaLoss(zero, zero, tf.zeros([]))
+    losses = MetaLoss(zero, zero, tf.zeros([]), tf.zeros([]))
     sums = (tf.nest.map_structure(tf.zeros_like, like), losses)
 
     def body(index: tf.Tensor, *sums: tf.Tensor) -> tuple[tf.Tensor, ...]:

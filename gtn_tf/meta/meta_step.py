@@ -44,6 +44,21 @@ def pure_meta_gradient(
     return pure
 
 
+def _of_those_kept(
+    gradients: list[tf.Tensor], losses: MetaLoss
+) -> tuple[list[tf.Tensor], MetaLoss]:
+    """Makes means over the learners kept of means with zeros for the others.
+
+    Where none was kept, the gradients stay zeros; the losses are not numbers.
+    """
+    share = 1.0 - losses.num_skipped
+    gradients = [
+        tf.math.divide_no_nan(g, tf.cast(share, g.dtype)) for g in gradients
+    ]
+    means = [value / tf.cast(share, value.dtype) for value in losses[:3]]
+    return gradients, MetaLoss(*means, losses.num_skipped)
+
+
 def make_meta_step(
     teacher: Teacher,
     problem: InnerProblem,
@@ -75,6 +90,8 @@ def make_meta_step(
         seed = fold(root_seed, Purpose.META_STEP, step)
         first = devices.replica_index() * num_own
         gradients, losses = devices.mean(pure(teacher.read(), seed, first))
+        if problem.skips_non_finite:
+            gradients, losses = _of_those_kept(gradients, losses)
         norm = tf.linalg.global_norm(gradients)
         if global_clipnorm is not None:
             gradients, _ = tf.clip_by_global_norm(
@@ -85,12 +102,17 @@ def make_meta_step(
             [g / devices.num_replicas for g in gradients],
             teacher.trained_variables(),
         )
-        return {
+        scalars = {
             "meta_loss": losses.total,
             "final_meta_loss": losses.final,
             "meta_accuracy": losses.accuracy,
             "meta_gradient_norm": norm,
         }
+        if problem.skips_non_finite:
+            scalars["num_skipped_learners"] = tf.round(
+                losses.num_skipped * num_learners
+            )
+        return scalars
 
     @tf.function(input_signature=[tf.TensorSpec([], tf.int32)], autograph=False)
     def meta_step(step: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -29,6 +29,8 @@ class Purpose(enum.IntEnum):
     WINDOW = 10
     SEARCH = 11
     RETRAINING = 12
+    LEARNER_POOL = 13
+    LEARNING_RATE = 14
 
 
 def root_seed(seed: int) -> tf.Tensor:

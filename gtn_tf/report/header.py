@@ -46,10 +46,11 @@ def header(results: Results) -> Html:
 
 def _of_run(results: Results) -> list[Html]:
     num_steps = config_value(results, "inner.num_steps")
+    pool = config_value(results, "learner.pool")
     subtitle = (
         f"{num_steps} inner steps of "
         f"{config_value(results, 'inner.batch_size')} synthetic images, "
-        f"learner {config_value(results, 'learner.name')}, "
+        f"learner {pool or config_value(results, 'learner.name')}, "
         f"seed {config_value(results, 'seed')}"
     )
     is_generated = config_value(results, "source") == "gtn"

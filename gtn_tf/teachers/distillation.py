@@ -34,11 +34,12 @@ class DistilledImages(SyntheticTeacher):
         del seed
         return meta_params["images"]
 
-    def _images(
+    def images(
         self,
         meta_params: dict[str, tf.Tensor],
         values: tf.Tensor,
         labels: tf.Tensor,
     ) -> tf.Tensor:
+        """See `SyntheticTeacher`."""
         del meta_params, labels
         return IMAGE_SCALE * tf.tanh(values)

@@ -62,12 +62,13 @@ class GTN(SyntheticTeacher):
             return draw_noise(seed, self._noise_shape(), self.dtype)
         return meta_params["noise"]
 
-    def _images(
+    def images(
         self,
         meta_params: dict[str, tf.Tensor],
         values: tf.Tensor,
         labels: tf.Tensor,
     ) -> tf.Tensor:
+        """See `SyntheticTeacher`."""
         return generate(
             self.generator,
             self.generator_weights(meta_params),

@@ -134,7 +134,7 @@ class Teacher(tf.Module):
 class SyntheticTeacher(Teacher):
     """A teacher whose images are made, in the order of a curriculum.
 
-    A subclass says what images are made from (`_values`), and how (`_images`).
+    A subclass says what images are made from (`_values`), and how (`images`).
 
     Attributes:
       curriculum: see `curricula.Curriculum`.
@@ -159,7 +159,7 @@ class SyntheticTeacher(Teacher):
     ) -> SyntheticData:
         """See `Teacher`."""
         values, labels = self.inputs(meta_params, seed)
-        images = self._images(meta_params, values, labels)
+        images = self.images(meta_params, values, labels)
         return SyntheticData(images, labels, self.hyperparameters(meta_params))
 
     def inputs(
@@ -210,10 +210,11 @@ class SyntheticTeacher(Teacher):
     ) -> tf.Tensor:
         raise NotImplementedError
 
-    def _images(
+    def images(
         self,
         meta_params: dict[str, tf.Tensor],
         values: tf.Tensor,
         labels: tf.Tensor,
     ) -> tf.Tensor:
+        """Returns the images [T, B, H, W, C] of `inputs`, in its order."""
         raise NotImplementedError

@@ -21,7 +21,7 @@ from gtn_tf.layers.spec import LayerSpec
 from gtn_tf.learners.families import check_family, from_family
 from gtn_tf.learners.functional import Learner, from_keras
 from gtn_tf.learners.own_networks import from_import_path
-from gtn_tf.learners.registry import CELL
+from gtn_tf.learners.registry import CELL, POOLS
 from gtn_tf.meta.inner_optimizers import find_inner_optimizer
 from gtn_tf.meta.inner_problem import InnerProblem
 from gtn_tf.meta.meta_optimizer import MetaOptimizerSpec, make_meta_optimizer
@@ -104,6 +104,8 @@ def check_learners(config: config_dict.ConfigDict) -> None:
     )
     for names, widths in named:
         for name, family_widths in zip(names, widths, strict=True):
+            if name in POOLS:
+                continue
             if name != CELL and not is_import_path(name):
                 check_family(name, family_widths)
             elif family_widths is not None:
@@ -127,7 +129,7 @@ def build_learners(
     image_shape: tuple[int, int, int],
     num_classes: int,
 ) -> tuple[Learner, ...]:
-    """Builds all learners that `learner.name` lists; see below."""
+    """Builds all learners of `learner.name`, or of the pool; see below."""
     families = zip(learner_names(config), learner_widths(config), strict=True)
     return tuple(
         learner
@@ -145,23 +147,28 @@ def build_learner_family(
     image_shape: tuple[int, int, int],
     num_classes: int,
 ) -> tuple[Learner, ...]:
-    """Builds one entry of `learner.name`.
+    """Builds one entry of `learner.name`, or the pool.
 
     Args:
       config: says how the layers of ours are made.
-      name: one of `LEARNERS`, or `package.module:function`.
+      name: of `LEARNERS` or `POOLS`, or `package.module:function`.
       widths: of its layers; None: its own.
       image_shape: (H, W, C) of the data.
       num_classes: K of the data.
 
     Returns:
-      One learner; of family `cell` one per genotype.
+      One learner; of family `cell` one per genotype, of a pool all.
 
     Raises:
       InputError: as `from_family` and `from_import_path`.
     """
     if is_import_path(name):
         return (from_import_path(name, image_shape, num_classes),)
+    if name in POOLS:
+        draw = choose(name, POOLS, "learner.pool")
+        number = config.learner.pool_num_networks
+        shape = image_shape, num_classes
+        return draw(number, *shape, config.seed, config.precision)
     if name == CELL:
         return _build_cell_family(config, image_shape, num_classes)
     spec = LayerSpec(
@@ -235,6 +242,8 @@ def build_problem(
         sample_real=lambda seed: sample(seed, config.meta.batch_size),
         meta_loss_every=config.inner.meta_loss_every,
         truncation_window=config.inner.truncation_window,
+        learning_rate_spread=config.inner.learning_rate_spread,
+        skips_non_finite=config.learner.pool is not None,
     )
 
 

@@ -27,11 +27,13 @@ from gtn_tf.runtime.host_loop import (
     is_due,
     stop_message,
 )
-from gtn_tf.runtime.interrupts import catch_signals, exit_code
+from gtn_tf.runtime.interrupts import Stopped, catch_signals, exit_code
 from gtn_tf.runtime.progress import say
+from gtn_tf.runtime.row_log import read_rows
 from gtn_tf.runtime.tensorboard import TensorBoardLog
 from gtn_tf.runtime.workdir import check_workdir, claim_workdir
-from gtn_tf.training.assembly import check_learners
+from gtn_tf.teachers.warm_start import WarmStartSpec
+from gtn_tf.training.assembly import check_learners, read_spec
 from gtn_tf.training.record import draw_samples
 from gtn_tf.training.run import (
     Run,
@@ -39,7 +41,11 @@ from gtn_tf.training.run import (
     check_equal,
     write_config,
 )
+from gtn_tf.training.start import start_warm
 from gtn_tf.types import DivergenceError
+
+_SKIPPED = "num_skipped_learners"  # of a row
+_MOST_SKIPS = 3  # meta-steps running
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +107,12 @@ def pretrain(config: config_dict.ConfigDict, workdir: Path) -> int:
             write_config(config, workdir)
             if restored is not None:
                 say(f"resumed at meta-step {done} of {config.meta.num_steps}")
+        warm_start = read_spec(WarmStartSpec, config.warm_start)
+        if restored is None and warm_start.num_images:
+            try:
+                start_warm(run, warm_start, config.seed, caught)
+            except Stopped as stopped:
+                return stopped.code
         return _train(run, pretrain_spec(config), workdir, caught)
 
 
@@ -162,7 +174,19 @@ def _one_step(
     """Runs meta-step number `step` (from 1) and returns its row."""
     scalars = run.meta_step(tf.constant(step - 1))
     row = {name: float(value) for name, value in scalars.items()}
-    for name in ("meta_loss", "meta_gradient_norm"):
+    if row.get(_SKIPPED):
+        run_of_skips = _steps_with_skips(workdir, step) + 1
+        if run_of_skips == _MOST_SKIPS:
+            raise _divergence(
+                f"the meta-gradient of a learner was not finite in "
+                f"{run_of_skips} meta-steps running, the last",
+                step,
+                workdir,
+            )
+        names = ("meta_gradient_norm",)  # there may be no learner with a loss
+    else:
+        names = ("meta_loss", "meta_gradient_norm")
+    for name in names:
         if not math.isfinite(row[name]):
             raise _divergence(f"{name} is {row[name]}", step, workdir)
     is_last = step == spec.loop.num_steps
@@ -170,6 +194,18 @@ def _one_step(
     if run.devices.is_chief and is_validated:
         row["validation_accuracy"] = run.validate()
     return row
+
+
+def _steps_with_skips(workdir: Path, step: int) -> int:
+    """Returns in how many of the steps just before one learner was skipped."""
+    path = workdir / "metrics.jsonl"
+    rows = read_rows(path) if path.exists() else []
+    count = 0
+    for row in reversed([row for row in rows if row["step"] < step]):
+        if not row.get(_SKIPPED):
+            break
+        count += 1
+    return count
 
 
 def _check_finite(run: Run, step: int, workdir: Path) -> None:

@@ -37,6 +37,7 @@ _WRONG_IF_NONE = {
     "dataset.data_dir": ("", 1, True, b"bytes"),
     "dataset.image_size": (0, True, "8", (8,), (8, 0), (8, 8, 3), 1.5),
     "dataset.max_images": (0, 1, True, 1.5, "2"),
+    "learner.pool": ("", "mlp", 1, True),
     "learner.genotype": ("", 1, True),
     "learner.num_genotypes": (0, True, 1.5, "2"),
     "inner.truncation_window": (0, True, 1.5, "2"),
@@ -61,6 +62,10 @@ _OUT_OF_RANGE = {
     "learner.ops": ((), (1,), ([],), ("conv9x9",), ("conv1x1", "conv1x1")),
     "learner.name": ("mlp,", "mlp,cells", ","),
     "learner.pool_size": (1, 4),
+    "learner.pool_num_networks": (0,),
+    "warm_start.num_images": (-1,),
+    "warm_start.fit_steps": (0,),
+    "warm_start.fit_learning_rate": (0,),
     "inner.num_steps": (0,),
     "inner.batch_size": (1,),
     "inner.learning_rate": (0, 0.0),
@@ -232,6 +237,18 @@ def test_missing_key(key):
 @pytest.mark.parametrize(
     ("values", "parts"),
     [
+        (
+            {"source": "real", "warm_start.num_images": 10},
+            ("warm_start.num_images 10", "source 'real'"),
+        ),
+        (
+            {"curriculum.name": "none", "warm_start.num_images": 10},
+            ("warm_start.num_images 10", "curriculum 'none'"),
+        ),
+        (
+            {"learner.pool": "ordinary", "learner.widths": (1, 2, 3)},
+            ("learner.widths (1, 2, 3)", "learner.pool 'ordinary'"),
+        ),
         (
             {"source": "distillation", "curriculum.name": "none"},
             ("source 'distillation'", "curriculum 'none'"),

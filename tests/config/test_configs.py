@@ -54,6 +54,8 @@ def _shrink(config):
         "meta.num_learners": 1,
         "meta.validation_every": 0,
         "meta.validation_num_learners": 1,
+        "warm_start.fit_steps": 2,
+        "learner.pool_num_networks": 1,
         "inner.meta_loss_every": min(2, config.inner.meta_loss_every),
         "strategy": "one_device",
     }

@@ -21,6 +21,7 @@ from gtn_tf.meta.inner_loop import inner_step
 from gtn_tf.meta.inner_optimizers import SGD
 from gtn_tf.meta.inner_problem import InnerProblem
 from gtn_tf.meta.meta_gradient import meta_gradient
+from gtn_tf.meta.meta_step import _of_those_kept
 from gtn_tf.ops.seeds import fold, root_seed
 from gtn_tf.types import Batch, LearnerState, SyntheticData
 from tests.helpers.meta_problems import (
@@ -473,3 +474,58 @@ def test_inner_step_keeps_state_structure():
         tf.nest.flatten(before), tf.nest.flatten(after), strict=True
     ):
         assert (a.shape, a.dtype) == (b.shape, b.dtype)
+
+
+def test_random_rates_are_rates_times_a_factor():
+    problem = make_problem("mlp")
+    spread = problem._replace(learning_rate_spread=0.7)
+    gtn = make_gtn()
+    meta_params = gtn.read()
+    factor = spread.rate_factor(fold(STEP_SEED, 0))
+    assert 0 < abs(np.log(factor)) < 0.7
+    name = "inner_learning_rate"  # its logarithm
+    moved = meta_params | {
+        name: meta_params[name] + tf.math.log(tf.cast(factor, tf.float64))
+    }
+    found, losses = traced(gtn, spread, rematerialize=False)(meta_params)
+    expected, others = traced(gtn, problem, rematerialize=False)(moved)
+    # The factor is a float32.
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-6 * np.abs(b).max())
+    np.testing.assert_allclose(losses.total, others.total, rtol=1e-6)
+
+
+def test_a_learner_without_a_finite_gradient_is_left_out():
+    problem = make_problem("mlp")
+    (good,) = problem.learners
+
+    def apply(params, statistics, images, training):
+        logits, after = good.apply(params, statistics, images, training)
+        return logits / 0.0, after
+
+    problem = problem._replace(
+        learners=(good, good._replace(apply=apply)), skips_non_finite=True
+    )
+    gtn, number = make_gtn(), 6
+
+    @tf.function(autograph=False)
+    def of(first, number):
+        learners, values = (first, number), gtn.read()
+        return meta_gradient(gtn, problem, values, STEP_SEED, learners, False)
+
+    singles = [of(tf.constant(index), 1) for index in range(number)]
+    skipped = [float(losses.num_skipped) for _, losses in singles]
+    assert 0 < sum(skipped) < number
+    for (gradients, losses), is_skipped in zip(singles, skipped, strict=True):
+        assert np.any(gradients[0]) != is_skipped
+        assert (float(losses.total) > 0) != is_skipped
+    gradients, losses = _of_those_kept(*of(tf.constant(0), number))
+    np.testing.assert_allclose(losses.num_skipped, np.mean(skipped), rtol=1e-6)
+    kept = [s for s, out in zip(singles, skipped, strict=True) if not out]
+    for place, gradient in enumerate(gradients):
+        mean = np.mean([of_one[place] for of_one, _ in kept], 0)
+        # The share of those kept is a float32.
+        atol = 1e-6 * np.abs(mean).max()
+        np.testing.assert_allclose(gradient, mean, rtol=0, atol=atol)
+    mean = np.mean([loss.total for _, loss in kept])
+    np.testing.assert_allclose(losses.total, mean, rtol=1e-6)

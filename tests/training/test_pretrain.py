@@ -304,3 +304,79 @@ def test_a_divergence_at_once_names_no_checkpoint(tmp_path):
     done = tiny.run_main(tmp_path, "--config.inner.learning_rate=1e30")
     assert done.code == 1, done
     assert "no checkpoint was written yet" in done.errors.splitlines()[-1]
+
+
+#: Everything that makes a GTN for any network.
+_ANY = (
+    "--config.warm_start.num_images=20",
+    "--config.warm_start.fit_steps=5",
+    "--config.learner.pool=ordinary",
+    "--config.learner.widths=None",
+    "--config.learner.pool_num_networks=2",
+    "--config.inner.learning_rate_spread=1.0",
+    "--config.meta.num_learners=2",
+    "--config.meta.num_steps=4",
+    "--config.meta.validation_every=0",
+)
+
+
+class _NotFiniteAt(NamedTuple):
+    """A hook: at these meta-steps one of two learners is skipped."""
+
+    steps: tuple[int, ...]
+
+    def __call__(self):
+        from gtn_tf.training import run as training_run
+
+        make_meta_step = training_run.make_meta_step
+
+        def make(*arguments):
+            meta_step = make_meta_step(*arguments)
+
+            def skipping(step):
+                is_hit = int(step) + 1 in self.steps
+                skipped = {"num_skipped_learners": float(is_hit)}
+                return meta_step(step) | skipped
+
+            skipping.get_concrete_function = meta_step.get_concrete_function
+            return skipping
+
+        training_run.make_meta_step = make
+
+
+def test_warm_start_pool_and_random_rates_survive_kills(tmp_path):
+    done = tiny.run_main(tmp_path / "whole", *_ANY)
+    assert done.code == 0, done
+    assert "warm start from 20 real images in " in done.errors
+    rows = read_rows(tmp_path / "whole" / "metrics.jsonl")
+    assert [row["num_skipped_learners"] for row in rows] == [0] * 4
+    # Before the first checkpoint, and beyond the second.
+    for step in (1, 3):
+        hook = tiny.StopAfter(step, int(signal.SIGKILL))
+        done = tiny.run_main(tmp_path / "killed", *_ANY, hook=hook)
+        assert done.code == -signal.SIGKILL, done
+    done = tiny.run_main(tmp_path / "killed", *_ANY)
+    assert "warm start" not in done.errors
+    assert tiny.values_of(tmp_path / "killed") == tiny.values_of(
+        tmp_path / "whole"
+    )
+    ours, theirs = (
+        tiny.checkpoint_values(tmp_path / name, 4)
+        for name in ("killed", "whole")
+    )
+    for name, value in ours.items():
+        np.testing.assert_array_equal(value, theirs[name], err_msg=name)
+
+
+def test_three_steps_running_with_a_skipped_learner_end_it(tmp_path):
+    done = tiny.run_main(
+        tmp_path, *_ANY, "--config.meta.num_steps=6", hook=_NotFiniteAt((1, 2))
+    )
+    assert done.code == 0, done
+    other = tmp_path / "other"
+    hook = _NotFiniteAt((1, 3, 4, 5))
+    done = tiny.run_main(other, *_ANY, "--config.meta.num_steps=6", hook=hook)
+    assert done.code == 1, done
+    assert "not finite in 3 meta-steps running, the last at meta-step 5; " in (
+        done.errors
+    )

@@ -1,0 +1,38 @@
+"""Digits, for any network: a GTN whose data teach networks it never saw.
+
+    python -m gtn_tf.main --config=configs/digits_any.py
+    python -m gtn_tf.main --config=configs/digits_any.py --mode=evaluate \
+        --config.evaluation.experiment=any_network
+
+Three things are other than in configs/digits.py: images begin as real ones,
+the learners are ordinary networks, drawn from a pool, and each one's rates are
+the learned ones times a random factor.
+"""
+
+from ml_collections import config_dict
+
+from configs import digits
+
+
+def get_config() -> config_dict.ConfigDict:
+    config = digits.get_config()
+    config.warm_start.num_images = 100  # T x B: all different
+
+    config.learner.widths = None
+    config.learner.pool = "ordinary"
+    config.learner.pool_num_networks = 8
+    config.inner.learning_rate_spread = 1.0
+
+    config.meta.num_steps = 400
+    config.meta.num_learners = 2
+    # Below that of a random start, which it would lead back to.
+    config.meta.learning_rate = 0.003
+    config.meta.validation_every = 50
+    config.meta.validation_num_learners = 8
+
+    # For each network of the experiment, of real data.
+    config.evaluation.tuning_learning_rates = (0.01, 0.03, 0.1, 0.3)
+    config.evaluation.tuning_momenta = (0.0, 0.5, 0.9)
+    config.evaluation.tuning_num_learners = 4
+    config.evaluation.num_learners = 8
+    return config
