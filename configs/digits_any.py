@@ -33,6 +33,6 @@ def get_config() -> config_dict.ConfigDict:
     # For each network of the experiment, of real data.
     config.evaluation.tuning_learning_rates = (0.01, 0.03, 0.1, 0.3)
     config.evaluation.tuning_momenta = (0.0, 0.5, 0.9)
-    config.evaluation.tuning_num_learners = 4
+    config.evaluation.tuning_num_learners = 2
     config.evaluation.num_learners = 8
     return config

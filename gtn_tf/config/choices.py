@@ -42,5 +42,6 @@ EXPERIMENTS = {
         "transfer",
         "more_data",
         "ablation",
+        "any_network",
     )
 }

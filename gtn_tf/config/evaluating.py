@@ -45,7 +45,7 @@ FIELDS = {
             and all(isinstance(arm, str) and "=" in arm for arm in v)
             and len(set(v)) == len(v)
         ),
-        "of experiment ablation: what each arm changes",
+        "of experiments ablation and any_network: what each arm changes",
     ),
     "evaluation.num_draws": whole(
         20,

@@ -62,7 +62,7 @@ def run(config: config_dict.ConfigDict, folder: Path) -> dict:
     )
 
     arms = read_arms(config)
-    names = {_name(changes): text for text, changes in arms.items()}
+    names = {name_arm(changes): text for text, changes in arms.items()}
     trials = make_trials(config, dict(zip(names, arms.values(), strict=True)))
     found = run_trials(trials, folder, own_accuracies("validation"))
     results = [{**result, "arm": names[result["arm"]]} for result in found]
@@ -173,7 +173,8 @@ def _quoted(text: str) -> str:
     return repr(text.replace(";", ", "))
 
 
-def _name(changes: dict[str, Any]) -> str:
+def name_arm(changes: dict[str, Any]) -> str:
+    """Returns the name of an arm's folder: a digest, or `plain`."""
     if not changes:
         return PLAIN
     text = json.dumps(to_json(changes), sort_keys=True)

@@ -63,3 +63,38 @@ def settle_statistics(
         values = [of_batch[number] for of_batch in measured]
         statistics[place] = tf.add_n(values) / len(values)
     return state._replace(statistics=statistics)
+
+
+def normalizing_by_the_batch(
+    learner: Learner, moving: dict[int, float]
+) -> Learner:
+    """Returns a learner that in evaluation asks its images for statistics.
+
+    Those that it has moved are left aside: it normalises by the mean and the
+    variance of the images whose logits are asked for, as in training, while
+    all else is as in evaluation.
+
+    Args:
+      learner: of a Keras model.
+      moving: from `moving_statistics(model)`; momenta below 1.
+    """
+    if not moving:
+        return learner
+
+    def apply(
+        params: list[tf.Tensor],
+        statistics: list[tf.Tensor],
+        images: tf.Tensor,
+        training: bool,
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        if training:
+            return learner.apply(params, statistics, images, training=True)
+        found = list(statistics)
+        for place in moving:
+            found[place] = tf.zeros_like(found[place])
+        _, after = learner.apply(params, found, images, training=True)
+        for place, momentum in moving.items():
+            found[place] = after[place] / (1.0 - momentum)
+        return learner.apply(params, found, images, training=False)
+
+    return learner._replace(apply=apply)

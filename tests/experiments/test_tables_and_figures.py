@@ -35,6 +35,11 @@ _NUMBERS = {
         "+0.1357",
         "1: 0.6000 +-0.1000, 2: 0.6500",
     ),
+    "any_network": (
+        "0.7111 +-0.1000  0.8222 +-0.1000",
+        "+0.0234 +-0.0300   1  1  plain: best multiple - real_subset",
+        "left out of the means: plain: best multiple 1",
+    ),
     "ablation": (
         "0.8432",
         "+0.0309  [0.0101, 0.0517]         75\n",
@@ -114,6 +119,14 @@ def test_transfer_has_a_row_per_learner():
     # Two recipes, a little above and below the middle of the row.
     assert {(0.8765, -0.2), (0.8765, 0.2)} <= _points(axes)
     assert not {y for _, y in _points(axes)} & {0.8, 1.2}  # means unknown
+
+
+def test_any_network_has_a_row_per_network():
+    (axes,) = _figure("any_network").axes
+    rows = [label.get_text() for label in axes.get_yticklabels()]
+    assert rows == ["conv", "mlp", "mean of all"]
+    accuracies = {x for x, y in _points(axes) if -0.5 < y < 0.5}
+    assert {0.7111, 0.8222, 0.75} <= accuracies
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

@@ -1,0 +1,210 @@
+"""Do the data teach the networks that people use, none of them seen before?
+
+Each held-out network (see `learners.held_out`) trains for T steps of B images
+on the GTN's data, at the learned rates and at the best of a few multiples of
+them, and on real ones: a fixed subset, and images drawn afresh, both at the
+best constant rate and momentum of a grid. What is chosen, is chosen for each
+network by other initialisations than those that are measured, all on
+validation data. Batch normalisation takes the statistics of the images that
+are asked about.
+
+With `evaluation.arms` also what a change of the config is worth.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from ml_collections import config_dict
+
+from gtn_tf.experiments.ablation import PLAIN, name_arm, read_arms
+from gtn_tf.experiments.experiment import Experiment
+from gtn_tf.experiments.seed_means import (
+    ROW_HEIGHT,
+    draw_mean,
+    left_out,
+    seeds_note,
+    spread_text,
+)
+from gtn_tf.figures.style import (
+    INK,
+    LINES,
+    WIDTH,
+    add_note,
+    in_percent,
+    in_theme,
+    new_figure,
+)
+from gtn_tf.statistics.over_seeds import Value, difference, of_arm
+
+MEAN = "mean of all"
+#: Of the GTN's data and of real ones.
+OWN_RATES, BEST_MULTIPLE = "own rates", "best multiple"
+REAL = ("real_subset", "real_tuned")
+_SPREAD = 0.7  # of the marks of a row, which is 1 high
+
+
+def run(config: config_dict.ConfigDict, folder: Path) -> dict:
+    """Returns validation accuracy by network and column.
+
+    A column is a source of data at its rates. `differences` are paired by the
+    seed of GTN and real images.
+
+    Raises:
+      InputError: as `ablation.read_arms`.
+    """
+    from gtn_tf.experiments.any_network_trials import make_measure
+    from gtn_tf.experiments.trials import TUNING_KEYS, make_trials, run_trials
+    from gtn_tf.learners.held_out import HELD_OUT
+
+    arms = read_arms(config) if config.evaluation.arms else {PLAIN: {}}
+    names = {name_arm(changes): text for text, changes in arms.items()}
+    trials = make_trials(config, dict(zip(names, arms.values(), strict=True)))
+    measure = make_measure(config, folder)
+    found = run_trials(trials, folder, measure, TUNING_KEYS)
+    results = [{**result, "arm": names[result["arm"]]} for result in found]
+    rows = _rows(results)
+    networks = list(HELD_OUT)
+    of_gtn = [f"{a}: {r}" for a in arms for r in (OWN_RATES, BEST_MULTIPLE)]
+    pairs = [(column, real) for column in of_gtn for real in REAL]
+    best = f"{PLAIN}: {BEST_MULTIPLE}"
+    pairs += [(f"{arm}: {BEST_MULTIPLE}", best) for arm in arms if arm != PLAIN]
+    values = {MEAN: _value(networks)} | {n: _value([n]) for n in networks}
+    return {
+        "source": config.source,
+        "networks": networks,
+        "accuracies": {
+            column: {on: of_arm(rows, column, v) for on, v in values.items()}
+            for column in (*of_gtn, *REAL)
+        },
+        "differences": {
+            f"{ours} - {theirs}": {
+                on: difference(rows, ours, theirs, v)
+                for on, v in values.items()
+            }
+            for ours, theirs in pairs
+        },
+        "results": results,
+    }
+
+
+def _rows(results: list[dict]) -> list[dict]:
+    """Returns one row per column and seed: accuracies by network."""
+    rows = []
+    for result in results:
+        is_plain = result["arm"] == PLAIN
+        columns = [f"{result['arm']}: {OWN_RATES}"]
+        columns += [f"{result['arm']}: {BEST_MULTIPLE}"]
+        columns += [*REAL] * is_plain
+        for column in columns:
+            key = column.rpartition(": ")[2]
+            accuracies = result.get("accuracies_on", {}).get(key)
+            rows.append(
+                {
+                    "arm": column,
+                    "pair": result["pair"],
+                    "accuracies": accuracies,
+                }
+            )
+    return rows
+
+
+def _value(networks: list[str]) -> Value:
+    def value(row: dict) -> float | None:
+        found = row["accuracies"]
+        if found is None:
+            return None
+        return float(np.mean([np.mean(found[name]) for name in networks]))
+
+    return value
+
+
+def table(result: dict) -> str:
+    """Returns accuracies by network, then what the means differ by."""
+    columns = result["accuracies"]
+    num_seeds = max(row[MEAN]["num_seeds"] for row in columns.values())
+    keys = [chr(ord("a") + place) for place in range(len(columns))]
+    lines = [
+        f"{result['dataset']}: validation accuracy of networks that no "
+        f"meta-training saw; +-: half the 95 % interval over {num_seeds} GTN "
+        f"seed{'s' * (num_seeds > 1)}",
+        *(f"{key}: {name}" for key, name in zip(keys, columns, strict=True)),
+        " " * 16 + "".join(f"{key:>17}" for key in keys),
+    ]
+    lines += [
+        f"{on:16}"
+        + "".join(f"{spread_text(rows[on]):>17}" for rows in columns.values())
+        for on in (*result["networks"], MEAN)
+    ]
+    lines += ["paired differences, mean of all networks; networks won and lost"]
+    for name, gaps in result["differences"].items():
+        won, lost = _won_and_lost(gaps)
+        lines.append(f"{_gap(gaps[MEAN]):>18}  {won:2} {lost:2}  {name}")
+    lines.append(
+        "won or lost: where the interval does not hold 0; with one seed by sign"
+    )
+    means = {name: rows[MEAN] for name, rows in columns.items()}
+    return "\n".join([*lines, *left_out(means)])
+
+
+def _won_and_lost(gaps: dict[str, dict | None]) -> tuple[int, int]:
+    known = [gap for on, gap in gaps.items() if on != MEAN and gap is not None]
+    ends = [gap["ci95"] or (gap["mean"],) * 2 for gap in known]
+    return sum(low > 0 for low, _ in ends), sum(high < 0 for _, high in ends)
+
+
+def _gap(gap: dict | None) -> str:
+    if gap is None:
+        return "-"
+    if gap["ci95"] is None:
+        return f"{gap['mean']:+.4f}"
+    low, high = gap["ci95"]
+    return f"{gap['mean']:+.4f} +-{(high - low) / 2:.4f}"
+
+
+@in_theme
+def figure(result: dict) -> Figure:
+    """Draws accuracy by network (rows) and source of data (marks).
+
+    Of the config itself; of other arms the table tells.
+    """
+    places = [*result["networks"], MEAN]
+    labelled = {
+        f"{PLAIN}: {OWN_RATES}": "GTN, own rates",
+        f"{PLAIN}: {BEST_MULTIPLE}": "GTN, best multiple",
+        "real_subset": "real subset",
+        "real_tuned": "fresh real",
+    }
+    figure = new_figure(WIDTH, 1.25 * ROW_HEIGHT * len(places) + 140)
+    axes = figure.subplots()
+    for number, (column, label) in enumerate(labelled.items()):
+        line, shift = LINES[number], _SPREAD * ((number + 0.5) / 4 - 0.5)
+        for place, on in enumerate(places):
+            row = result["accuracies"][column][on]
+            draw_mean(axes, place + shift, row, line)
+        axes.plot([], [], ls="", color=line[0], marker=line[2], label=label)
+    for place in range(1, len(places)):
+        axes.axhline(place - 0.5, color=INK, alpha=0.12, linewidth=0.8)
+    axes.grid(axis="y", visible=False)
+    axes.set_yticks(range(len(places)), [p.replace("_", " ") for p in places])
+    axes.set_ylim(len(places) - 0.5, -0.5)
+    axes.xaxis.set_major_formatter(in_percent)
+    axes.set_xlabel("validation accuracy [%] after training on its data")
+    figure.legend(loc="outside upper left", ncols=2, handlelength=1)
+    rows = result["accuracies"][f"{PLAIN}: {OWN_RATES}"]
+    note = "No meta-training saw these networks."
+    add_note(figure, f"{seeds_note([rows[MEAN]])} {note}")
+    return figure
+
+
+EXPERIMENT = Experiment(
+    question=(
+        "Do the GTN's data teach ordinary networks that it never saw better "
+        "than real images do?"
+    ),
+    run=run,
+    table=table,
+    figure=figure,
+)

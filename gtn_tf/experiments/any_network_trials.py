@@ -1,0 +1,130 @@
+"""Held-out networks, trained on a GTN's data and on real ones."""
+
+import dataclasses
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from ml_collections import config_dict
+
+from gtn_tf.config.choices import BASELINES
+from gtn_tf.datasets.loading import Dataset
+from gtn_tf.evaluation.assembly import build_setting
+from gtn_tf.evaluation.baselines import changed
+from gtn_tf.evaluation.sources import Setting, Source, source_of_run
+from gtn_tf.experiments.any_network import BEST_MULTIPLE, OWN_RATES, REAL
+from gtn_tf.experiments.trials import Measure
+from gtn_tf.import_paths import choose
+from gtn_tf.learners.held_out import HELD_OUT, held_out_learner
+from gtn_tf.ops.seeds import Purpose, fold, root_seed
+from gtn_tf.runtime.interrupts import stoppable
+from gtn_tf.runtime.progress import say
+from gtn_tf.training.run import Run
+from gtn_tf.types import SyntheticData
+
+#: Of the learned rates, one of which is chosen for each network.
+MULTIPLES = (0.25, 0.5, 1.0, 2.0, 4.0)
+#: Learners per multiple, times those of the grid of real data's rates: as
+#: many as for the finalists there.
+_TIMES_LEARNERS = 4
+
+
+def make_measure(plain: config_dict.ConfigDict, folder: Path) -> Measure:
+    """Returns what tests a run's data on every held-out network.
+
+    Args:
+      plain: the config without an arm's changes: beside its data alone are
+        networks trained on real ones.
+      folder: of the experiment; tunings of rates go to `tuning/` in it.
+    """
+
+    def measure(
+        config: config_dict.ConfigDict, run: Run, dataset: Dataset
+    ) -> dict[str, Any]:
+        with_real = config == changed(plain, {"seed": config.seed})
+        columns = (OWN_RATES, BEST_MULTIPLE, *(REAL if with_real else ()))
+        found: dict[str, dict[str, Any]] = {
+            key: {column: {} for column in columns}
+            for key in ("accuracies_on", "how", "setup_seconds_on")
+        }
+        setting = build_setting(config, folder, dataset)
+        data = source_of_run(config.source, run)
+        for number, name in enumerate(HELD_OUT, start=1):
+            say(f"network {number} of {len(HELD_OUT)}: {name}")
+            own = _with_network(setting, name)
+            for column in columns:
+                if column in REAL:
+                    make = choose(column, BASELINES, "evaluation.sources")
+                    source = make(own)
+                elif column == OWN_RATES:
+                    source = data._replace(how="multiple 1")
+                else:
+                    source = _best_multiple(own, data)
+                learners = range(setting.num_learners)
+                accuracies = _accuracies(
+                    own, source, learners, Purpose.EVALUATION
+                )
+                for key, value in (
+                    ("accuracies_on", accuracies),
+                    ("how", source.how),
+                    ("setup_seconds_on", source.setup_seconds),
+                ):
+                    found[key][column][name] = value
+        return found
+
+    return measure
+
+
+def _with_network(setting: Setting, name: str) -> Setting:
+    """Returns the setting with a held-out network as its learner."""
+    learner = held_out_learner(
+        name, setting.dataset.image_shape, setting.dataset.num_classes
+    )
+    tuning = setting.tuning
+    return dataclasses.replace(
+        setting,
+        problem=setting.problem._replace(learners=(learner,)),
+        workdir=setting.workdir / "tuning" / str(setting.seed) / name,
+        tuning=tuning._replace(asked={**tuning.asked, "network": name}),
+    )
+
+
+def _best_multiple(setting: Setting, data: Source) -> Source:
+    """Finds the multiple of the learned rates that suits a network best."""
+    began = time.monotonic()
+    sources = [_times(multiple, data) for multiple in MULTIPLES]
+    learners = range(_TIMES_LEARNERS * setting.tuning.num_learners)
+    means = [
+        np.mean(_accuracies(setting, source, learners, Purpose.TUNING))
+        for source in sources
+    ]
+    best = sources[int(np.argmax(means))]
+    return best._replace(setup_seconds=time.monotonic() - began)
+
+
+def _times(multiple: float, data: Source) -> Source:
+    @tf.function(autograph=False)
+    def synthesize(seed: tf.Tensor) -> SyntheticData:
+        made = data.synthesize(seed)
+        rates = made.hyperparameters
+        scaled = {**rates, "learning_rate": multiple * rates["learning_rate"]}
+        return made._replace(hyperparameters=scaled)
+
+    return data._replace(synthesize=synthesize, how=f"multiple {multiple:g}")
+
+
+def _accuracies(
+    setting: Setting, source: Source, learners: Iterable[int], purpose: Purpose
+) -> list[float]:
+    """Returns validation accuracies of fresh networks; raises Stopped."""
+    found = []
+    with stoppable() as check_signals:
+        for index in learners:
+            check_signals()
+            seed = fold(root_seed(setting.seed), purpose, index)
+            made = source.synthesize(seed)
+            found.append(float(setting.accuracy_of(made, seed)))
+    return found
