@@ -17,9 +17,9 @@ from gtn_tf.runtime.files import to_json
 from gtn_tf.training.assembly import build_learner_family, build_problem
 
 #: Keys that results which are kept know nothing of: absent at their default.
+_LATER_DATA = ("dataset.image_size", "dataset.max_images")
 _LATER_KEYS = (
-    "dataset.image_size",
-    "dataset.max_images",
+    *_LATER_DATA,
     "learner.pool",
     "learner.pool_num_networks",
     "inner.learning_rate_spread",
@@ -93,13 +93,9 @@ def _facts(config: config_dict.ConfigDict) -> list:
         # Without those at their default: a key may come to be.
         {
             key: value
-            for key, value in flatten({"learner": config.learner.to_dict()})
-            if value != FIELDS[key].default
-        }
-        | {
-            f"dataset.{key}": config.dataset[key]
-            for key in _LATER_KEYS
-            if config.dataset[key] is not None
+            for key, value in flatten(config.to_dict())
+            if (key.startswith("learner.") or key in _LATER_DATA)
+            and value != FIELDS[key].default
         },
         config.evaluation.widths,
         config.inner.optimizer,

@@ -1,7 +1,7 @@
 """What is taught: Keras models run as pure functions of their parameters.
 
-`pool` draws ordinary networks for
-meta-training; those of `held_out` no meta-training sees.
+`pool` draws ordinary networks for meta-training, which sees none of
+`held_out`.
 
 Imports `search_spaces` and what is below it. One more family is an entry of
 `registry.FAMILIES`; a learner of another kind is a file here that returns a
