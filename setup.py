@@ -20,12 +20,13 @@ setup(
     packages=find_packages(include=["gtn_tf", "gtn_tf.*"]),
     package_data={
         "gtn_tf": ["py.typed"],
-        "gtn_tf.report": ["page.css", "*.json"],
+        "gtn_tf.report": ["templates/*", "*.json"],
         "gtn_tf.search_spaces.cells": ["*.json"],
     },
     install_requires=[
         "absl-py",
         "importlib_resources",  # tensorflow-datasets needs it, unsaid
+        "jinja2>=3.1",
         "keras>=3.12",
         "matplotlib",
         "ml-collections>=1.0",

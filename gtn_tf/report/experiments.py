@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from gtn_tf.experiments.experiment import find_experiment
-from gtn_tf.figures.style import inline_svg
-from gtn_tf.report.page import Html, element, join, section, wide
+from gtn_tf.report.page import Html, render, svg
 from gtn_tf.report.results import Results, experiment_path
 from gtn_tf.runtime.result_files import damaged
 from gtn_tf.types import one_line
@@ -28,14 +27,13 @@ def experiments_section(results: Results) -> Html | None:
     """
     if not results.experiments:
         return None
-    return section(
+    return render(
         "experiments",
-        "Experiments",
-        *(_experiment(results, name) for name in results.experiments),
+        experiments=[_experiment(results, n) for n in results.experiments],
     )
 
 
-def _experiment(results: Results, name: str) -> Html:
+def _experiment(results: Results, name: str) -> dict[str, str]:
     experiment, result = find_experiment(name), results.experiments[name]
     try:
         drawn, text = experiment.figure(result), experiment.table(result)
@@ -43,12 +41,9 @@ def _experiment(results: Results, name: str) -> Html:
         reason = f"{type(error).__name__}: {one_line(error)}"
         path = experiment_path(results.workdir, name)
         raise damaged(path, reason) from error
-    svg = inline_svg(drawn, name, f"Figure of the experiment {name}")
-    return join(
-        [
-            element("h3", name, id=f"experiments-{name}"),
-            element("p", experiment.question),
-            wide(svg, name),
-            element("pre", text, tabindex="0"),
-        ]
-    )
+    return {
+        "name": name,
+        "question": experiment.question,
+        "svg": svg(drawn, name, f"Figure of the experiment {name}"),
+        "table": text,
+    }

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from gtn_tf.nas.results import num_scored
-from gtn_tf.report.evaluation import evaluation_cards
-from gtn_tf.report.page import (
-    Html,
-    count,
-    element,
-    join,
-)
+from gtn_tf.report.evaluation import evaluation_tiles
+from gtn_tf.report.numbers import count
+from gtn_tf.report.page import Html, render
 from gtn_tf.report.results import (
     Results,
     config_value,
     has_run,
 )
-from gtn_tf.report.search import search_cards
-from gtn_tf.report.training import training_cards
+from gtn_tf.report.search import search_tiles
+from gtn_tf.report.training import training_tiles
 
 
 def title(results: Results) -> str:
@@ -33,18 +29,26 @@ def title(results: Results) -> str:
 
 def header(results: Results) -> Html:
     """Returns the title, what was done here, and the headline."""
-    parts = [element("h1", title(results))]
+    beside = _beside(results)
+    facts = "; ".join(facts for _, facts, _ in beside)
     if has_run(results):
-        parts += _of_run(results)
+        told = {**_of_run(results), "also": facts}
     else:
-        facts = "; ".join(facts for _, facts, _ in _beside(results))
-        parts.append(element("p", _capitalised(facts), class_="subtitle"))
-        parts += [element("p", text) for _, _, text in _beside(results)]
-    parts.append(_headline(results))
-    return join(parts, "\n")
+        told = {
+            "subtitle": _capitalised(facts),
+            "paragraphs": [text for _, _, text in beside],
+            "flow": [],
+            "also": "",
+        }
+    tiles = [
+        *evaluation_tiles(results),
+        *training_tiles(results),
+        *search_tiles(results),
+    ]
+    return render("header", title=title(results), tiles=tiles, **told)
 
 
-def _of_run(results: Results) -> list[Html]:
+def _of_run(results: Results) -> dict[str, object]:
     num_steps = config_value(results, "inner.num_steps")
     pool = config_value(results, "learner.pool")
     subtitle = (
@@ -53,41 +57,29 @@ def _of_run(results: Results) -> list[Html]:
         f"learner {pool or config_value(results, 'learner.name')}, "
         f"seed {config_value(results, 'seed')}"
     )
-    is_generated = config_value(results, "source") == "gtn"
-    if is_generated:
+    if config_value(results, "source") == "gtn":
         what = "A Generative Teaching Network (GTN) learns to make training"
         start = ["curriculum", "generator"]
     else:
         what = "Here the images themselves are learned: distilled training"
         start = ["learned images"]
-    flow = [
-        *start,
-        f"inner step \u00d7 {num_steps}",
-        "meta-loss on real data",
-        "meta-gradient",
-        "one update",
-    ]
-    parts = [
-        element("p", subtitle, class_="subtitle"),
-        element(
-            "p",
+    return {
+        "subtitle": subtitle,
+        "paragraphs": [
             f"{what} data. A freshly initialised learner trains on them "
             f"for {num_steps} inner steps; its cross-entropy on real "
             "images is the meta-loss. The gradient of the meta-loss "
             "through all inner steps improves the data, so what counts is "
-            "how well such a learner then does on real images.",
-        ),
-        element(
-            "ol",
-            *(element("li", element("span", step)) for step in flow),
-            class_="flow",
-            aria_label="data flow of one meta-step",
-        ),
-    ]
-    also = "; ".join(facts for _, facts, _ in _beside(results))
-    if also:
-        parts.append(element("p", f"Also here: {also}."))
-    return parts
+            "how well such a learner then does on real images."
+        ],
+        "flow": [
+            *start,
+            f"inner step \u00d7 {num_steps}",
+            "meta-loss on real data",
+            "meta-gradient",
+            "one update",
+        ],
+    }
 
 
 def _beside(results: Results) -> list[tuple[str, str, str]]:
@@ -139,22 +131,3 @@ def _capitalised(text: str) -> str:
 
 def _some(things: list | dict, name: str) -> str:
     return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
-
-
-def _headline(results: Results) -> Html:
-    """The numbers that a reader comes for: name, value, what it rests on."""
-    cards = [
-        *evaluation_cards(results),
-        *training_cards(results),
-        *search_cards(results),
-    ]
-    items = (
-        element(
-            "div",
-            element("dt", name),
-            element("dd", value, class_="value"),
-            element("dd", more, class_="more"),
-        )
-        for name, value, more in cards
-    )
-    return element("dl", *items, class_="headline") if cards else Html()

@@ -1,229 +1,173 @@
-"""The HTML of a report: one document, its tables, figures and numbers.
+"""The HTML of a report: jinja2 templates, one per section, filled in.
 
-Every text goes through `escape`; what is HTML already is of type `Html`.
-Nothing is loaded from elsewhere and nothing needs JavaScript.
+Every value is escaped but what is `Html`, which only the templates and the
+figures make. Nothing is loaded from elsewhere: style, script and pictures are
+in the page, which says so to the browser (a Content-Security-Policy that knows
+this script alone). Without the script the page shows the same, but for the
+slider over inner steps.
 """
 
 from __future__ import annotations
 
 import base64
-import html
-from collections.abc import Iterable, Sequence
+import functools
+import hashlib
+import io
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from gtn_tf.statistics.intervals import shown
+import jinja2
+import numpy as np
+from markupsafe import Markup as Html
+from matplotlib.figure import Figure
+from PIL import Image
 
-#: What stands where something was not run or is not known.
-ABSENT = "-"
-_CSS = (Path(__file__).parent / "page.css").read_text()
+from gtn_tf.figures.style import inline_svg
+from gtn_tf.report.numbers import ABSENT
 
-
-class Html(str):
-    """Text that is HTML: `escape` leaves it alone."""
-
-    __slots__ = ()
-
-
-def escape(value: object) -> Html:
-    """Returns a value as HTML text; None as `ABSENT`."""
-    if isinstance(value, Html):
-        return value
-    return Html(ABSENT if value is None else html.escape(str(value)))
+_FOLDER = Path(__file__).parent / "templates"
 
 
-def join(pieces: Iterable[object], between: str = "") -> Html:
-    """Returns the pieces as one piece of HTML."""
-    return Html(between.join(map(escape, pieces)))
+class Table(NamedTuple):
+    """A table that scrolls within its own box where it is too wide.
 
-
-def element(tag: str, *content: object, **attributes: object) -> Html:
-    """Returns `<tag attributes>content</tag>`; `class_` means class."""
-    given = "".join(
-        f' {name.rstrip("_").replace("_", "-")}="{html.escape(str(value))}"'
-        for name, value in attributes.items()
-    )
-    return Html(f"<{tag}{given}>{join(content)}</{tag}>")
-
-
-def percent(share: float | None) -> str:
-    """Returns 0.8731 as '87.31 %'."""
-    return ABSENT if share is None else f"{100 * share:.2f} %"
-
-
-def points(difference: float) -> str:
-    """Returns a difference of shares, 0.012, as '+1.20' percentage points."""
-    return _with_minus(f"{100 * difference:+.2f}")
-
-
-def coefficient(value: float | None, is_signed: bool = False) -> str:
-    """Returns a rank correlation, or a difference of two, as '0.56'."""
-    if value is None:
-        return ABSENT
-    # Adding 0 makes one zero of both.
-    return _with_minus(f"{round(value, 2) + 0.0:{'+' * is_signed}.2f}")
-
-
-def interval(
-    ci95: Sequence[float | None] | None,
-    is_signed: bool = False,
-    scale: float = 100,
-) -> str:
-    """Returns a 95 % interval in the digits of what it belongs to.
-
-    Args:
-      ci95: (low, high), or None as a whole or for both.
-      is_signed: whether it is of a difference.
-      scale: 100 for shares, to be read in percent or percentage points; 1 for
-        coefficients.
-    """
-    if ci95 is None or None in ci95:
-        return ABSENT
-    return _with_minus(shown([scale * v for v in ci95], 2, is_signed))
-
-
-def _with_minus(text: str) -> str:
-    # A real minus sign is as wide as the plus.
-    return text.replace("-", "\u2212")
-
-
-def verdict(ci95: Sequence[float | None] | None) -> str:
-    """Says what the 95 % interval of a paired difference shows."""
-    low, high = ci95 or (None, None)
-    if low is not None and low > 0:
-        return "better"
-    if high is not None and high < 0:
-        return "worse"
-    return "no difference shown"
-
-
-def count(value: float | None) -> str:
-    """Returns 60000 as '60,000'."""
-    return ABSENT if value is None else f"{value:,.0f}"
-
-
-def table(
-    caption: object,
-    columns: Sequence[str],
-    rows: Iterable[Sequence[object]],
-    num_text_columns: int = 1,
-    row_classes: Sequence[str] | None = None,
-) -> Html:
-    """Returns a table that scrolls within its own box where it is too wide.
-
-    Args:
-      caption: Above it.
-      columns: The heads.
-      rows: Of cells; the first of each is the head of its row.
-      num_text_columns: So many columns from the left hold words; the others
+    Attributes:
+      caption: above it.
+      columns: the heads.
+      rows: of cells; the first of each is the head of its row.
+      num_text_columns: so many columns from the left hold words; the others
         hold numbers and stand to the right.
       row_classes: CSS class of each row.
     """
 
-    def kind(place: int) -> dict[str, str]:
-        return {} if place < num_text_columns else {"class_": "number"}
-
-    head = element(
-        "tr",
-        *(
-            element("th", name, scope="col", **kind(place))
-            for place, name in enumerate(columns)
-        ),
-    )
-    body = []
-    for place, row in enumerate(rows):
-        first, *rest = row
-        cells = [element("th", first, scope="row")]
-        cells += [
-            element("td", cell, **kind(column))
-            for column, cell in enumerate(rest, start=1)
-        ]
-        mark = {"class_": row_classes[place]} if row_classes else {}
-        body.append(element("tr", *cells, **mark))
-    return scroll_box(
-        element(
-            "table",
-            element("caption", element("span", caption)),
-            element("thead", head),
-            element("tbody", *body),
-        ),
-        "table",
-    )
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    num_text_columns: int = 1
+    row_classes: Sequence[str] = ()
 
 
-def scroll_box(content: Html, label: str) -> Html:
-    """Returns content that scrolls by itself, so that the page need not."""
-    # Keys can scroll only what can have the focus.
-    return element(
-        "div",
-        content,
-        class_="scroll",
-        tabindex="0",
-        role="region",
-        aria_label=label,
-    )
+class Tile(NamedTuple):
+    """A number that a reader comes for.
+
+    Attributes:
+      name: of what.
+      value: the number, with its unit or without.
+      more: what it rests on.
+      unit: small, beside the value.
+      verdict: in a word, of a comparison.
+    """
+
+    name: str
+    value: str
+    more: str
+    unit: str = ""
+    verdict: str = ""
 
 
-def figure(content: object, caption: object, class_: str = "plot") -> Html:
-    """Returns a figure with its caption below."""
-    return element(
-        "figure", content, element("figcaption", caption), class_=class_
-    )
+class Scale(NamedTuple):
+    """What intervals of one table are drawn on."""
+
+    low: float
+    high: float
+
+    def bar(
+        self,
+        value: float | None,
+        ci95: Sequence[float | None] | None,
+        zero: float | None = None,
+    ) -> Html:
+        """Returns a dot at a value in a bar for its interval.
+
+        A value beyond the scale is an arrow that points there.
+
+        Args:
+          value: None: nothing is drawn.
+          ci95: (low, high), or None as a whole or for both.
+          zero: where a line is drawn, if anywhere.
+        """
+        if value is None:
+            return Html("")
+        if not self.low <= value <= self.high:
+            return macro("beyond")(value < self.low)
+        low, high = ci95 or (None, None)
+        low, high = (value if v is None else v for v in (low, high))
+        low, high = max(low, self.low), min(high, self.high)
+        low, high, mean = map(self._share, (low, high, value))
+        zero = None if zero is None else self._share(zero)
+        return macro("interval_bar")(low, high - low, mean, zero)
+
+    def _share(self, value: float) -> float:
+        return (value - self.low) / (self.high - self.low)
 
 
-def wide(svg: str, label: str, caption: object = None) -> Html:
-    """Returns a figure in its natural size, which scrolls where that is more.
-
-    It is made a little smaller first, but stays legible.
+def scale_of(rows: Sequence[tuple], *points: float) -> Scale:
+    """Returns the narrowest scale that shows all of these.
 
     Args:
-      svg: from `figures.style.inline_svg`.
-      label: of what scrolls.
-      caption: below it; None: the figure says it all.
+      rows: (value, ci95) each, as `Scale.bar` takes them.
+      points: that have to be on it too.
     """
-    box = scroll_box(Html(svg), label)
-    if caption is None:
-        return element("figure", box, class_="wide")
-    return figure(box, caption, class_="wide")
+    known = [*points, *(value for value, _ in rows)]
+    known += [bound for _, ci95 in rows for bound in ci95 or ()]
+    known = [value for value in known if value is not None]
+    low, high = (min(known), max(known)) if known else (0.0, 1.0)
+    return Scale(low, high) if high > low else Scale(low - 0.5, high + 0.5)
 
 
-def png(data: bytes, width: int, height: int, alt: str) -> Html:
-    """Returns an image, held by the page itself."""
-    source = base64.b64encode(data).decode()
-    return Html(
-        f'<img src="data:image/png;base64,{source}" width="{width}" '
-        f'height="{height}" alt="{html.escape(alt)}">'
+@functools.cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER),
+        autoescape=True,
+        finalize=lambda value: ABSENT if value is None else value,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
 
-def columns(narrowest: str, *content: object) -> Html:
-    """Returns content side by side where each has the CSS width for it."""
-    return element(
-        "div", *content, class_="columns", style=f"--column: {narrowest}"
-    )
+def render(name: str, **values: Any) -> Html:
+    """Returns the template `name` with these values in it, escaped."""
+    return Html(_environment().get_template(f"{name}.html").render(values))
 
 
-def section(name: str, title: str, *content: object) -> Html:
-    """Returns a section; `name` is its id."""
-    return element(
-        "section",
-        element("h2", title, id=f"{name}-title"),
-        *content,
-        id=name,
-        aria_labelledby=f"{name}-title",
-    )
+def macro(name: str) -> Any:
+    """Returns what makes one small piece of HTML: a macro of macros.html."""
+    return getattr(_environment().get_template("macros.html").module, name)
 
 
-def document(title: str, header: Html, main: Html) -> str:
-    """Returns the page as a whole."""
+def svg(figure: Figure, name: str, description: str) -> Html:
+    """Returns a figure as part of the page.
+
+    Args:
+      figure: in the style of `figures.style`.
+      name: of its own on this page.
+      description: for those who cannot see it.
+    """
+    return Html(inline_svg(figure, name, description))
+
+
+def png(picture: np.ndarray) -> str:
+    """Returns the address of a picture, uint8 [H, W, 4], that it holds."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, format="png")
     return (
-        "<!DOCTYPE html>\n"
-        '<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, '
-        'initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        # Else the browser asks for /favicon.ico.
-        '<link rel="icon" href="data:,">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{_CSS}</style>\n</head>\n"
-        f"<body>\n<header>{header}</header>\n<main>{main}</main>\n"
-        "</body>\n</html>\n"
+        f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    )
+
+
+def document(title: str, header: Html, sections: Sequence[Html]) -> str:
+    """Returns the page as a whole."""
+    script = (_FOLDER / "page.js").read_text()
+    digest = hashlib.sha256(script.encode()).digest()
+    return render(
+        "page",
+        title=title,
+        css=Html((_FOLDER / "page.css").read_text()),
+        script=Html(script),
+        script_hash=f"sha256-{base64.b64encode(digest).decode()}",
+        header=header,
+        sections=sections,
     )

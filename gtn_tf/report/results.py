@@ -8,6 +8,11 @@ from typing import NamedTuple
 from gtn_tf.config import flatten
 from gtn_tf.config.choices import EXPERIMENTS
 from gtn_tf.export.load import Teacher, load
+from gtn_tf.export.real_images import (
+    FILE_NAME,
+    RealImages,
+    read_real_images,
+)
 from gtn_tf.figures.style import SOURCES
 from gtn_tf.nas.results import SearchResults, read_search
 from gtn_tf.runtime.result_files import (
@@ -37,6 +42,7 @@ class Results(NamedTuple):
       rows: of metrics.jsonl; values that are no finite numbers are left out.
       evaluation: evaluation.json.
       teacher: export/: its metadata and arrays.
+      real: real images beside the export; older ones have none.
       retrainings: retrain/NAME/result.json, by name.
       search: search/.
       experiments: experiments/NAME/result.json, by name.
@@ -48,6 +54,7 @@ class Results(NamedTuple):
     rows: list[dict]
     evaluation: dict | None
     teacher: Teacher | None
+    real: RealImages | None
     retrainings: list[dict]
     search: SearchResults | None
     experiments: dict[str, dict]
@@ -71,6 +78,7 @@ def read_results(workdir: Path) -> Results:
         rows=_read_metrics(workdir / "metrics.jsonl"),
         evaluation=_read_evaluation(workdir / "evaluation.json"),
         teacher=_read_teacher(workdir / "export"),
+        real=read_real_images(workdir / "export" / FILE_NAME),
         retrainings=[
             read_checked(path, _RETRAINING)
             for path in sorted(workdir.glob("retrain/*/result.json"))
@@ -82,7 +90,8 @@ def read_results(workdir: Path) -> Results:
             if experiment_path(workdir, name).exists()
         },
     )
-    if not any(results[3:]):
+    held = results._replace(real=None)[3:]
+    if not any(held):
         raise _nothing(workdir)
     return results
 

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gtn_tf.report.page import (
-    ABSENT,
-    Html,
-    count,
-    element,
-    percent,
-    section,
-    table,
-)
+from gtn_tf.report.numbers import ABSENT, count, percent
+from gtn_tf.report.page import Html, Table, macro, render
 from gtn_tf.report.paper_tables import (
     PAPER_ROWS,
     SOURCE,
@@ -55,28 +48,18 @@ def retrain_section(results: Results) -> Html | None:
     ]
     if others:
         tables.append(
-            table(
+            Table(
                 "Trained here, without a row in the paper.",
                 _COLUMNS,
                 [(r["name"], *[ABSENT] * 3, *_ours(r)) for r in others],
             )
         )
-    return section(
-        "retrain",
-        "Trained architectures",
-        element(
-            "p",
-            "Test error after the final training. Published columns are the "
-            f"paper's ({SOURCE}): GPU days of the search alone; our columns "
-            "are of this workdir, and stand for the paper's claim only where "
-            "the scale says so. Rows without ours are published values only. "
-            "Mean \u00b1 standard deviation over seeds.",
-        ),
-        *tables,
-    )
+    return render("retrain", source=SOURCE, tables=tables)
 
 
-def _table(caption: str, paper_rows: tuple | list, trained: list[dict]) -> Html:
+def _table(
+    caption: str, paper_rows: tuple | list, trained: list[dict]
+) -> Table:
     rows, classes = [], []
     for row in paper_rows:
         ours = [r for r in trained if belongs(row, r)]
@@ -92,7 +75,7 @@ def _table(caption: str, paper_rows: tuple | list, trained: list[dict]) -> Html:
         for result in ours:
             rows.append((*published, *_ours(result, row)))
             classes.append("source")
-    return table(caption, _COLUMNS, rows, row_classes=classes)
+    return Table(caption, _COLUMNS, rows, row_classes=classes)
 
 
 def _published_error(row: PaperRow) -> str:
@@ -123,7 +106,7 @@ def _ours(result: dict[str, Any], row: PaperRow | None = None) -> tuple:
         count(result["params"]),
         search_days,
         _days(result["device_days"]),
-        element("span", scale, class_="words"),
+        macro("words")(scale),
     )
 
 

@@ -6,34 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from gtn_tf.figures import (
-    cells as cell_figures,
-)
-from gtn_tf.figures import (
-    search as search_figures,
-)
-from gtn_tf.figures import (
-    style as figure_style,
-)
+from gtn_tf.figures import cells as cell_figures
+from gtn_tf.figures import search as search_figures
 from gtn_tf.nas.results import SearchResults, num_scored
-from gtn_tf.report.page import (
+from gtn_tf.report.numbers import (
     ABSENT,
-    Html,
     coefficient,
-    columns,
     count,
-    element,
-    figure,
     interval,
-    join,
     percent,
-    section,
-    table,
     verdict,
-    wide,
 )
+from gtn_tf.report.page import Html, Table, Tile, render, scale_of, svg
 from gtn_tf.report.results import Results
 from gtn_tf.runtime.progress import duration
+
+_INTERVAL = "95\u00a0% interval"
 
 
 def search_section(results: Results) -> Html | None:
@@ -41,23 +29,23 @@ def search_section(results: Results) -> Html | None:
     search = results.search
     if search is None:
         return None
-    return section(
+    ranking = search.ranking
+    are_truths_known = bool(ranking["num_architectures"])
+    return render(
         "search",
-        "Architecture search",
-        _introduction(search.ranking),
-        _evaluators_table(search.ranking),
-        _scatter(search),
-        columns(
-            "25rem",
-            element("div", _differences_table(search.ranking)),
-            _cost(search.ranking),
-        ),
-        _selected(search),
+        introduction=_introduction(ranking),
+        evaluators=_evaluators_table(ranking),
+        differences=_differences_table(ranking),
+        cost=_cost(ranking) if are_truths_known else None,
+        panels=_panels(search) if are_truths_known else [],
+        panels_note=search_figures.scatter_note(ranking),
+        are_scores_missing=are_truths_known and search.scores is None,
+        **_selected(search),
     )
 
 
-def search_cards(results: Results) -> list[tuple]:
-    """Returns name, value and more of the numbers that a reader comes for."""
+def search_tiles(results: Results) -> list[Tile]:
+    """Returns how well the scores rank, against every rival, and the pick."""
     if results.search is None:
         return []
     ranking = results.search.ranking
@@ -65,10 +53,21 @@ def search_cards(results: Results) -> list[tuple]:
     row = ranking["evaluators"][name]
     more = f"{name}, over {count(ranking['num_architectures'])} architectures"
     if row["spearman_ci95"] is not None:
-        more += (
-            f"; 95\u00a0% interval {interval(row['spearman_ci95'], scale=1)}"
-        )
-    cards = [("Rank correlation", coefficient(row["spearman"]), more)]
+        more += f"; {_INTERVAL} {interval(row['spearman_ci95'], scale=1)}"
+    tiles = [Tile("Rank correlation", coefficient(row["spearman"]), more)]
+    for pair, gap in ranking["differences"].items():
+        own, _, rival = pair.partition(" - ")
+        if own == name:
+            shown = interval(gap["ci95"], is_signed=True, scale=1)
+            tiles.append(
+                Tile(
+                    f"Against {search_figures.short(rival)}",
+                    coefficient(gap["spearman"], is_signed=True),
+                    f"{_INTERVAL} {shown}",
+                    "Spearman",
+                    verdict(gap["ci95"]),
+                )
+            )
     selected = ranking["selected"]
     if selected is not None and selected.get("truth") is not None:
         more = f"its {ranking['truth']['evaluator']}"
@@ -76,8 +75,8 @@ def search_cards(results: Results) -> list[tuple]:
         if best is not None:
             more += f"; the best of all has {_of_truth(best, ranking)}"
         value = _of_truth(selected["truth"], ranking)
-        cards.append((f"Selected by {name}", value, more))
-    return cards
+        tiles.append(Tile(f"Selected by {name}", value, more))
+    return tiles
 
 
 def _selects(ranking: dict[str, Any]) -> str:
@@ -101,7 +100,7 @@ def _share(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def _introduction(ranking: dict[str, Any]) -> Html:
+def _introduction(ranking: dict[str, Any]) -> str:
     truth = ranking["truth"]
     num_all, num_true = num_scored(ranking), ranking["num_architectures"]
     some = "" if num_all == num_true else f"{count(num_true)} of them "
@@ -115,11 +114,18 @@ def _introduction(ranking: dict[str, Any]) -> Html:
         text += f" and takes {duration(seconds)} each"
     if truth.get("num_failed"):
         text += f"; {count(truth['num_failed'])} failed in it and rank last"
-    return element("p", f"{text}.")
+    return f"{text}."
 
 
-def _evaluators_table(ranking: dict[str, Any]) -> Html:
+def _evaluators_table(ranking: dict[str, Any]) -> Table:
     subject = _selects(ranking)
+    scale = scale_of(
+        [
+            (row["spearman"], row["spearman_ci95"])
+            for row in ranking["evaluators"].values()
+        ],
+        0.0,
+    )
     rows, classes = [], []
     for name, row in ranking["evaluators"].items():
         precision = row["precision_at_10"]
@@ -128,6 +134,7 @@ def _evaluators_table(ranking: dict[str, Any]) -> Html:
                 name,
                 coefficient(row["spearman"]),
                 interval(row["spearman_ci95"], scale=1),
+                scale.bar(row["spearman"], row["spearman_ci95"], zero=0.0),
                 coefficient(row["kendall"]),
                 coefficient(row["spearman_top_half"]),
                 ABSENT if precision is None else _share(precision),
@@ -146,12 +153,14 @@ def _evaluators_table(ranking: dict[str, Any]) -> Html:
     if number >= 10:
         caption += f" (chance gives {_share(10 / number)})"
     caption += "; the best truth among its five best."
-    return table(
+    ends = f"{coefficient(scale.low)} to {coefficient(scale.high)}, line: 0"
+    return Table(
         caption,
         [
             "evaluator",
             "Spearman",
             "95 % interval",
+            ends,
             "Kendall",
             "top half",
             "precision at 10",
@@ -164,100 +173,82 @@ def _evaluators_table(ranking: dict[str, Any]) -> Html:
     )
 
 
-def _differences_table(ranking: dict[str, Any]) -> Html:
+def _differences_table(ranking: dict[str, Any]) -> Table | None:
+    differences = ranking["differences"]
+    if not differences:
+        return None
+    scale = scale_of(
+        [(gap["spearman"], gap["ci95"]) for gap in differences.values()], 0.0
+    )
     rows = [
         (
             " \u2212 ".join(map(search_figures.short, name.split(" - "))),
-            verdict(difference["ci95"]),
-            coefficient(difference["spearman"], is_signed=True),
-            interval(difference["ci95"], is_signed=True, scale=1),
+            verdict(gap["ci95"]),
+            coefficient(gap["spearman"], is_signed=True),
+            interval(gap["ci95"], is_signed=True, scale=1),
+            scale.bar(gap["spearman"], gap["ci95"], zero=0.0),
         )
-        for name, difference in ranking["differences"].items()
+        for name, gap in differences.items()
     ]
-    if not rows:
-        return Html()
-    return table(
+    low, high = (
+        coefficient(v, is_signed=True) for v in (scale.low, scale.high)
+    )
+    return Table(
         "Paired differences of Spearman\u2019s coefficient over the same "
         "architectures; the verdict is on the first of the two.",
-        ["difference", "verdict", "Spearman", "95 % interval"],
+        [
+            *("difference", "verdict", "Spearman", "95 % interval"),
+            f"{low} to {high}, line: 0",
+        ],
         rows,
         num_text_columns=2,
     )
 
 
-def _scatter(search: SearchResults) -> Html:
-    if not search.ranking["num_architectures"]:
-        return Html()
+def _panels(search: SearchResults) -> list[Html]:
     if search.scores is None:
-        return element(
-            "p",
-            "The scores are not drawn: those in search/results/ are not all "
-            "that, or not just what, the ranking is of. --mode=search with "
-            "the config of the ranking writes both anew.",
+        return []
+    return [
+        svg(
+            search_figures.scatter_panel(search.scores, search.ranking, name),
+            f"scatter-{place}",
+            f"Scatter chart: true score against the score of {name}",
         )
-    svg = figure_style.inline_svg(
-        search_figures.scatter(search.scores, search.ranking),
-        "scatter",
-        "Scatter charts: true score against score, by evaluator",
-    )
-    caption = "Truth against score, one point per architecture."
-    return wide(svg, "scatter", caption)
+        for place, name in enumerate(search.ranking["evaluators"])
+    ]
 
 
 def _cost(ranking: dict[str, Any]) -> Html:
-    if not ranking["num_architectures"]:
-        return Html()
-    svg = figure_style.inline_svg(
+    return svg(
         search_figures.cost_curve(ranking),
         "cost",
-        "Chart: Spearman's coefficient against seconds, by evaluator",
+        "Chart: Spearman's coefficient of each evaluator, with its seconds",
     )
-    caption = (
-        "What ranking costs; bars are 95 % intervals. "
-        "Evaluators without a coefficient are left out."
-    )
-    return figure(Html(svg), caption)
 
 
-def _selected(search: SearchResults) -> Html:
+def _selected(search: SearchResults) -> dict[str, Any]:
     selected = search.ranking["selected"]
-    if selected is None or search.selected is None:
-        return element("p", "No architecture was selected: all failed.")
-    drawn = {
-        "normal": cell_figures.cell(search.selected.normal, "normal cell"),
-        "reduction": cell_figures.cell(
-            search.selected.reduction, "reduction cell"
-        ),
-    }
-    drawings = [
-        wide(
-            figure_style.inline_svg(
-                figure, f"{kind}-cell", f"Diagram of the {kind} cell"
-            ),
-            f"{kind} cell",
-        )
-        for kind, figure in drawn.items()
-    ]
-    # One above the other, unless they can stand almost as they were drawn.
-    inches = 0.85 * max(figure.get_figwidth() for figure in drawn.values())
+    if selected is None:
+        return {"cells": [], "genotype": None}
     facts = f"Selected by {_selects(search.ranking)}: {selected['key']}"
     if selected.get("score") is not None:
         facts += f", score {selected['score']:.4g}"
     if selected.get("truth") is not None:
         facts += f", truth {_of_truth(selected['truth'], search.ranking)}"
-    return join(
-        [
-            element("h3", "The selected architecture"),
-            element(
-                "p",
-                f"{facts}. A node adds up what its two operations make; the "
-                "output concatenates. The input ",
-                element("code", "c[k-1]"),
-                " is the cell before, ",
-                element("code", "c[k-2]"),
-                " the one before that; what does not reach the output is pale.",
-            ),
-            columns(f"{inches:.2f}in", *drawings),
-            element("pre", selected["genotype"], tabindex="0"),
-        ]
-    )
+    found = {"genotype": selected["genotype"], "selected_facts": facts}
+    if search.selected is None:  # of another space than `cells`
+        return {**found, "cells": []}
+    drawn = {
+        kind: cell_figures.cell(getattr(search.selected, kind), f"{kind} cell")
+        for kind in ("normal", "reduction")
+    }
+    # One above the other, unless they can stand almost as they were drawn.
+    inches = 0.85 * max(figure.get_figwidth() for figure in drawn.values())
+    cells = [
+        (
+            svg(figure, f"{kind}-cell", f"Diagram of the {kind} cell"),
+            f"{kind} cell",
+        )
+        for kind, figure in drawn.items()
+    ]
+    return {**found, "cells": cells, "cells_width": f"{inches:.2f}in"}

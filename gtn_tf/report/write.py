@@ -21,15 +21,8 @@ from gtn_tf.config import (
 from gtn_tf.report.evaluation import evaluation_section
 from gtn_tf.report.experiments import experiments_section
 from gtn_tf.report.header import header, title
-from gtn_tf.report.page import (
-    ABSENT,
-    Html,
-    document,
-    element,
-    join,
-    section,
-    table,
-)
+from gtn_tf.report.numbers import ABSENT
+from gtn_tf.report.page import Html, Table, document, macro, render
 from gtn_tf.report.results import (
     Results,
     has_run,
@@ -79,43 +72,35 @@ def build_page(results: Results) -> str:
     return document(
         title(results),
         header(results),
-        join([part for part in found if part is not None], "\n"),
+        [part for part in found if part is not None],
     )
 
 
 def _config(results: Results) -> Html:
     defaults = dict(flatten(to_json(default_config().to_dict())))
     values = dict(flatten(results.config))
-    rows, classes = [], []
+    rows, classes, code = [], [], macro("code")
     for key in [*FIELDS, *(key for key in values if key not in FIELDS)]:
         value, default = values.get(key, ABSENT), defaults.get(key, ABSENT)
         is_set = key in values and value != default
         rows.append(
             (
-                element("code", key),
-                element("code", _flag_value(value)),
-                element("code", _flag_value(default)) if is_set else "",
+                code(key),
+                code(_flag_value(value)),
+                code(_flag_value(default)) if is_set else "",
                 FIELDS[key].meaning if key in FIELDS else "",
             )
         )
         classes.append("set" if is_set else "default")
-    return section(
+    return render(
         "config",
-        "Config",
-        element(
-            "details",
-            element(
-                "summary",
-                f"{classes.count('set')} of {len(rows)} keys differ from the "
-                "defaults",
-            ),
-            table(
-                "Keys that differ from the default are marked.",
-                ["key", "value", "default, if another", "meaning"],
-                rows,
-                num_text_columns=4,
-                row_classes=classes,
-            ),
+        num_set=classes.count("set"),
+        table=Table(
+            "Keys that differ from the default are marked.",
+            ["key", "value", "default, if another", "meaning"],
+            rows,
+            num_text_columns=4,
+            row_classes=classes,
         ),
     )
 
@@ -135,19 +120,13 @@ def _provenance(results: Results) -> Html:
             facts[f"versions of the {name}"] = text
     if evaluation:
         facts["time of evaluation"] = duration(evaluation.get("seconds"))
-    pairs = []
-    for name, value in facts.items():
-        if isinstance(value, list):
-            value = ", ".join(map(str, value))
-        pairs += [
-            element("dt", name.replace("_", " ")),
-            element("dd", value),
-        ]
-    return section(
-        "provenance",
-        "Versions, hardware, times",
-        element("dl", *pairs, class_="facts"),
-    )
+    shown = {
+        name.replace("_", " "): ", ".join(map(str, value))
+        if isinstance(value, list)
+        else value
+        for name, value in facts.items()
+    }
+    return render("provenance", facts=shown)
 
 
 def flags(results: Results) -> list[str]:
@@ -187,37 +166,12 @@ def _reproduce(results: Results) -> Html:
     command = " \\\n    ".join(
         [given[0], *(shlex.quote(flag) for flag in given[1:])]
     )
-    items = [element("code", f"--mode={mode}") for mode in modes]
-    if experiments:
-        items.append(
-            join(
-                [
-                    element("code", "--mode=evaluate"),
-                    element("code", f"{_EXPERIMENT}=NAME"),
-                    f"for NAME {', '.join(experiments)}",
-                ],
-                " ",
-            )
-        )
-    items.append(element("code", "--mode=report"))
-    return section(
+    return render(
         "reproduce",
-        "Reproduce",
-        element(
-            "p",
-            "From a checkout of gtn_tf; give another ",
-            element("code", "--workdir"),
-            " to begin anew.",
-        ),
-        element("pre", element("code", command), tabindex="0"),
-        element(
-            "p",
-            "The same command in other modes makes the rest of this page. The "
-            "keys are those that the workdir was begun with: a search, a "
-            "final training or an experiment that came later may have been "
-            "given others.",
-        ),
-        element("ul", *(element("li", item) for item in items)),
+        command=command,
+        modes=modes,
+        experiments=experiments,
+        experiment_flag=_EXPERIMENT,
     )
 
 
@@ -253,13 +207,7 @@ def _notes(results: Results) -> Html:
         "read by evaluations, experiments and final trainings alone.": True,
         f"\u201c{ABSENT}\u201d: not run, or not known.": True,
     }
-    return section(
-        "notes",
-        "How to read this",
-        element(
-            "ul", *(element("li", n) for n, holds in notes.items() if holds)
-        ),
-    )
+    return render("notes", notes=[n for n, holds in notes.items() if holds])
 
 
 #: In the order of the page.

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 
+from gtn_tf.export.real_images import FILE_NAME, RealImages, write_real_images
 from gtn_tf.runtime.files import to_json
 from tests.helpers import tiny
 
@@ -156,6 +157,15 @@ def write_workdir(
     return workdir
 
 
+def write_real_examples(workdir, num_classes=3):
+    """Writes export/real_images.npz, of 8 x 8 images."""
+    rng = np.random.default_rng(1)
+    examples = rng.integers(0, 256, (num_classes, 2, 8, 8, 1), np.uint8)
+    real = RealImages(examples, np.array([0.25]), np.array([0.5]))
+    write_real_images(workdir / "export" / FILE_NAME, real)
+    return examples
+
+
 def write_retraining(workdir, result=RETRAINING):
     """Writes retrain/NAME/result.json."""
     folder = workdir / "retrain" / result["name"]
@@ -163,7 +173,7 @@ def write_retraining(workdir, result=RETRAINING):
     (folder / "result.json").write_text(json.dumps(result))
 
 
-_VOID = {"meta", "link", "img"}
+_VOID = {"meta", "link", "img", "input"}
 
 
 class Page(html.parser.HTMLParser):
@@ -173,7 +183,7 @@ class Page(html.parser.HTMLParser):
         super().__init__()
         self.sections, self.references, self.images = [], [], []
         self.tables, self.cards, self.texts, self._open = [], {}, [], []
-        self.command = ""
+        self.command = self.lesson = ""
         self.feed(str(text))
         assert not self._open
         self.text = " ".join("".join(self.texts).split())
@@ -185,6 +195,7 @@ class Page(html.parser.HTMLParser):
         for name in ("src", "href", "srcset", "action", "data"):
             if name in attributes:
                 self.references.append((tag, attributes[name]))
+        self.lesson = attributes.get("data-lesson", self.lesson)
         if tag == "img":
             self.images.append(attributes)
         if tag == "tr":
@@ -203,7 +214,7 @@ class Page(html.parser.HTMLParser):
             assert self._open.pop() == tag
 
     def handle_data(self, data):
-        if "style" not in self._open:
+        if not {"style", "script"} & {*self._open}:
             self.texts.append(data)
         if "pre" in self._open:
             self.command += data

@@ -1,4 +1,5 @@
 import base64
+import hashlib
 import io
 import itertools
 import json
@@ -15,6 +16,7 @@ from PIL import Image
 from gtn_tf.config import default_config
 from gtn_tf.figures import curriculum as plots
 from gtn_tf.report import write as report
+from gtn_tf.report.page import scale_of
 from gtn_tf.report.results import read_results
 from gtn_tf.types import InputError
 from tests.helpers import tiny
@@ -27,6 +29,7 @@ from tests.helpers.report_workdirs import (
     Page,
     changed,
     curriculum_arrays,
+    write_real_examples,
     write_retraining,
     write_workdir,
 )
@@ -80,26 +83,52 @@ def test_numbers_of_the_evaluation(tmp_path):
     names = [row[0] for row in found.tables]
     assert names.index("GTN") < names.index(tuned[0]) < names.index("noise")
     assert "1,360 test images" in found.text
-    transfer = ["conv2_fc", "GTN", "50.00 %", "[45.00, 55.00]", "4"]
+    transfer = ["conv2_fc", "GTN", "50.00 %", "[45.00, 55.00]", "", "4"]
     assert found.row("conv2_fc") == transfer
 
 
 def test_verdicts_ask_whether_the_interval_excludes_0(tmp_path):
     found = page_of(write_workdir(tmp_path / "run", "evaluation"))
     assert found.row("GTN \u2212 real, tuned rates")[1:] == [
-        *("better", "+10.00", "[+8.01, +11.99]", "7"),
+        *("better", "+10.00", "[+8.01, +11.99]", "", "7"),
     ]
     assert found.row("GTN \u2212 real, learned rates")[1:] == [
-        *("no difference shown", "+1.10", "[+0.00, +2.20]", "-"),
+        *("no difference shown", "+1.10", "[+0.00, +2.20]", "", "-"),
     ]
     assert found.row("GTN \u2212 distilled images")[1:] == [
-        *("worse", "\u22122.00", "[\u22123.01, \u22120.99]", "-"),
+        *("worse", "\u22122.00", "[\u22123.01, \u22120.99]", "", "-"),
     ]
     card = found.cards["Against real, tuned rates"]
     assert card.startswith("+10.00 pointsbetter;")
     assert "[+8.01, +11.99]" in card
     card = found.cards["Against real, learned rates"]
     assert card.startswith("+1.10 pointsno difference shown;")
+    # Every rival has a tile, one that is ahead too.
+    card = found.cards["Against distilled images"]
+    assert card.startswith("\u22122.00 pointsworse;")
+    assert [n for n in found.cards if n.startswith("Against")] == [
+        "Against distilled images",
+        "Against real, learned rates",
+        "Against real, tuned rates",
+    ]
+
+
+def test_intervals_are_drawn_on_a_scale_of_their_own():
+    scale = scale_of([(0.8, (0.75, 0.85)), (0.9, None), (0.7, (None, None))])
+    assert scale == (0.7, 0.9)
+    bar = str(scale.bar(0.8, (0.75, 0.85)))
+    assert "--low: 25.00%; --width: 50.00%; --mean: 50.00%" in bar
+    assert "--zero" not in bar
+    # What an interval has beyond the scale is cut; a value is an arrow.
+    bar = str(scale.bar(0.8, (0.6, 0.95), zero=0.75))
+    assert "--low: 0.00%; --width: 100.00%; --mean: 50.00%" in bar
+    assert "--zero: 25.00%" in bar
+    assert "\u25c2" in scale.bar(0.1, (0.05, 0.15))
+    assert "\u25b8" in scale.bar(1.0, None)
+    assert scale.bar(None, None) == ""
+    low, high = scale_of([(0.5, None)])
+    assert low < 0.5 < high
+    assert scale_of([], 0.0)
 
 
 def test_numbers_of_the_run(tmp_path):
@@ -139,8 +168,44 @@ def test_the_image_is_the_grid_of_the_arrays(tmp_path):
     expected = plots.curriculum_grid(arrays["images"], label_ids, 0.25, 0.5)
     np.testing.assert_array_equal(pixels, expected)
     assert (image["width"], image["height"]) == ("66", "100")
+    assert image["class"] == "synthetic"
     assert "3 classes" in image["alt"]
     assert "this is one" in found.text  # of many draws
+
+
+def test_real_images_stand_beside_the_synthetic_ones(tmp_path):
+    workdir = write_workdir(tmp_path / "run", "export", "evaluation")
+    examples = write_real_examples(workdir)
+    found = page_of(workdir)
+    strip, beside, grid = found.images
+    assert grid["class"] == "synthetic"
+    for image, expected in (
+        (beside, plots.real_grid(examples)),
+        (strip, plots.real_grid(examples[:, :1].swapaxes(0, 1))),
+    ):
+        data = base64.b64decode(image["src"].partition(",")[2])
+        with Image.open(io.BytesIO(data)) as picture:
+            np.testing.assert_array_equal(np.asarray(picture), expected)
+    lesson = json.loads(found.lesson)
+    assert (lesson["pitch"], lesson["classes"]) == ([34, 34], 3)
+    assert lesson["facts"] == [
+        f"{step} of 2: learning rate 0.125, momentum 0.5; test accuracy after "
+        f"it {accuracy} %"
+        for step, accuracy in ((1, "35.00"), (2, "71.25"))
+    ]
+    (workdir / "export" / "real_images.npz").write_bytes(b"PK")
+    with pytest.raises(InputError, match=tiny.ONE_LINE):
+        read_results(workdir)
+
+
+def test_the_meta_loss_is_explained(tmp_path):
+    rows = [{"step": 1, "meta_loss": 4.5, "final_meta_loss": 2.0}]
+    more = {"inner.meta_loss_every": 1}
+    workdir = write_workdir(tmp_path / "run", "metrics", rows=rows, **more)
+    assert "the sum of 2 cross-entropies" in page_of(workdir).text
+    more = {"inner.meta_loss_every": 0}
+    workdir = write_workdir(tmp_path / "last", "metrics", rows=rows, **more)
+    assert "after its last inner step" in page_of(workdir).text
 
 
 def test_of_many_inner_steps_32_are_drawn(tmp_path):
@@ -148,8 +213,9 @@ def test_of_many_inner_steps_32_are_drawn(tmp_path):
     found = page_of(write_workdir(tmp_path / "r", "export", arrays=arrays))
     assert found.images[0]["width"] == str(32 * 34 - 2)
     assert "32 of 100 inner steps" in found.text
-    end = found.texts.index("inner step")
-    steps = [int(text) for text in found.texts[end - 32 : end]]
+    texts = [text for text in found.texts if text.strip()]
+    end = texts.index("inner step")
+    steps = [int(text) for text in texts[end - 32 : end]]
     assert (steps[0], steps[-1]) == (1, 100)
     assert {*np.diff(steps)} == {3, 4}
 
@@ -234,7 +300,7 @@ def test_hostile_text_stays_text(tmp_path):
     write_retraining(workdir, changed(RETRAINING, ["dataset"], HOSTILE))
     assert report.report(tiny.get_config(), workdir) == 0
     text = (workdir / "report.html").read_text()
-    assert "<script" not in text
+    assert text.count("<script") == text.count("</script") == 1  # our own
     assert "onerror" not in text
     found = Page(text)
     # As text: of the evaluation, config, search, training and so on.
@@ -251,7 +317,11 @@ def test_nothing_is_loaded_from_elsewhere(tmp_path):
         assert reference.startswith(("data:", "#")), (tag, reference)
     assert "url(" not in text.replace("url(#", "")
     assert "@import" not in text
-    assert "<script" not in text
+    # A browser runs this one script, whatever else a page might hold.
+    script = text.partition("<script>")[2].partition("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest())
+    assert f"script-src 'sha256-{digest.decode()}'" in text
+    assert "default-src 'none'" in text
 
 
 def test_the_same_files_make_the_same_bytes(tmp_path):
@@ -421,19 +491,36 @@ def _look(browser, width, scheme):
           }),
           page: colour(document.body, "backgroundColor"),
           text: colour(document.body, "color"),
-          // The numbers in the heat map are in the ink that its colours need.
-          inks: [...document.querySelectorAll(
-            "svg:not([aria-label$=transfer]) text")].map(
+          inks: [...document.querySelectorAll("svg text")].map(
             e => colour(e, "fill")),
           letters: [...document.querySelectorAll(".wide text")].map(
             e => parseFloat(colour(e, "fontSize")) *
               Math.hypot(e.getScreenCTM().a, e.getScreenCTM().b)),
           unreachable: [...document.querySelectorAll(".scroll, pre")].filter(
             e => e.tabIndex != 0 && e.scrollWidth > e.clientWidth).length,
-          image: colour(document.querySelector("img"), "imageRendering"),
-          loaded: document.querySelector("img").naturalWidth,
+          image: colour(document.querySelector(".synthetic"),
+            "imageRendering"),
+          loaded: document.querySelector(".synthetic").naturalWidth,
+          hints: [...document.querySelectorAll(".hint")].filter(
+            e => e.checkVisibility()).length,
         };
         """
+    )
+
+
+def _slide(browser, place):
+    """Moves the slider; returns what it says, and a pixel that it shows."""
+    return browser.execute_script(
+        """
+        const lesson = document.querySelector(".lesson");
+        const slider = lesson.querySelector("input");
+        slider.value = arguments[0] == 0 ? 0 : slider.max;
+        slider.dispatchEvent(new Event("input"));
+        const pen = lesson.querySelector("canvas").getContext("2d");
+        return [lesson.querySelector("output").textContent,
+                [...pen.getImageData(3, 3, 1, 1).data]];
+        """,
+        place,
     )
 
 
@@ -448,6 +535,7 @@ def test_a_browser_shows_the_page(tmp_path, browser):
     workdir = write_workdir(
         tmp_path / "run", *_ALL, evaluation=evaluation, arrays=arrays
     )
+    write_real_examples(workdir)
     write_search(workdir)
     write_experiments(workdir, **RESULTS)
     write_retraining(workdir)
@@ -464,11 +552,11 @@ def test_a_browser_shows_the_page(tmp_path, browser):
         seen = _look(browser, width, scheme)
         assert seen["width"] == width
         assert seen["overflow"] == 0, "the page scrolls sideways"
-        # Of the evaluation and the run 6, of the search 4.
-        assert len(seen["figures"]) == 6 + 4 + len(RESULTS)
+        # Of the evaluation and the run 7, of the search 6.
+        assert len(seen["figures"]) == 7 + 6 + len(RESULTS)
         for is_visible, box_width, box_height in seen["figures"]:
             assert is_visible
-            assert box_width > 200
+            assert box_width > 40
             assert box_height > 50
         assert {*seen["inks"]} == {seen["text"]}
         assert min(seen["letters"]) > 8.5
@@ -476,10 +564,20 @@ def test_a_browser_shows_the_page(tmp_path, browser):
         assert seen["page"] != seen["text"]
         assert seen["image"] == "pixelated"
         assert seen["loaded"] == 32 * 34 - 2
+        assert (seen["hints"] > 5) == (width < 500)
         pages.add((scheme, seen["page"], seen["text"]))
     assert len(pages) == 2
     assert len({page for _, page, _ in pages}) == 2
     assert browser.get_log("browser") == []
+    before, after = _slide(browser, 0), _slide(browser, 39)
+    assert before[0].startswith("1 of 40: learning rate 0.125, ")
+    assert after[0].startswith("40 of 40: ")
+    steps = np.linspace(0, 39, 32).round().astype(int)
+    grid = plots.curriculum_grid(
+        arrays["images"][steps], np.tile(np.arange(3), (32, 1)), 0.25, 0.5
+    )
+    assert before[1] == grid[3, 3].tolist()
+    assert after[1] == grid[3, 31 * 34 + 3].tolist()
     messages = [
         json.loads(entry["message"])["message"]
         for entry in browser.get_log("performance")

@@ -1,7 +1,7 @@
-import html
 import re
 
 import pytest
+from markupsafe import escape
 
 from gtn_tf.config.choices import EXPERIMENTS
 from gtn_tf.experiments.experiment import find_experiment
@@ -27,9 +27,9 @@ def test_each_has_its_question_figure_and_table(tmp_path):
         asked, drawn, listed = (
             page.index(part, begin)
             for part in (
-                html.escape(find_experiment(name).question),
+                str(escape(find_experiment(name).question)),
                 f'aria-label="Figure of the experiment {name}"',
-                html.escape(find_experiment(name).table(RESULTS[name])),
+                str(escape(find_experiment(name).table(RESULTS[name]))),
             )
         )
         assert asked < drawn < listed

@@ -62,7 +62,7 @@ def test_the_papers_scale_is_said(tmp_path):
     found = retrain_section(
         _results(tmp_path, {**RETRAINING, **paper_protocol(row)})
     )
-    assert "600 epochs, Cutout off; the paper&#x27;s" in found
+    assert "600 epochs, Cutout off; the paper&#39;s" in found
 
 
 def test_a_workdir_of_trainings_alone_has_a_report(tmp_path):

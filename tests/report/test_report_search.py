@@ -50,6 +50,7 @@ def test_numbers_of_the_ranking(workdir):
     assert found.row("gtn")[1:] == [
         _two(row["spearman"]),
         f"[{_two(low)}, {_two(high)}]",
+        "",
         _two(row["kendall"]),
         _two(row["spearman_top_half"]),
         f"{100 * row['precision_at_10']:.0f} %",
@@ -59,7 +60,7 @@ def test_numbers_of_the_ranking(workdir):
     ]
     # Neither seconds nor, of constant scores, coefficients.
     assert found.row("params")[-2:] == ["-", "-"]
-    assert found.row("flat")[1:5] == ["-", "-", "-", "-"]
+    assert found.row("flat")[1:6] == ["-", "-", "", "-", "-"]
     assert found.row("flat")[-2:] == ["500 ms", "0 s"]
     assert "12 architectures" in found.text
     assert (
@@ -77,12 +78,15 @@ def test_differences_have_verdicts(workdir):
     assert found[2:] == [
         _two(difference["spearman"], "+"),
         f"[{_two(low, '+')}, {_two(high, '+')}]",
+        "",
     ]
+    card = _page(workdir).cards["Against params"]
+    assert card.startswith(f"{_two(difference['spearman'], '+')} Spearman")
     _change(workdir, ["differences", "gtn - params", "ci95"], [0.01, 0.5])
     changed = _page(workdir)
     assert changed.row(f"gtn {_MINUS} params")[1] == "better"
     found = changed.row(f"gtn {_MINUS} flat")
-    assert found[1:] == ["no difference shown", "-", "-"]
+    assert found[1:] == ["no difference shown", "-", "-", ""]
 
 
 def test_the_headline(workdir):
@@ -131,11 +135,21 @@ def test_nothing_selected(workdir):
     assert "Selected by gtn" not in found.cards
 
 
+def test_an_architecture_of_another_space_is_named(workdir):
+    ranked = write_search(workdir)
+    ranked["config"] = {"search": {"space": "mine:space"}}
+    ranked["selected"]["genotype"] = "|a~0|+<b>"
+    (workdir / "search" / "ranking.json").write_text(json.dumps(ranked))
+    found = _page(workdir)
+    assert "|a~0|+<b>" in found.text
+    assert "all failed" not in found.text
+
+
 def test_the_scatter_is_of_the_results(workdir, monkeypatch):
-    drawn, scatter = [], search_figures.scatter
+    drawn, scatter = [], search_figures.scatter_panel
     monkeypatch.setattr(
         search_figures,
-        "scatter",
+        "scatter_panel",
         lambda *given: drawn.append(scatter(*given)) or drawn[-1],
     )
     write_search(workdir)
@@ -160,21 +174,21 @@ def test_scores_that_are_not_the_ranking_s_are_not_drawn(workdir, keep):
     assert read_search(workdir).scores is None
     page = report.build_page(read_results(workdir))
     assert "The scores are not drawn" in page
-    assert "Scatter charts" not in page
+    assert "Scatter chart" not in page
 
 
 def test_a_truth_that_is_no_share(workdir):
     write_search(workdir)
     _change(workdir, ["truth", "best"], 93.25)
     _change(workdir, ["evaluators", "gtn", "best_of_top_5"], 92.123456)
-    assert _page(workdir).row("gtn")[6] == "92.12"
+    assert _page(workdir).row("gtn")[7] == "92.12"
 
 
 def test_a_search_without_truths(workdir):
     write_search(workdir, num_architectures=0)
     _change(workdir, ["selected"], None)
     found = _page(workdir)
-    assert found.row("gtn")[1:7] == ["-"] * 6
+    assert found.row("gtn")[1:8] == ["-", "-", "", *["-"] * 4]
     assert found.cards["Rank correlation"].startswith("-")
 
 
