@@ -34,15 +34,22 @@ def is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def whole(default: int | None, low: int, meaning: str, **more: Any) -> Field:
+def whole(
+    default: int | None,
+    low: int,
+    meaning: str,
+    high: int | None = None,
+    **more: Any,
+) -> Field:
     def is_valid(value: object) -> bool:
         if value is None:
             return default is None
-        return is_int(value) and value >= low
+        return is_int(value) and low <= value and (high or value) >= value
 
     none = "None or " if default is None else ""
+    limits = f">= {low}" if high is None else f"in [{low}, {high}]"
     return Field(
-        default, f"{none}a whole number >= {low}", is_valid, meaning, **more
+        default, f"{none}a whole number {limits}", is_valid, meaning, **more
     )
 
 

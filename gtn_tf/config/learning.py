@@ -173,12 +173,20 @@ FIELDS = {
         "trace, several times slower)",
     ),
     "learner.num_cells": whole(
-        1, 0, "N of family cell: normal cells between reductions"
+        1,
+        0,
+        "N of family cell: normal cells between reductions",
+        high=100,
     ),
     "learner.channels": whole(
         32, 1, "F of family cell: before the first reduction"
     ),
-    "learner.num_nodes": whole(5, 1, "per cell that is drawn"),
+    "learner.num_nodes": whole(
+        5,
+        1,
+        "per cell that is drawn",
+        high=20,
+    ),
     "learner.ops": Field(
         tuple(OPS)[:11],
         f"a tuple of different ones of {', '.join(OPS)}",

@@ -29,7 +29,12 @@ FIELDS = {
     "retrain.batch_size": whole(
         128, 1, "real images per step, on all replicas"
     ),
-    "retrain.num_cells": whole(6, 0, "N, normal cells between reductions"),
+    "retrain.num_cells": whole(
+        6,
+        0,
+        "N, normal cells between reductions",
+        high=100,
+    ),
     "retrain.channels": whole(36, 1, "F, channels before the first reduction"),
     "retrain.learning_rate": real(
         0.025,

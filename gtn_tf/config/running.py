@@ -26,7 +26,11 @@ FIELDS = {
         "auto", STRATEGIES, "how devices share a meta-step", may_change=True
     ),
     "num_logical_devices": whole(
-        None, 1, "CPU devices to split the machine into", may_change=True
+        None,
+        1,
+        "CPU devices to split the machine into",
+        may_change=True,
+        high=256,
     ),
     "connect_timeout_seconds": whole(
         600,

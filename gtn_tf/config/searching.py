@@ -38,12 +38,18 @@ FIELDS = {
         "what architectures are chosen from: the paper's cells, or those of "
         "NAS-Bench-201",
     ),
-    "search.num_nodes": whole(5, 1, "nodes per cell, of the space `cells`"),
+    "search.num_nodes": whole(
+        5,
+        1,
+        "nodes per cell, of the space `cells`",
+        high=20,
+    ),
     "search.num_cells": whole(
         3,
         0,
         "N, normal cells between reductions; 3N + 2 cells in all (`nb201`: 3N "
         "and two residual blocks)",
+        high=100,
     ),
     "search.channels": whole(
         32,

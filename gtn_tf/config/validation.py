@@ -68,6 +68,12 @@ def unknown_key_error(key: str) -> InputError:
     )
 
 
+def _has_too_large(value: Any) -> bool:
+    if isinstance(value, tuple | list):
+        return any(map(_has_too_large, value))
+    return isinstance(value, int) and abs(value) >= 2**63
+
+
 def validate(config: config_dict.ConfigDict) -> None:
     """Refuses a config with unknown, missing or impossible values.
 
@@ -83,6 +89,11 @@ def validate(config: config_dict.ConfigDict) -> None:
             raise InputError(
                 f"config key '{key}' is missing; expected {field.expected}; "
                 "begin the config file with gtn_tf.config.default_config()"
+            )
+        if _has_too_large(values[key]):
+            raise InputError(
+                f"{key} is {values[key]!r}; expected whole numbers below "
+                f"2**63, which 64 bits hold; set --config.{key}"
             )
         if not field.is_valid(values[key]):
             raise InputError(

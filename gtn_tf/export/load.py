@@ -17,8 +17,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from gtn_tf.datasets.memory import memory_bytes
 from gtn_tf.runtime.files import open_to_read, read_json
-from gtn_tf.runtime.machine import machine_bytes
 from gtn_tf.runtime.paths import local_path
 from gtn_tf.types import (
     Batch,
@@ -227,7 +227,7 @@ def _check_header(raw: BinaryIO, name: str, shape: tuple[int, ...]) -> None:
         raise ValueError(
             f"{name} is {dtype}{found} where metadata.json says float32{shape}"
         )
-    if 4 * math.prod(shape) > machine_bytes():
+    if 4 * math.prod(shape) > memory_bytes():
         raise ValueError(f"{name} is float32{shape}, more than the memory")
 
 

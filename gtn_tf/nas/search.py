@@ -27,6 +27,7 @@ from gtn_tf.runtime.interrupts import Stopped, catch_signals, exit_code
 from gtn_tf.runtime.job_store import JobStore
 from gtn_tf.runtime.progress import say
 from gtn_tf.runtime.workdir import check_workdir
+from gtn_tf.training.memory import check_memory, network_parts
 from gtn_tf.training.run import write_config
 from gtn_tf.types import InputError
 
@@ -52,6 +53,7 @@ def search(config: config_dict.ConfigDict, workdir: Path) -> int:
         spec.strategy, SEARCH_STRATEGIES, "search.strategy"
     )()
     _check_shards(spec, strategy)
+    _check_memory(config, worker)
     proposals = Proposals(
         strategy, worker.space, spec.seed, spec.num_architectures
     )
@@ -91,6 +93,20 @@ def search(config: config_dict.ConfigDict, workdir: Path) -> int:
         )
         say(f"done: ranking.json, selected.json and figures in {folder}")
         return 0
+
+
+def _check_memory(config: config_dict.ConfigDict, worker: Worker) -> None:
+    """Refuses networks that the memory cannot hold, before any is built."""
+    spec = worker.spec
+    for key, training in (
+        ("real_batch_size", spec.training),
+        ("truth_batch_size", spec.truth_training),
+    ):
+        parts = network_parts(
+            *("search", spec.channels, key, training.batch_size),
+            worker.session.data.dataset.image_shape,
+        )
+        check_memory(config, parts)
 
 
 def _check_shards(spec: SearchSpec, strategy: Strategy) -> None:

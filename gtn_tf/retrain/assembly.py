@@ -24,6 +24,7 @@ from gtn_tf.runtime.devices import Devices, find_devices
 from gtn_tf.search_spaces.cells.genotypes import Genotype
 from gtn_tf.search_spaces.cells.structure import NetworkSize
 from gtn_tf.training.assembly import load_dataset, read_spec
+from gtn_tf.training.memory import check_memory, network_parts
 from gtn_tf.types import InputError, LearnerState
 
 
@@ -119,6 +120,12 @@ def build_training(
     spec = retrain_spec(config)
     dataset = load_dataset(config, with_test=True)
     images = training_images(dataset, spec.use_validation)
+    options = config.retrain
+    parts = network_parts(
+        *("retrain", options.channels, "batch_size", options.batch_size),
+        dataset.image_shape,
+    )
+    check_memory(config, parts)
     devices = find_devices(config.strategy)
     num_replicas = devices.num_replicas
     _check_batch(config.retrain.batch_size, len(images.images), num_replicas)

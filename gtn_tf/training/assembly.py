@@ -36,6 +36,7 @@ from gtn_tf.teachers.generator import GeneratorSpec
 from gtn_tf.teachers.hyperparameters import HyperparameterSpec
 from gtn_tf.teachers.registry import SOURCES
 from gtn_tf.teachers.teacher import Teacher, TeacherSpec
+from gtn_tf.training.memory import check_memory, meta_training_parts
 from gtn_tf.types import InputError
 
 Spec = TypeVar("Spec")
@@ -230,14 +231,19 @@ def learner_genotypes(config: config_dict.ConfigDict) -> list[Genotype]:
 def build_problem(
     config: config_dict.ConfigDict, train: RealData
 ) -> InnerProblem:
-    """Builds what the meta-gradient differentiates."""
+    """Builds what the meta-gradient differentiates.
+
+    Raises:
+      InputError: a learner cannot be built, or the sizes exceed the memory.
+    """
+    image_shape = tuple(train.images.shape[1:])
+    parts = meta_training_parts(config, image_shape, train.num_classes)
+    check_memory(config, parts)
     sample = functools.partial(sample_batch, train)
     if config.meta.balance_classes:
         sample = sample_balanced(train)
     return InnerProblem(
-        learners=build_learners(
-            config, tuple(train.images.shape[1:]), train.num_classes
-        ),
+        learners=build_learners(config, image_shape, train.num_classes),
         optimizer=find_inner_optimizer(config.inner.optimizer),
         sample_real=lambda seed: sample(seed, config.meta.batch_size),
         meta_loss_every=config.inner.meta_loss_every,
