@@ -26,7 +26,15 @@ EXECUTORS = {
     "ray": "gtn_tf.nas.executors:run_ray",
 }
 #: What chooses the architectures of a search -> what makes it.
-SEARCH_STRATEGIES = {"random": "gtn_tf.nas.strategies.random:Random"}
+SEARCH_STRATEGIES = {
+    name: f"gtn_tf.nas.strategies.{name}:{name.capitalize()}"
+    for name in ("random", "evolution", "local", "reinforce")
+}
+#: Of the strategy `reinforce`.
+POLICIES = {
+    "logits": "gtn_tf.nas.strategies.policies:Logits",
+    "lstm": "gtn_tf.nas.strategies.policies:Recurrent",
+}
 #: Share of a budget that is spent -> factor of the learning rate.
 SCHEDULES = {
     name: f"gtn_tf.nas.evaluators.real:{name}"

@@ -134,7 +134,16 @@ PAIRS = (
         "set --config.learner.widths=None for the official widths",
     ),
     (
-        lambda c: c.search.truth in c.search.evaluators,
+        lambda c: c.search.guide == c.search.truth,
+        "search.guide '{c.search.guide}' is search.truth",
+        "expected something that costs less",
+        "set --config.search.guide to another evaluator, or "
+        "--config.search.truth",
+    ),
+    (
+        lambda c: (
+            c.search.guide is None and c.search.truth in c.search.evaluators
+        ),
         "search.truth '{c.search.truth}' is one of search.evaluators",
         "expected something else to compare them with",
         "set --config.search.truth to a longer training",

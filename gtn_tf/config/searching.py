@@ -1,6 +1,11 @@
 """Keys of `--mode=search`; a workdir may change them at any time."""
 
-from gtn_tf.config.choices import EXECUTORS, SCHEDULES, SEARCH_STRATEGIES
+from gtn_tf.config.choices import (
+    EXECUTORS,
+    POLICIES,
+    SCHEDULES,
+    SEARCH_STRATEGIES,
+)
 from gtn_tf.config.evaluator_names import CHOICES
 from gtn_tf.config.fields import (
     OWN_FUNCTION,
@@ -23,8 +28,40 @@ FIELDS = {
         "random",
         f"one of {', '.join(SEARCH_STRATEGIES)}, or {OWN_FUNCTION}",
         lambda v: is_one_of(v, SEARCH_STRATEGIES),
-        "what chooses the architectures; told the scores of the first of "
-        "`search.evaluators`",
+        "what chooses the architectures; told the scores of `search.guide`, or "
+        "else of the first of `search.evaluators`",
+    ),
+    "search.evolution.population": whole(
+        30, 1, "the youngest architectures, which a parent is one of"
+    ),
+    "search.evolution.sample": whole(
+        10,
+        1,
+        "of them, drawn with replacement, of which the best is parent",
+    ),
+    "search.evolution.in_flight": whole(
+        1,
+        1,
+        "architectures whose scores may be awaited at once; other numbers are "
+        "other runs",
+    ),
+    "search.reinforce.policy": choice(
+        "logits",
+        POLICIES,
+        "independent logits of each decision, which suit small spaces; or an "
+        "LSTM that is told the decisions before",
+    ),
+    "search.reinforce.learning_rate": real(
+        0.1, "a number > 0", lambda v: v > 0, "of Adam; for `lstm` about 0.003"
+    ),
+    "search.reinforce.baseline_decay": real(
+        0.9,
+        "a number in [0, 1)",
+        lambda v: 0 <= v < 1,
+        "of the moving mean of scores, with which a score is compared",
+    ),
+    "search.reinforce.batch": whole(
+        1, 1, "architectures per update, which may be scored at once"
     ),
     "search.num_architectures": whole(
         128,
@@ -67,6 +104,17 @@ FIELDS = {
         f"a tuple of different ones of {CHOICES}",
         are_different(is_evaluator),
         "what scores each architecture; the first one selects",
+    ),
+    "search.guide": Field(
+        None,
+        f"None or one of {CHOICES}",
+        lambda value: value is None or is_evaluator(value),
+        "what alone scores the architectures that are proposed, in place of "
+        "`search.evaluators`; the truth is found of its best ones only, and "
+        "selects",
+    ),
+    "search.select_top": whole(
+        10, 0, "the best by `search.guide` that the truth is found of"
     ),
     "search.truth": Field(
         "real:epochs=100",

@@ -1,7 +1,7 @@
 """The jobs of a search: what is asked of an architecture."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -43,21 +43,32 @@ class Plan:
         truths = spec.truth_num_architectures
         truths = spec.num_architectures if truths is None else truths
         num_scores = len(spec.evaluators) * spec.num_architectures
+        if spec.guide is not None:
+            truths = spec.select_top
         return num_scores + min(truths, spec.num_architectures)
 
     def jobs_of(self, proposal: Proposal, position: int) -> Planned:
-        """Returns an architecture's jobs.
+        """Returns an architecture's jobs; with a guide, all but the truth.
 
         Args:
           proposal: the architecture.
           position: among the different ones that were proposed, from 0.
         """
-        planned: Planned = {}
         num_truths = self._spec.truth_num_architectures
         has_truth = num_truths is None or position < num_truths
-        for name, evaluator in self._evaluators.items():
-            if evaluator.is_truth and not has_truth:
-                continue
+        names = self._spec.evaluators
+        if has_truth and self._spec.guide is None:
+            names = self._spec.names
+        return self._planned(proposal, names)
+
+    def truth_of(self, proposal: Proposal) -> Planned:
+        """Returns the job of the truth alone."""
+        return self._planned(proposal, (self._spec.truth,))
+
+    def _planned(self, proposal: Proposal, names: Iterable[str]) -> Planned:
+        planned: Planned = {}
+        for name in names:
+            evaluator = self._evaluators[name]
             identity = {
                 "genotype_key": proposal.key,
                 "evaluator": name,

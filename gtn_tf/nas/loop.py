@@ -14,11 +14,12 @@ from tqdm import tqdm
 from gtn_tf import __version__
 from gtn_tf.nas.executors import Executor, JobFunction, Jobs
 from gtn_tf.nas.jobs import Plan, Planned
-from gtn_tf.nas.proposals import Proposals
+from gtn_tf.nas.proposals import Proposal, Proposals
 from gtn_tf.nas.spec import SearchSpec
 from gtn_tf.nas.summary import best_table, scores_by_evaluator
 from gtn_tf.runtime.job_store import JobStore, shard
 from gtn_tf.runtime.progress import Progress, say
+from gtn_tf.statistics.picks import best_keys
 
 _TABLE_SECONDS = 60.0  # between two live tables
 _IN_LIVE_TABLE = 10
@@ -48,7 +49,8 @@ class Loop:
         self._spec, self._plan, self._store = spec, plan, store
         self._proposals = proposals
         self._num_planned = 0
-        self._positions: dict[str, int] = {}
+        self._different: dict[str, Proposal] = {}
+        self._is_selected = spec.guide is None
         self._scores: dict[str, float | None] = {}
         self.planned: Planned = {}
         self.results: dict[str, dict[str, Any] | None] = {}
@@ -104,13 +106,22 @@ class Loop:
     def _planned_anew(self) -> Planned:
         new: Planned = {}
         for proposal in self._proposals.made[self._num_planned :]:
-            if proposal.key not in self._positions:
-                position = len(self._positions)
-                self._positions[proposal.key] = position
+            if proposal.key not in self._different:
+                position = len(self._different)
+                self._different[proposal.key] = proposal
                 new |= self._plan.jobs_of(proposal, position)
         self._num_planned = len(self._proposals.made)
+        if self._proposals.all_told and not self._is_selected:
+            self._is_selected = True
+            for key in self._best():
+                new |= self._plan.truth_of(self._different[key])
         self.planned |= new
         return new
+
+    def _best(self) -> list[str]:
+        """Returns the keys of the best by the guide, no failures."""
+        best = best_keys(self._scores, self._spec.select_top)
+        return [key for key in best if self._scores[key] is not None]
 
     def _learn(self, key: str, result: dict[str, Any] | None) -> None:
         self.results[key] = result

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gtn_tf.figures import nb201 as nb201_figures
 from gtn_tf.figures import search as search_figures
 from gtn_tf.figures.cells import save_cells
 from gtn_tf.nas.results import PICTURES
@@ -11,12 +12,14 @@ from gtn_tf.nas.spec import SearchSpec
 from gtn_tf.nas.summary import (
     Scores,
     best_table,
+    describe_search,
     evaluator_table,
     summarize,
 )
 from gtn_tf.runtime.devices import environment
 from gtn_tf.runtime.files import write_json
 from gtn_tf.search_spaces.cells.genotypes import Genotype
+from gtn_tf.search_spaces.nb201.space import NB201
 from gtn_tf.search_spaces.protocol import Space
 
 _IN_TABLE = 10
@@ -43,6 +46,7 @@ def write_outputs(
     scores, ranked = summarize(
         results, list(spec.evaluators), spec.truth, setup_seconds
     )
+    describe_search(spec, results, scores, ranked)
     ranked["config"] = config
     ranked["environment"] = environment()
     # What is not written anew would be an earlier search's.
@@ -68,6 +72,8 @@ def _write_selected(
     )
     if isinstance(architecture, Genotype):
         save_cells(folder / "selected.png", architecture)
+    if isinstance(space, NB201):
+        nb201_figures.save_cell(folder / "selected.png", architecture)
 
 
 def _draw(

@@ -36,6 +36,11 @@ class Proposals:
         self.made: list[Proposal] = []
         self._ask()
 
+    @property
+    def all_told(self) -> bool:
+        """Whether nothing is left to ask or to tell."""
+        return len(self._history) == self._count
+
     def tell(self, scores: Mapping[str, float | None]) -> None:
         """Tells of scores that are known, as far as there is no gap.
 

@@ -19,6 +19,8 @@ from gtn_tf.runtime.result_files import (
     read_object,
 )
 from gtn_tf.search_spaces.cells.genotypes import Genotype
+from gtn_tf.search_spaces.nb201 import genotypes as nb201
+from gtn_tf.search_spaces.protocol import Architecture
 from gtn_tf.types import InputError
 
 _COSTS = {
@@ -55,9 +57,17 @@ _RANKING = {
     "evaluators": {"*": _EVALUATOR},
     "differences": {"*": {"spearman": is_number_or_none, "ci95": is_interval}},
     "selected": or_none(_SELECTED),
+    "strategy?": {
+        "name": is_text,
+        "num_proposals": is_number,
+        "num_different": is_number,
+        "guide?": is_text,
+    },
 }
 #: Figures in search/, as far as there was something to draw.
 PICTURES = ("scatter", "cost", "selected")
+#: Space -> what reads its architectures, for pictures of them.
+READERS = {"cells": Genotype.from_text, "nb201": nb201.from_text}
 #: What tells jobs of one evaluator apart that were asked at different times.
 _ASKED = ("budget", "gtn_digest")
 
@@ -67,15 +77,17 @@ class SearchResults(NamedTuple):
 
     Attributes:
       ranking: ranking.json.
-      selected: its genotype; None where every evaluation failed, or the space
-        is another than `cells`.
+      space: `search.space` of its architectures.
+      selected: of the spaces in `READERS`, the selected architecture; None
+        where every evaluation failed.
       scores: by evaluator and architecture, None for failures; None as a whole
         where search/results/ does not hold just the scores of the ranking.
       genotypes: of all architectures in search/results/, as text by key.
     """
 
     ranking: dict[str, Any]
-    selected: Genotype | None
+    space: str
+    selected: Architecture | None
     scores: dict[str, dict[str, float | None]] | None
     genotypes: dict[str, str]
 
@@ -100,21 +112,19 @@ def read_search(workdir: Path) -> SearchResults | None:
     if not ranking["evaluators"]:
         raise damaged(path, "no evaluators")
     selected = ranking["selected"]
+    # Rankings were of cells before there were other spaces.
+    asked = ranking.get("config", {}).get("search", {})
+    space = asked.get("space", "cells")
     try:
-        genotype = None
-        if selected is not None and _is_of_cells(ranking):
-            genotype = Genotype.from_text(selected["genotype"])
+        architecture = None
+        if selected is not None and space in READERS:
+            architecture = READERS[space](selected["genotype"])
     except InputError as error:
         raise damaged(path, "its 'selected.genotype' is none") from error
     results = _results(workdir)
     texts = {r["genotype_key"]: r["genotype"] for r in results}
-    return SearchResults(ranking, genotype, _scores(results, ranking), texts)
-
-
-def _is_of_cells(ranking: Mapping[str, Any]) -> bool:
-    """Whether its architectures are genotypes, as before there were others."""
-    asked = ranking.get("config", {}).get("search", {})
-    return asked.get("space", "cells") == "cells"
+    scores = _scores(results, ranking)
+    return SearchResults(ranking, space, architecture, scores, texts)
 
 
 def _results(workdir: Path) -> list[dict[str, Any]]:

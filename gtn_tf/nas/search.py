@@ -5,12 +5,14 @@ done: a search that was killed goes on where it was, and processes that share a
 workdir share the work.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from ml_collections import config_dict
 
 from gtn_tf.config.choices import SEARCH_STRATEGIES
 from gtn_tf.import_paths import choose
+from gtn_tf.nas.evaluators.evaluator import Evaluator
 from gtn_tf.nas.executors import executor
 from gtn_tf.nas.job_results import problem_of
 from gtn_tf.nas.jobs import Plan
@@ -49,10 +51,9 @@ def search(config: config_dict.ConfigDict, workdir: Path) -> int:
     configure_runtime(spec.num_logical_devices, spec.tensor_float_32)
     caught: list[int] = []
     worker = Worker(spec, lambda: bool(caught))
-    strategy: Strategy = choose(
-        spec.strategy, SEARCH_STRATEGIES, "search.strategy"
-    )()
+    strategy = make_strategy(spec)
     _check_shards(spec, strategy)
+    _check_guide(spec, worker.evaluators)
     _check_memory(config, worker)
     proposals = Proposals(
         strategy, worker.space, spec.seed, spec.num_architectures
@@ -95,6 +96,29 @@ def search(config: config_dict.ConfigDict, workdir: Path) -> int:
         return 0
 
 
+def make_strategy(spec: SearchSpec) -> Strategy:
+    """Returns the search's strategy, made with its options.
+
+    Raises:
+      InputError: there is none of this name.
+    """
+    make = choose(spec.strategy, SEARCH_STRATEGIES, "search.strategy")
+    return make(**spec.strategy_options)
+
+
+def _check_guide(spec: SearchSpec, evaluators: Mapping[str, Evaluator]) -> None:
+    """Refuses one table by two names."""
+    if spec.guide is None:
+        return
+    guide, truth = evaluators[spec.guide], evaluators[spec.truth]
+    if type(guide) is type(truth) and guide.budget() == truth.budget():
+        raise InputError(
+            f"search.guide {spec.guide!r} is what search.truth {spec.truth!r} "
+            "is; expected something that costs less; set --config.search.guide "
+            "to another evaluator, or --config.search.truth"
+        )
+
+
 def _check_memory(config: config_dict.ConfigDict, worker: Worker) -> None:
     """Refuses networks that the memory cannot hold, before any is built."""
     spec = worker.spec
@@ -111,6 +135,13 @@ def _check_memory(config: config_dict.ConfigDict, worker: Worker) -> None:
 
 def _check_shards(spec: SearchSpec, strategy: Strategy) -> None:
     """Refuses shards of what depends on the scores of all."""
+    if spec.guide is not None and spec.num_shards > 1:
+        raise InputError(
+            f"search.num_shards is {spec.num_shards} with search.guide "
+            f"{spec.guide!r}, whose best are known once all are scored; "
+            "expected 1; set --config.search.num_shards=1, and "
+            "--config.search.executor=ray for more machines"
+        )
     if strategy.adapts and spec.num_shards > 1:
         raise InputError(
             f"search.num_shards is {spec.num_shards} with search.strategy "

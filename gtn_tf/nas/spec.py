@@ -38,6 +38,8 @@ class SearchSpec:
       inner_batch_size: B of the GTN.
       training: of the evaluators `real` and `real_subset`.
       truth_training: of the truth.
+      strategy_options: the keys of `search.STRATEGY`, where it has any.
+      evaluators: the guide alone, where there is one.
       executor: a name in `EXECUTORS`.
 
     The others are keys of the config; see docs/config.md.
@@ -61,8 +63,11 @@ class SearchSpec:
     num_cells: int
     channels: int
     strategy: str
+    strategy_options: dict[str, Any]
     num_architectures: int
     evaluators: tuple[str, ...]
+    guide: str | None
+    select_top: int
     truth: str
     truth_num_architectures: int | None
     table: str | None
@@ -90,7 +95,8 @@ def search_spec(config: config_dict.ConfigDict) -> SearchSpec:
         key: search[key]
         for key in (
             *("space", "num_nodes", "num_cells", "channels", "strategy"),
-            *("num_architectures", "truth", "truth_num_architectures"),
+            *("num_architectures", "guide", "select_top"),
+            *("truth", "truth_num_architectures"),
             *("table", "interpret", "executor", "shard", "num_shards"),
         )
     }
@@ -108,7 +114,12 @@ def search_spec(config: config_dict.ConfigDict) -> SearchSpec:
         num_inner_steps=inner.num_steps,
         inner_batch_size=inner.batch_size,
         ops=tuple(search.ops),
-        evaluators=tuple(search.evaluators),
+        strategy_options=_options(search, search.strategy),
+        evaluators=(
+            tuple(search.evaluators)
+            if search.guide is None
+            else (search.guide,)
+        ),
         training=RealTraining(
             search.real_batch_size or inner.batch_size,
             search.real_learning_rate,
@@ -123,6 +134,13 @@ def search_spec(config: config_dict.ConfigDict) -> SearchSpec:
         ),
         **same,
     )
+
+
+def _options(search: config_dict.ConfigDict, strategy: str) -> dict[str, Any]:
+    of_strategy = search.get(strategy)
+    if isinstance(of_strategy, config_dict.ConfigDict):
+        return of_strategy.to_dict()
+    return {}
 
 
 def _in_any_folder(path: str | None) -> str | None:

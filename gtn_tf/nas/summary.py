@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from gtn_tf.nas.spec import SearchSpec
 from gtn_tf.statistics.intervals import shown
 from gtn_tf.statistics.picks import best_keys
 from gtn_tf.statistics.ranking import ranking
@@ -53,6 +54,39 @@ def summarize(
     }
     genotypes = {r["genotype_key"]: r["genotype"] for r in results}
     return scores, ranking(scores, truth, costs, genotypes)
+
+
+def describe_search(
+    spec: SearchSpec,
+    results: Sequence[Mapping[str, Any]],
+    scores: Scores,
+    ranked: dict[str, Any],
+) -> None:
+    """Adds to `ranked` how it was searched, and what the truth selects.
+
+    Where there is a guide, the best truth among its best is selected; what
+    the guide selects, where no truth is known.
+    """
+    first = spec.evaluators[0]
+    ranked["strategy"] = {
+        "name": spec.strategy,
+        "num_proposals": spec.num_architectures,
+        "num_different": len(scores[first]),
+    }
+    if spec.guide is None:
+        return
+    ranked["strategy"]["guide"] = spec.guide
+    true_scores = scores[spec.truth]
+    genotypes = {r["genotype_key"]: r["genotype"] for r in results}
+    for key in best_keys(true_scores, 1):
+        if true_scores[key] is not None:
+            ranked["selected"] = {
+                "key": key,
+                "genotype": genotypes[key],
+                "evaluator": first,
+                "score": scores[first][key],
+                "truth": true_scores[key],
+            }
 
 
 def _costs(

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from gtn_tf.figures import cells as cell_figures
+from gtn_tf.figures import nb201 as nb201_figures
 from gtn_tf.figures import search as search_figures
 from gtn_tf.nas.results import SearchResults, num_scored
 from gtn_tf.report.numbers import (
@@ -101,13 +103,16 @@ def _share(share: float) -> str:
 
 
 def _introduction(ranking: dict[str, Any]) -> str:
-    truth = ranking["truth"]
+    truth, strategy = ranking["truth"], ranking.get("strategy", {})
     num_all, num_true = num_scored(ranking), ranking["num_architectures"]
+    guide = strategy.get("guide")
     some = "" if num_all == num_true else f"{count(num_true)} of them "
+    if guide is not None:
+        some = f"the {count(num_true)} best of them "
     text = (
-        f"{count(num_all)} architectures, drawn at random, were scored by "
-        f"each evaluator and {some}by {truth['evaluator']}, whose score counts "
-        "as the truth"
+        f"{count(num_all)} architectures, {_drawn(strategy)}, were scored by "
+        f"{guide or 'each evaluator'} and {some}by {truth['evaluator']}, whose "
+        f"score {'selects' if guide else 'counts as the truth'}"
     )
     seconds = truth.get("seconds_per_architecture")
     if seconds:
@@ -115,6 +120,16 @@ def _introduction(ranking: dict[str, Any]) -> str:
     if truth.get("num_failed"):
         text += f"; {count(truth['num_failed'])} failed in it and rank last"
     return f"{text}."
+
+
+def _drawn(strategy: dict[str, Any]) -> str:
+    """Says how architectures were chosen; nothing in older rankings."""
+    if strategy.get("name", "random") == "random":
+        return "drawn at random"
+    return (
+        f"among {count(strategy['num_proposals'])} proposals of the strategy "
+        f"{strategy['name']}"
+    )
 
 
 def _evaluators_table(ranking: dict[str, Any]) -> Table:
@@ -236,12 +251,9 @@ def _selected(search: SearchResults) -> dict[str, Any]:
     if selected.get("truth") is not None:
         facts += f", truth {_of_truth(selected['truth'], search.ranking)}"
     found = {"genotype": selected["genotype"], "selected_facts": facts}
-    if search.selected is None:  # of another space than `cells`
+    drawn = _drawn_cells(search)
+    if not drawn:  # of a space of a person's own
         return {**found, "cells": []}
-    drawn = {
-        kind: cell_figures.cell(getattr(search.selected, kind), f"{kind} cell")
-        for kind in ("normal", "reduction")
-    }
     # One above the other, unless they can stand almost as they were drawn.
     inches = 0.85 * max(figure.get_figwidth() for figure in drawn.values())
     cells = [
@@ -251,4 +263,22 @@ def _selected(search: SearchResults) -> dict[str, Any]:
         )
         for kind, figure in drawn.items()
     ]
-    return {**found, "cells": cells, "cells_width": f"{inches:.2f}in"}
+    return {
+        **found,
+        "cells": cells,
+        "cells_width": f"{inches:.2f}in",
+        "space": search.space,
+    }
+
+
+def _drawn_cells(search: SearchResults) -> dict[str, Figure]:
+    """Returns pictures of the selected cells by kind."""
+    found = search.selected
+    if found is None:
+        return {}
+    if search.space == "nb201":
+        return {"selected": nb201_figures.cell(found)}
+    return {
+        kind: cell_figures.cell(getattr(found, kind), f"{kind} cell")
+        for kind in ("normal", "reduction")
+    }

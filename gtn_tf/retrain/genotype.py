@@ -89,6 +89,12 @@ def _pick(value: str) -> Origin:
             "that --mode=search has finished; run that first or give another "
             "--config.retrain.genotype"
         )
+    if found.space != "cells":
+        raise InputError(
+            f"the search in '{workdir}' is of search.space {found.space!r}; "
+            "expected one of the space 'cells', whose networks --mode=retrain "
+            "trains; give another --config.retrain.genotype"
+        )
     if not evaluator and found.ranking["selected"]:
         evaluator = found.ranking["selected"].get("evaluator") or ""
         genotype = found.selected

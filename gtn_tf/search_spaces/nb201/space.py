@@ -1,6 +1,6 @@
 """NAS-Bench-201 as a space to search in; imports no TensorFlow."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,6 +70,13 @@ class NB201(Space):
         """
         options = self.changed(architecture, np.random.default_rng(seed))
         return self.decode(options)
+
+    def neighbours(self, architecture: Genotype) -> Iterator[Genotype]:
+        """Yields all 24 that `mutate` may return."""
+        for edge, own in enumerate(architecture):
+            for op in OPS:
+                if op != own:
+                    yield *architecture[:edge], op, *architecture[edge + 1 :]
 
     def build(
         self, architecture: Genotype, network: NetworkSpec
