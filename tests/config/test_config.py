@@ -229,7 +229,9 @@ def test_unknown_key_like_no_other():
 def test_missing_key(key):
     config = default_config()
     *groups, name = key.split(".")
-    node = config[groups[0]] if groups else config
+    node = config
+    for group in groups:
+        node = node[group]
     del node[name]
     with pytest.raises(InputError, match=f"'{key}' is missing; expected"):
         validate(config)
