@@ -4,8 +4,11 @@
     for images, labels, learning_rate, momentum in teacher.batches():
         ...  # one inner step of any learner
 
-TensorFlow is imported by `Teacher.generate` and `Teacher.sample` alone.
+TensorFlow is imported by methods of `Teacher` alone: those of its generator,
+and those that give its data in Keras' words (`keras_fit`).
 """
+
+from __future__ import annotations
 
 import dataclasses
 import functools
@@ -13,7 +16,7 @@ import math
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -25,6 +28,10 @@ from gtn_tf.types import (
     InputError,
     one_line,
 )
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
 
 FORMAT_VERSION = 1
 #: What curriculum.npz holds, in this order.
@@ -80,6 +87,37 @@ class Teacher:
             strict=True,
         ):
             yield TeacherBatch(images, labels, float(rate), float(momentum))
+
+    def dataset(self) -> tf.data.Dataset:
+        """Returns the batches, ([B, H, W, C], [B, K]), in their order."""
+        import tensorflow as tf
+
+        return tf.data.Dataset.from_tensor_slices((self.images, self.labels))
+
+    def optimizer(self) -> keras.optimizers.Optimizer:
+        """Returns a new optimizer with the rate and momentum of each step."""
+        from gtn_tf.export.keras_fit import InnerStepOptimizer
+
+        return InnerStepOptimizer(
+            self.metadata["inner_optimizer"],
+            self.inner_learning_rate.tolist(),
+            self.inner_momentum.tolist(),
+        )
+
+    def loss(self) -> keras.losses.Loss:
+        """Returns the mean cross-entropy of logits [B, K], labels [B, K]."""
+        import keras
+
+        return keras.losses.CategoricalCrossentropy(from_logits=True)
+
+    def callback(self) -> keras.callbacks.Callback:
+        """Returns what refuses a fit in another order, by an InputError.
+
+        It takes care of batch normalisation too, as `gtn_tf.nas.rank` does.
+        """
+        from gtn_tf.export.keras_fit import InOrder
+
+        return InOrder(self.images)
 
     def was_made_with(self, mean: Sequence[float]) -> bool:
         """Whether these are the channel means of its training images.
