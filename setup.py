@@ -20,6 +20,7 @@ setup(
     packages=find_packages(include=["gtn_tf", "gtn_tf.*"]),
     package_data={
         "gtn_tf": ["py.typed"],
+        "gtn_tf.export": ["bundled/*/*"],
         "gtn_tf.report": ["templates/*", "*.json"],
         "gtn_tf.search_spaces.cells": ["*.json"],
     },
@@ -43,10 +44,15 @@ setup(
     extras_require={
         "cpu": ["tensorflow-cpu>=2.18,<2.22"],
         "gpu": ["tensorflow[and-cuda]>=2.18,<2.22"],
+        "hub": ["huggingface_hub>=0.30"],
         "ray": ["ray>=2.9"],
+        "tuner": ["keras-tuner>=1.4.7"],
         "tpu": ["tensorflow-tpu>=2.18,<2.21"],
         "peer": ["torch==2.13.0"],  # benchmarks only; no other: no CUDA
         "test": [
+            "huggingface_hub>=0.30",
+            "keras-tuner>=1.4.7",
+            "optuna>=4",
             "pytest>=8",
             "pytest-xdist",
             "pyyaml",

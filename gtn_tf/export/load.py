@@ -12,30 +12,26 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
-import zipfile
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from gtn_tf.datasets.memory import memory_bytes
-from gtn_tf.runtime.files import open_to_read, read_json
+from gtn_tf.export.bundled import bundled_folder
+from gtn_tf.export.card import card_of
+from gtn_tf.export.reading import ARRAYS, damaged, read_arrays, read_metadata
+from gtn_tf.runtime.files import replaced_folder, write_json
 from gtn_tf.runtime.paths import local_path
 from gtn_tf.types import (
     Batch,
     InputError,
-    one_line,
 )
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
-
-FORMAT_VERSION = 1
-#: What curriculum.npz holds, in this order.
-ARRAYS = ("images", "labels", "inner_learning_rate", "inner_momentum")
 
 
 class TeacherBatch(NamedTuple):
@@ -165,11 +161,78 @@ class Teacher:
         found = endpoint(label_ids, pair)
         return Batch(found["images"].numpy(), found["labels"].numpy())
 
+    def card(self) -> str:
+        """Returns Markdown: what it was trained on and for, and its limits."""
+        return card_of(self.metadata)
+
+    def save(self, path: Path | str) -> Path:
+        """Writes an export folder with a card, README.md; returns its path.
+
+        Raises:
+          InputError: there is a folder of something else.
+        """
+        path = local_path(path, "path of an export")
+        is_export = (path / "metadata.json").exists()
+        if (
+            path.exists()
+            and not is_export
+            and (not path.is_dir() or any(path.iterdir()))
+        ):
+            raise InputError(
+                f"{str(path)!r} is there, and no export; expected an export, "
+                "which is replaced, or nothing; give another path"
+            )
+        arrays = {name: getattr(self, name) for name in ARRAYS}
+        with replaced_folder(path) as folder:
+            np.savez_compressed(folder / "curriculum.npz", **arrays)
+            write_json(folder / "metadata.json", self.metadata)
+            (folder / "README.md").write_text(self.card())
+            if (self.path / "1").exists():
+                shutil.copytree(self.path / "1", folder / "1")
+        return path
+
+    def upload(self, repository: str, **create_arguments: Any) -> str:
+        """Uploads it to the Hugging Face hub; returns where it is.
+
+        `gtn_tf.load("hf:" + repository)` reads it again.
+
+        Args:
+          repository: "name" or "owner/name".
+          **create_arguments: of `huggingface_hub.create_repo`, such as
+            `private=True`.
+
+        Raises:
+          InputError: huggingface_hub is not installed, or the hub refuses.
+        """
+        from gtn_tf.export.hub import upload
+
+        return upload(self, repository, **create_arguments)
+
+    def save_for_dd_ranking(
+        self,
+        path: Path | str,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> Path:
+        """Writes images.pt, labels.pt and lr.pt, as DD-Ranking reads them.
+
+        See `dd_ranking`, which says what is lost.
+        """
+        from gtn_tf.export.dd_ranking import write_for_dd_ranking
+
+        return write_for_dd_ranking(self, path, mean, std)
+
     def _endpoint(self, name: str) -> Any:
         if self.metadata["source"] != "gtn":
             raise InputError(
                 f"source {self.metadata['source']!r} has no generator; "
                 f"expected 'gtn' for `{name}`; use batches()"
+            )
+        if not (self.path / "1").exists():
+            raise InputError(
+                f"{str(self.path)!r} holds a curriculum without its generator; "
+                f"expected its SavedModel for `{name}`; use batches(), or "
+                "meta-train"
             )
         return getattr(self._saved_model, name)
 
@@ -180,18 +243,27 @@ class Teacher:
         try:
             return tf.saved_model.load(str(self.path / "1"))
         except (OSError, ValueError, tf.errors.OpError) as error:
-            raise _damaged(self.path / "1", error) from error
+            raise damaged(self.path / "1", error) from error
 
 
 def load(path: Path | str) -> Teacher:
     """Opens the export of a GTN.
 
     Args:
-      path: a workdir, or an export folder.
+      path: a workdir; an export folder; "gtn:" and the name of a bundled one
+        (`gtn_tf.export.bundled`), such as "gtn:digits"; or "hf:owner/name" on
+        the Hugging Face hub.
 
     Raises:
       InputError: there is no export, or it is damaged or foreign.
     """
+    kind, _, name = str(path).partition(":")
+    if kind == "gtn":
+        path = bundled_folder(name)
+    elif kind == "hf":
+        from gtn_tf.export.hub import download
+
+        path = download(name)
     path = local_path(path, "path of an export")
     candidates = (path, path / "export")
     found = [p for p in candidates if (p / "metadata.json").exists()]
@@ -200,77 +272,6 @@ def load(path: Path | str) -> Teacher:
             f"{str(path)!r} holds no export; expected an export folder or a "
             "workdir with one; run --mode=export there or give another path"
         )
-    metadata = _read_metadata(found[0] / "metadata.json")
-    arrays = _read_arrays(found[0] / "curriculum.npz", metadata)
+    metadata = read_metadata(found[0] / "metadata.json")
+    arrays = read_arrays(found[0] / "curriculum.npz", metadata)
     return Teacher(found[0], metadata, **arrays)
-
-
-def _read_metadata(path: Path) -> dict[str, Any]:
-    metadata = read_json(path)
-    if not isinstance(metadata, dict) or "format_version" not in metadata:
-        raise InputError(
-            f"{str(path)!r} is of no export; expected one JSON object with "
-            "'format_version'; give another path"
-        )
-    version = metadata["format_version"]
-    if version != FORMAT_VERSION:
-        raise InputError(
-            f"{str(path)!r} has format_version {version!r}; expected "
-            f"{FORMAT_VERSION}; read it with the gtn_tf that wrote it or run "
-            "--mode=export again"
-        )
-    return metadata
-
-
-def _read_arrays(path: Path, metadata: dict[str, Any]) -> dict[str, np.ndarray]:
-    try:
-        steps = (metadata["num_inner_steps"],)
-        examples = (*steps, metadata["inner_batch_size"])
-        shapes = (
-            (*examples, *metadata["image_shape"]),
-            (*examples, metadata["num_classes"]),
-            steps,
-            steps,
-        )
-        # Opened here, for np.load leaves a damaged file open.
-        with open_to_read(path) as raw:
-            if zipfile.is_zipfile(raw):
-                for name, shape in zip(ARRAYS, shapes, strict=True):
-                    _check_header(raw, name, shape)
-            raw.seek(0)
-            with np.load(raw, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in ARRAYS}
-        for name, array in arrays.items():
-            if not np.isfinite(array).all():
-                raise ValueError(f"{name} has values that are not finite")
-    except (
-        EOFError,
-        KeyError,
-        OSError,
-        TypeError,
-        ValueError,
-        zipfile.BadZipFile,
-    ) as error:
-        raise _damaged(path, error) from error
-    return arrays
-
-
-def _check_header(raw: BinaryIO, name: str, shape: tuple[int, ...]) -> None:
-    """Reads what an array says of itself before all of it is unpacked."""
-    with zipfile.ZipFile(raw) as file, file.open(f"{name}.npy") as array:
-        if np.lib.format.read_magic(array) != (1, 0):  # others may be long
-            raise ValueError(f"{name} has an unknown header")
-        found, _, dtype = np.lib.format.read_array_header_1_0(array)
-    if not dtype.hasobject and (dtype, found) != (np.float32, shape):
-        raise ValueError(
-            f"{name} is {dtype}{found} where metadata.json says float32{shape}"
-        )
-    if 4 * math.prod(shape) > memory_bytes():
-        raise ValueError(f"{name} is float32{shape}, more than the memory")
-
-
-def _damaged(path: Path, error: Exception) -> InputError:
-    return InputError(
-        f"{str(path)!r} is damaged ({one_line(error)}); expected a file that "
-        "--mode=export wrote; run it again"
-    )

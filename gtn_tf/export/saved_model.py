@@ -74,6 +74,12 @@ class ExportedGTN(tf.Module):
         for name, endpoint in self.endpoints.items():
             setattr(self, name, endpoint)
 
+    @property
+    def signatures(self) -> dict[str, Endpoint]:
+        """The endpoints, and which of them servers call by default."""
+        default = "sample" if "sample" in self.endpoints else "curriculum"
+        return {**self.endpoints, "serving_default": self.endpoints[default]}
+
     def _add_generator(
         self, gtn: GTN, meta_params: dict[str, tf.Tensor], seed: tf.Tensor
     ) -> None:

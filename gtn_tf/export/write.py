@@ -4,12 +4,8 @@
 need none. `real_images.npz` has a few real images, for pictures.
 """
 
-import contextlib
 import hashlib
 import json
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -21,7 +17,8 @@ from gtn_tf import __version__
 from gtn_tf.config import FIELDS, flatten
 from gtn_tf.config.families import learner_names, learner_widths
 from gtn_tf.datasets.class_examples import class_examples
-from gtn_tf.export.load import FORMAT_VERSION
+from gtn_tf.datasets.loading import Dataset
+from gtn_tf.export.reading import FORMAT_VERSION
 from gtn_tf.export.real_images import (
     FILE_NAME,
     RealImages,
@@ -30,16 +27,21 @@ from gtn_tf.export.real_images import (
 from gtn_tf.export.saved_model import ExportedGTN
 from gtn_tf.figures.curriculum import shown_classes
 from gtn_tf.given import facts_of, is_given
-from gtn_tf.import_paths import is_import_path
+from gtn_tf.import_paths import choose, is_import_path
 from gtn_tf.learners.registry import FAMILIES
 from gtn_tf.ops.seeds import (
     Purpose,
     fold,
     root_seed,
 )
-from gtn_tf.runtime.files import read_json, write_json
+from gtn_tf.runtime.files import (
+    read_json,
+    replaced_folder,
+    write_json,
+)
 from gtn_tf.runtime.progress import say
 from gtn_tf.runtime.workdir import claim_workdir
+from gtn_tf.teachers.registry import CURRICULA
 from gtn_tf.training.assembly import learner_genotypes
 from gtn_tf.training.run import Run, restore_run
 from gtn_tf.types import InputError
@@ -91,32 +93,9 @@ def metadata_of(
     config: config_dict.ConfigDict, run: Run, module: ExportedGTN
 ) -> dict[str, object]:
     """Returns what metadata.json says of a run's export."""
-    teacher = run.teacher
     has_generator = module.sample_noise is not None
     of_batch = "of the inner batch" if has_generator else "none"
-    return {
-        "format_version": FORMAT_VERSION,
-        "dataset": run.dataset.name,
-        "split_seed": config.dataset.split_seed,
-        "image_size": config.dataset.image_size,
-        "max_images": config.dataset.max_images,
-        "class_names": run.dataset.class_names,
-        "num_classes": run.dataset.num_classes,
-        "image_shape": run.dataset.image_shape,
-        "num_inner_steps": config.inner.num_steps,
-        "inner_batch_size": config.inner.batch_size,
-        "inner_optimizer": config.inner.optimizer,
-        "source": config.source,
-        "curriculum": {
-            "name": config.curriculum.name,
-            "learn_labels": config.curriculum.learn_labels,
-            "is_one_draw_of_many": not teacher.shares_data,
-        },
-        "normalisation": {
-            "mean": run.dataset.mean,
-            "std": run.dataset.std,
-            "formula": "(pixel / 255 - mean) / std, per channel",
-        },
+    return curriculum_metadata(config, run.dataset) | {
         "statistics": {
             name: of_batch if name == "curriculum" else "stored"
             for name in module.endpoints
@@ -124,14 +103,45 @@ def metadata_of(
         "sample_noise": module.sample_noise,
         "meta_steps": int(run.step.numpy()),
         "meta_training_seconds": float(run.seconds.numpy()),
-        "config_digest": _digest(config),
-        "learner": learner_facts(config),
         "versions": {
             "gtn_tf": __version__,
             "tensorflow": tf.__version__,
             "keras": keras.__version__,
             "numpy": np.__version__,
         },
+    }
+
+
+def curriculum_metadata(
+    config: config_dict.ConfigDict, dataset: Dataset
+) -> dict[str, object]:
+    """Returns what a config and its data say of a curriculum."""
+    curriculum = choose(config.curriculum.name, CURRICULA, "curriculum.name")
+    return {
+        "format_version": FORMAT_VERSION,
+        "dataset": dataset.name,
+        "split_seed": config.dataset.split_seed,
+        "image_size": config.dataset.image_size,
+        "max_images": config.dataset.max_images,
+        "class_names": dataset.class_names,
+        "num_classes": dataset.num_classes,
+        "image_shape": dataset.image_shape,
+        "num_inner_steps": config.inner.num_steps,
+        "inner_batch_size": config.inner.batch_size,
+        "inner_optimizer": config.inner.optimizer,
+        "source": config.source,
+        "curriculum": {
+            "name": config.curriculum.name,
+            "learn_labels": config.curriculum.learn_labels,
+            "is_one_draw_of_many": not curriculum.shared,
+        },
+        "normalisation": {
+            "mean": dataset.mean,
+            "std": dataset.std,
+            "formula": "(pixel / 255 - mean) / std, per channel",
+        },
+        "config_digest": _digest(config),
+        "learner": learner_facts(config),
     }
 
 
@@ -197,32 +207,12 @@ def write_export(
       metadata: of `metadata_of`.
       real: images to be seen beside the synthetic ones.
     """
-    with _replaced_folder(path) as folder:
+    with replaced_folder(path) as folder:
         tf.saved_model.save(
-            module, str(folder / "1"), signatures=module.endpoints
+            module, str(folder / "1"), signatures=module.signatures
         )
         arrays = {name: v.numpy() for name, v in module.arrays.items()}
         np.savez(folder / "curriculum.npz", **arrays)
         if real is not None:
             write_real_images(folder / FILE_NAME, real)
         write_json(folder / "metadata.json", metadata)
-
-
-@contextlib.contextmanager
-def _replaced_folder(path: Path) -> Iterator[Path]:
-    """Yields an empty folder that in the end becomes `path`.
-
-    A kill leaves the old folder or the new one, but between the two renames
-    at the end: there it leaves none, and the next call puts the old one back.
-    """
-    new, old = (path.with_name(f".{path.name}.{s}") for s in ("new", "old"))
-    if old.exists() and not path.exists():
-        os.replace(old, path)
-    for leftover in (new, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    new.mkdir(parents=True)
-    yield new
-    if path.exists():
-        os.replace(path, old)
-    os.replace(new, path)
-    shutil.rmtree(old, ignore_errors=True)

@@ -1,11 +1,14 @@
 """Files that are written as a whole, and JSON in them. No TensorFlow here."""
 
+import contextlib
 import errno
 import json
 import math
 import os
 import secrets
+import shutil
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -120,3 +123,23 @@ def read_json(path: Path) -> Any:
         f"{str(path)!r} {reason}; expected a JSON file written by gtn_tf; give "
         "another path or run again what writes it"
     )
+
+
+@contextlib.contextmanager
+def replaced_folder(path: Path) -> Iterator[Path]:
+    """Yields an empty folder that in the end becomes `path`.
+
+    A kill leaves the old folder or the new one, but between the two renames
+    at the end: there it leaves none, and the next call puts the old one back.
+    """
+    new, old = (path.with_name(f".{path.name}.{s}") for s in ("new", "old"))
+    if old.exists() and not path.exists():
+        os.replace(old, path)
+    for leftover in (new, old):
+        shutil.rmtree(leftover, ignore_errors=True)
+    new.mkdir(parents=True)
+    yield new
+    if path.exists():
+        os.replace(path, old)
+    os.replace(new, path)
+    shutil.rmtree(old, ignore_errors=True)
