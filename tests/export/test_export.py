@@ -342,8 +342,8 @@ def test_a_kill_while_renaming_loses_nothing(
             raise KeyboardInterrupt
         renames.append(rename(*paths))
 
-    monkeypatch.setattr(export.os, "replace", killed)
-    monkeypatch.setattr(export.shutil, "rmtree", lambda *_, **__: None)
+    monkeypatch.setattr(files.os, "replace", killed)
+    monkeypatch.setattr(files.shutil, "rmtree", lambda *_, **__: None)
     if num_renames == 2:
         replace(path, "new")
     else:

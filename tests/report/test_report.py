@@ -250,13 +250,13 @@ def test_the_command_gives_the_config_of_the_run(tmp_path):
     done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True)
     command = done.stdout.splitlines()
     assert command[:4] == [
-        *("-m", "gtn_tf.main", "--config=configs/default.py"),
+        *("-m", "gtn_tf.main", "--config=default"),
         f"--workdir={workdir}",
     ]
     done = tiny.run_main(
         workdir,
         *command[4:],
-        config=str(_ROOT / "configs" / "default.py"),
+        config="default",
         hook=_print_config,
     )
     assert done.code == 0, done
