@@ -1,5 +1,6 @@
 """Generative Teaching Networks in TensorFlow and Keras."""
 
+import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +12,16 @@ from gtn_tf import nas
 from gtn_tf.export.load import Teacher, load
 
 if TYPE_CHECKING:
+    from gtn_tf import keras_tuner
     from gtn_tf.front.fit import fit
 
 __version__ = "0.1.0"
 
-__all__ = ["Teacher", "fit", "load", "nas"]
+__all__ = ["Teacher", "fit", "keras_tuner", "load", "nas"]
 
 
 def __getattr__(name: str) -> Any:
-    """Imports `fit`, and with it TensorFlow, when it is asked for.
+    """Imports what brings TensorFlow when it is asked for.
 
     `gtn_tf.data` is the module of data sets, as it was called once.
     """
@@ -27,6 +29,8 @@ def __getattr__(name: str) -> Any:
         from gtn_tf.front.fit import fit
 
         return fit
+    if name == "keras_tuner":
+        return importlib.import_module("gtn_tf.keras_tuner")
     if name == "data":
         from gtn_tf.datasets import loading
 

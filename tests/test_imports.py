@@ -23,7 +23,7 @@ PACKAGES = (
     ),
     *("learners", "teachers", "config", "runtime", "figures", "meta"),
     *("training", "export", "evaluation", "experiments", "nas", "retrain"),
-    *("front", "report", "records", "main"),
+    *("front", "keras_tuner", "report", "records", "main"),
 )
 #: Nothing in these imports TensorFlow.
 WITHOUT_TENSORFLOW = {

@@ -18,6 +18,7 @@ from gtn_tf.ops.seeds import (
     fold,
     root_seed,
 )
+from gtn_tf.runtime import files
 from gtn_tf.teachers.registry import CURRICULA
 from gtn_tf.types import Batch, InputError
 from tests.helpers import tiny
@@ -249,6 +250,9 @@ found = {}
 for count in (1, 7):
     noise, labels = data["noise"][:count], data["labels"][:count]
     found[f"generate_{count}"] = loaded.generate(noise, labels)["images"]
+    # What servers call without a name: fresh examples.
+    default = loaded.signatures["serving_default"].structured_input_signature
+    assert set(default[1]) == {"label_ids", "seed"}
     by_name = loaded.signatures["generate"](
         noise=tf.constant(noise), labels=tf.constant(labels)
     )
@@ -311,7 +315,7 @@ def test_arrays_are_equal_bytes_for_equal_data(tmp_path):
 
 
 def replace(path, text, error=None):
-    with export._replaced_folder(path) as folder:
+    with files.replaced_folder(path) as folder:
         assert not list(folder.iterdir())
         (folder / "file").write_text(text)
         if error is not None:

@@ -1,0 +1,202 @@
+"""KerasTuner's searches by a GTN's scores; needs `pip install 'gtn_tf[tuner]'`.
+
+    tuner = gtn_tf.keras_tuner.RandomSearch(build, "gtn:digits", max_trials=50)
+    tuner.search()                                   # seconds a trial
+    best = tuner.train_best(3, images, labels, epochs=10, validation_split=0.1)
+
+Any hypermodel does. A trial is a few steps on synthetic data in place of
+epochs; the best few are then trained as the hypermodel says. That takes
+Hyperband's place too: its short trainings of many are the GTN's steps here, its
+long ones of few are `train_best`.
+
+What does not change the network, such as the rate that it is compiled with, no
+GTN can score: `search` warns of it.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from absl import logging
+
+from gtn_tf.export.load import Teacher, load
+from gtn_tf.learners.identity import network_digest
+from gtn_tf.nas import rank
+from gtn_tf.types import InputError, one_line
+
+try:
+    import keras_tuner
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "keras_tuner is not installed; expected it for gtn_tf.keras_tuner; pip "
+        "install 'gtn_tf[tuner]'"
+    ) from error
+
+#: What a tuner makes as large as it can.
+OBJECTIVE = "gtn_score"
+#: As KerasTuner takes it: hyperparameters to a model, or an object that does.
+HyperModel = Callable[..., keras.Model] | keras_tuner.HyperModel
+
+
+class Trained(NamedTuple):
+    """One of the best, trained on real data.
+
+    Attributes:
+      hyperparameters: of the network.
+      gtn_score: by which it was chosen.
+      model: after its training.
+      fitted: what the hypermodel's `fit` returns: Keras' `History`.
+    """
+
+    hyperparameters: keras_tuner.HyperParameters
+    gtn_score: float
+    model: keras.Model
+    fitted: Any
+
+
+class _FatalInputError(InputError, keras_tuner.errors.FatalError):
+    """Bad input that no other trial would mend: it ends the search."""
+
+
+class _ByTeacher(keras_tuner.Tuner):
+    """A tuner whose trials are scored by a GTN.
+
+    Args:
+      hypermodel: (hyperparameters) -> a Keras model, images [B, H, W, C] in
+        normalised units to logits or probabilities [B, K]; or a `HyperModel`.
+      teacher: from `gtn_tf.load`, or what it takes.
+      **tuner_arguments: of the class of KerasTuner, but `objective`, which is
+        `gtn_score`.
+    """
+
+    def __init__(
+        self,
+        hypermodel: HyperModel,
+        teacher: Teacher | Path | str,
+        **tuner_arguments: Any,
+    ) -> None:
+        self.teacher = (
+            teacher if isinstance(teacher, Teacher) else load(teacher)
+        )
+        objective = keras_tuner.Objective(OBJECTIVE, "max")
+        super().__init__(hypermodel, objective=objective, **tuner_arguments)
+
+    def search(self, *, verbose: int = 1, **rank_arguments: Any) -> None:
+        """Runs the trials; goes on where `directory` holds some.
+
+        Args:
+          verbose: 0: print nothing.
+          **rank_arguments: of `gtn_tf.nas.rank`, such as its validation data.
+
+        Raises:
+          InputError: bad arguments.
+        """
+        unscored = self._without_effect()
+        if unscored:
+            logging.warning(
+                "%s: the network is the same whatever the value is, so that "
+                "its score tells nothing of it.",
+                ", ".join(map(repr, unscored)),
+            )
+        self.oracle.verbose = verbose
+        super().search(**rank_arguments)
+
+    def run_trial(
+        self, trial: keras_tuner.engine.trial.Trial, **rank_arguments: Any
+    ) -> dict[str, float]:
+        """Scores one network."""
+
+        def build() -> keras.Model:
+            return self.hypermodel.build(trial.hyperparameters)
+
+        try:
+            (score,) = rank([build], self.teacher, **rank_arguments)
+        except InputError as error:
+            if str(error).startswith("builder "):
+                raise keras_tuner.errors.FailedTrialError(str(error)) from error
+            raise _FatalInputError(str(error)) from error
+        if not np.isfinite(score):
+            raise keras_tuner.errors.FailedTrialError("its training diverged")
+        return {OBJECTIVE: float(score)}
+
+    def _without_effect(self) -> list[str]:
+        """Returns the hyperparameters that leave the network as it is."""
+        space = self.oracle.get_space()
+        plain = self._digest(space)
+        found = []
+        for parameter in space.space:
+            if parameter.conditions:
+                continue
+            others = [
+                value
+                for value in _some_values(parameter)
+                if value != space.values[parameter.name]
+            ]
+            changed = self.oracle.get_space()
+            digests = []
+            for value in others:
+                changed.values[parameter.name] = value
+                digests.append(self._digest(changed))
+            if others and set(digests) == {plain}:
+                found.append(parameter.name)
+        return found
+
+    def _digest(self, hyperparameters: keras_tuner.HyperParameters) -> str:
+        try:
+            return network_digest(self.hypermodel.build(hyperparameters.copy()))
+        except Exception as error:  # a person's code may raise anything
+            return one_line(error)  # the trial will tell
+
+    def train_best(
+        self, num_models: int, *fit_arguments: Any, **fit_keywords: Any
+    ) -> list[Trained]:
+        """Trains the best few for real, as the hypermodel compiles them.
+
+        Args:
+          num_models: how many.
+          *fit_arguments: of the hypermodel's `fit`, which is Keras'.
+          **fit_keywords: likewise.
+
+        Returns:
+          They, the highest GTN score first.
+        """
+        trained = []
+        for trial in self.oracle.get_best_trials(num_models):
+            hyperparameters = trial.hyperparameters
+            model = self.hypermodel.build(hyperparameters)
+            fitted = self.hypermodel.fit(
+                hyperparameters, model, *fit_arguments, **fit_keywords
+            )
+            trained.append(Trained(hyperparameters, trial.score, model, fitted))
+        return trained
+
+    def get_best_models(self, num_models: int = 1) -> list[keras.Model]:
+        """Refused: the trials keep no weights.
+
+        Raises:
+          InputError: always.
+        """
+        raise InputError(
+            "the trials have scores and no weights; expected the best to be "
+            f"trained; call train_best({num_models}, ...)"
+        )
+
+
+def _some_values(parameter: Any) -> list[Any]:
+    """Returns a few values of a hyperparameter, from end to end."""
+    drawn = [parameter.random_sample(seed) for seed in range(4)]
+    return list(dict.fromkeys([parameter.default, *drawn]))
+
+
+class RandomSearch(_ByTeacher, keras_tuner.RandomSearch):
+    """KerasTuner's `RandomSearch`."""
+
+
+class BayesianOptimization(_ByTeacher, keras_tuner.BayesianOptimization):
+    """KerasTuner's `BayesianOptimization`."""
+
+
+class GridSearch(_ByTeacher, keras_tuner.GridSearch):
+    """KerasTuner's `GridSearch`."""

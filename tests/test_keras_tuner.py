@@ -1,0 +1,85 @@
+import keras
+import numpy as np
+import pytest
+
+import gtn_tf
+from gtn_tf.types import InputError
+from tests.helpers.exports import write_export
+
+keras_tuner = pytest.importorskip("keras_tuner")
+#: KerasTuner's own.
+pytestmark = [
+    pytest.mark.filterwarnings(f"ignore:{text}")
+    for text in ("currentThread", "getName", "__array__ implementation")
+]
+
+RNG = np.random.default_rng(0)
+REAL = (RNG.integers(0, 256, (20, 8, 8, 1), np.uint8), np.arange(20) % 10)
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made") / "export"
+    return gtn_tf.load(write_export(folder))
+
+
+def hypermodel(hp):
+    """With a softmax, and compiled, as for KerasTuner itself."""
+    units = hp.Choice("units", [2, 4, 8, 512])
+    if units == 512:
+        raise ValueError("too many")
+    layers = [
+        keras.Input((8, 8, 1)),
+        keras.layers.Flatten(),
+        keras.layers.Dense(units, activation="relu"),
+        keras.layers.Dense(10, activation="softmax"),
+    ]
+    model = keras.Sequential(layers)
+    rate = hp.Float("rate", 1e-3, 1e-1, sampling="log")
+    model.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy")
+    return model
+
+
+@pytest.mark.parametrize("kind", ["RandomSearch", "BayesianOptimization"])
+def test_trials_have_the_scores_of_rank(kind, teacher, tmp_path, caplog):
+    tuner = getattr(gtn_tf.keras_tuner, kind)(
+        hypermodel, teacher, max_trials=4, seed=1, directory=tmp_path
+    )
+    tuner.search(validation=REAL, verbose=0)
+    assert "'rate': the network is the same" in caplog.text
+    assert "'units'" not in caplog.text
+    trials = tuner.oracle.get_best_trials(4)
+    assert {t.hyperparameters["units"] for t in trials} <= {2, 4, 8}
+    for trial in trials:
+        (expected,) = gtn_tf.nas.rank(
+            [lambda trial=trial: hypermodel(trial.hyperparameters)],
+            teacher,
+            validation=REAL,
+        )
+        assert trial.score == expected
+    assert len({t.hyperparameters["units"] for t in trials}) > 1
+    images = REAL[0].astype("float32")
+    first, *_ = tuner.train_best(1, images, REAL[1], verbose=0, epochs=2)
+    assert first.gtn_score == trials[0].score
+    assert first.fitted.epoch == [0, 1]
+    with pytest.raises(InputError, match="train_best"):
+        tuner.get_best_models()
+
+
+def test_what_no_trial_can_mend_ends_the_search(teacher, tmp_path):
+    tuner = gtn_tf.keras_tuner.RandomSearch(
+        hypermodel, teacher, max_trials=2, seed=0, directory=tmp_path
+    )
+    wrong = REAL[0][:, :4], REAL[1]
+    with pytest.raises(InputError, match="validation is uint8"):
+        tuner.search(validation=wrong, verbose=0)
+
+
+def test_the_optuna_example_searches(teacher, monkeypatch):
+    optuna = pytest.importorskip("optuna")
+    from examples import optuna_search
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna_search.search(2, str(teacher.path))
+    assert len(study.trials) == 2
+    assert study.best_value == max(t.value for t in study.trials)
