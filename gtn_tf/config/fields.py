@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Container, Iterable
 from typing import Any, NamedTuple
 
-from gtn_tf.config.evaluator_names import parse_evaluator
+from gtn_tf.config.evaluator_names import parse_evaluator, parts_of
 from gtn_tf.datasets.registry import split_scheme
 from gtn_tf.import_paths import is_import_path
 from gtn_tf.search_spaces.cells.operations import OPS
@@ -143,6 +143,10 @@ def is_evaluator(value: object) -> bool:
         return isinstance(value, str) and bool(parse_evaluator(value))
     except InputError:
         return False
+
+
+def is_single_evaluator(value: object) -> bool:
+    return is_evaluator(value) and not parts_of(str(value))
 
 
 def are_different(

@@ -1,5 +1,6 @@
 """Values that are fine alone and impossible together."""
 
+from gtn_tf.config.evaluator_names import parts_of
 from gtn_tf.config.families import has_drawn_widths, learner_names
 from gtn_tf.learners.registry import CELL
 
@@ -142,7 +143,11 @@ PAIRS = (
     ),
     (
         lambda c: (
-            c.search.guide is None and c.search.truth in c.search.evaluators
+            c.search.guide is None
+            and any(
+                c.search.truth in (name, *parts_of(name))
+                for name in c.search.evaluators
+            )
         ),
         "search.truth '{c.search.truth}' is one of search.evaluators",
         "expected something else to compare them with",

@@ -6,7 +6,11 @@ from gtn_tf.config.choices import (
     SCHEDULES,
     SEARCH_STRATEGIES,
 )
-from gtn_tf.config.evaluator_names import CHOICES
+from gtn_tf.config.evaluator_names import (
+    CHOICES,
+    RANK_MEAN,
+    READOUTS,
+)
 from gtn_tf.config.fields import (
     OWN_FUNCTION,
     Field,
@@ -16,6 +20,7 @@ from gtn_tf.config.fields import (
     is_one_of,
     is_op,
     is_path,
+    is_single_evaluator,
     real,
     switch,
     whole,
@@ -103,12 +108,26 @@ FIELDS = {
         ("gtn", "real", "params", "flops"),
         f"a tuple of different ones of {CHOICES}",
         are_different(is_evaluator),
-        "what scores each architecture; the first one selects",
+        "what scores each architecture; the first one selects. "
+        "`rank_mean:gtn+naswot` is the mean of their ranks, from 0 to 1",
+    ),
+    "search.readout": choice(
+        "accuracy",
+        READOUTS,
+        "what is read of the networks that evaluators train: "
+        + "; ".join(f"`{name}`: {what}" for name, what in READOUTS.items())
+        + ". Of one evaluator alone: `gtn:readout=log_likelihood`",
+    ),
+    "search.num_initializations": whole(
+        1,
+        1,
+        "networks that evaluators train of an architecture; the mean counts. "
+        "Of one evaluator alone: `gtn:initializations=3`",
     ),
     "search.guide": Field(
         None,
-        f"None or one of {CHOICES}",
-        lambda value: value is None or is_evaluator(value),
+        f"None or one of {CHOICES}, but no {RANK_MEAN}",
+        lambda value: value is None or is_single_evaluator(value),
         "what alone scores the architectures that are proposed, in place of "
         "`search.evaluators`; the truth is found of its best ones only, and "
         "selects",
@@ -118,8 +137,8 @@ FIELDS = {
     ),
     "search.truth": Field(
         "real:epochs=100",
-        f"one of {CHOICES}",
-        is_evaluator,
+        f"one of {CHOICES}, but no {RANK_MEAN}",
+        is_single_evaluator,
         "the accuracy that the scores are compared with; `real` trains the "
         "network in its final form here (plain convolutions, running "
         "statistics) and by a cosine schedule",

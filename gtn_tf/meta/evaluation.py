@@ -7,6 +7,7 @@ import tensorflow as tf
 from gtn_tf.datasets.batches import RealData, normalize
 from gtn_tf.learners.functional import Learner, with_drawn_learner
 from gtn_tf.meta.inner_loop import (
+    cross_entropy,
     initial_state,
     inner_step,
     step_data,
@@ -50,6 +51,12 @@ def share_right(logits: tf.Tensor, real: RealData) -> tf.Tensor:
         predicted == real.label_ids, dtype=tf.int32
     )
     return tf.cast(num_right, tf.float32) / real.images.shape[0]
+
+
+def log_likelihood(logits: tf.Tensor, real: RealData) -> tf.Tensor:
+    """Returns the mean log-probability, in nats, of a split's labels []."""
+    labels = tf.one_hot(real.label_ids, real.num_classes, dtype=logits.dtype)
+    return -cross_entropy(logits, labels)
 
 
 def accuracy(

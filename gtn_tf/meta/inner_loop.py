@@ -41,6 +41,20 @@ def inner_step(
     state: LearnerState,
     data: SyntheticData,
 ) -> LearnerState:
+    """Trains the learner on one batch; arguments as of `inner_step_and_loss`.
+
+    Returns:
+      The state after the step.
+    """
+    return inner_step_and_loss(learner, optimizer, state, data)[0]
+
+
+def inner_step_and_loss(
+    learner: Learner,
+    optimizer: InnerOptimizer,
+    state: LearnerState,
+    data: SyntheticData,
+) -> tuple[LearnerState, tf.Tensor]:
     """Trains the learner on one batch.
 
     Args:
@@ -51,14 +65,15 @@ def inner_step(
 
     Returns:
       The state after the step; its statistics are those of this batch, taken
-      before the update (as training mode computes them).
+      before the update (as training mode computes them); and the
+      cross-entropy [] of the batch, likewise, without the layers' penalties.
     """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(state.params)
         logits, statistics = learner.apply(
             state.params, state.statistics, data.images, training=True
         )
-        loss = cross_entropy(logits, data.labels)
+        loss = entropy = cross_entropy(logits, data.labels)
         if learner.penalty is not None:
             loss += learner.penalty(state.params)
     gradients = tape.gradient(
@@ -67,7 +82,7 @@ def inner_step(
     params, slots = optimizer.update(
         gradients, state.params, state.slots, data.hyperparameters
     )
-    return LearnerState(params, statistics, slots)
+    return LearnerState(params, statistics, slots), entropy
 
 
 def unroll(

@@ -7,6 +7,7 @@ return new tensors. Every learned hyperparameter has a value per inner step.
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from gtn_tf.config.choices import INNER_OPTIMIZERS
@@ -115,6 +116,27 @@ def _rmsprop_update(
     ]
     params = [p - s for p, s in zip(params, steps, strict=True)]
     return params, [*squares, *steps]
+
+
+def normalized(optimizer: InnerOptimizer) -> InnerOptimizer:
+    """Returns the optimizer of gradients divided by their norm over all params.
+
+    For first order: at a gradient of 0 the step is 0, its derivative is not.
+    """
+
+    def update(
+        gradients: Tensors,
+        params: Tensors,
+        slots: Tensors,
+        hyperparameters: Hyperparameters,
+    ) -> tuple[Tensors, Tensors]:
+        norm = tf.linalg.global_norm(gradients)
+        # By an infinite one they would all be 0: a divergence, unseen.
+        norm = tf.where(tf.math.is_finite(norm), norm, np.nan)
+        shares = [tf.math.divide_no_nan(g, norm) for g in gradients]
+        return optimizer.update(shares, params, slots, hyperparameters)
+
+    return InnerOptimizer(optimizer.init, update)
 
 
 def _safe_sqrt(values: tf.Tensor) -> tf.Tensor:

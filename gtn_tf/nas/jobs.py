@@ -42,7 +42,7 @@ class Plan:
         spec = self._spec
         truths = spec.truth_num_architectures
         truths = spec.num_architectures if truths is None else truths
-        num_scores = len(spec.evaluators) * spec.num_architectures
+        num_scores = (len(self._evaluators) - 1) * spec.num_architectures
         if spec.guide is not None:
             truths = spec.select_top
         return num_scores + min(truths, spec.num_architectures)
@@ -56,7 +56,7 @@ class Plan:
         """
         num_truths = self._spec.truth_num_architectures
         has_truth = num_truths is None or position < num_truths
-        names = self._spec.evaluators
+        names = self._spec.names[:-1]
         if has_truth and self._spec.guide is None:
             names = self._spec.names
         return self._planned(proposal, names)

@@ -40,7 +40,7 @@ def write_outputs(
       spec: of the search.
       space: of its architectures.
       results: of all jobs, as stored.
-      setup_seconds: of what evaluators train on, by their name.
+      setup_seconds: of what evaluators train on, by evaluator.
       config: of the run, as it is kept with the ranking.
     """
     scores, ranked = summarize(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gtn_tf.nas.job_results import problem_of
+from gtn_tf.nas.summary import with_rank_means
 from gtn_tf.runtime.result_files import (
     damaged,
     is_interval,
@@ -150,6 +151,7 @@ def _scores(
         ):
             of_evaluator = scores[result["evaluator"]]
             of_evaluator[result["genotype_key"]] = result["score"]
+    scores = with_rank_means(scores, list(rows))
     ranked = scores[truth].keys()
     is_whole = len(ranked) == ranking["num_architectures"] and all(
         ranked <= of_evaluator.keys() for of_evaluator in scores.values()

@@ -11,6 +11,7 @@ from pathlib import Path
 from ml_collections import config_dict
 
 from gtn_tf.config.choices import SEARCH_STRATEGIES
+from gtn_tf.config.evaluator_names import parts_of
 from gtn_tf.import_paths import choose
 from gtn_tf.nas.evaluators.evaluator import Evaluator
 from gtn_tf.nas.executors import executor
@@ -55,6 +56,7 @@ def search(config: config_dict.ConfigDict, workdir: Path) -> int:
     _check_shards(spec, strategy)
     _check_guide(spec, worker.evaluators)
     _check_memory(config, worker)
+    _check_first(spec, strategy)
     proposals = Proposals(
         strategy, worker.space, spec.seed, spec.num_architectures
     )
@@ -89,7 +91,10 @@ def search(config: config_dict.ConfigDict, workdir: Path) -> int:
             spec,
             worker.space,
             list(results.values()),
-            setup_seconds,
+            {
+                name: setup_seconds.get(evaluator.teacher, 0.0)
+                for name, evaluator in evaluators.items()
+            },
             config.to_dict(),
         )
         say(f"done: ranking.json, selected.json and figures in {folder}")
@@ -131,6 +136,17 @@ def _check_memory(config: config_dict.ConfigDict, worker: Worker) -> None:
             worker.session.data.dataset.image_shape,
         )
         check_memory(config, parts)
+
+
+def _check_first(spec: SearchSpec, strategy: Strategy) -> None:
+    """Refuses to tell a strategy ranks, which others' scores change."""
+    first = spec.evaluators[0]
+    if strategy.adapts and parts_of(first):
+        raise InputError(
+            f"search.evaluators begin with {first!r} under search.strategy "
+            f"{spec.strategy!r}, which is told scores as they come; expected "
+            "an evaluator of its own first; put one of its parts there"
+        )
 
 
 def _check_shards(spec: SearchSpec, strategy: Strategy) -> None:

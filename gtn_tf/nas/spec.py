@@ -1,11 +1,13 @@
 """What a search is, read from a config once; imports no TensorFlow."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ml_collections import config_dict
 
+from gtn_tf.config.evaluator_names import parts_of
 from gtn_tf.search_spaces.protocol import Space
 from gtn_tf.search_spaces.registry import make_space
 
@@ -34,12 +36,16 @@ class SearchSpec:
     Attributes:
       folder: absolute; relative paths of tables begin there.
       data_dir: absolute, a bucket, or None.
+      evaluators: those of the config, and parts of means of ranks that are
+        not among them.
       num_inner_steps: T of the GTN.
       inner_batch_size: B of the GTN.
       training: of the evaluators `real` and `real_subset`.
       truth_training: of the truth.
       strategy_options: the keys of `search.STRATEGY`, where it has any.
       evaluators: the guide alone, where there is one.
+      readout: of evaluators that train, where they have none of their own.
+      num_initializations: likewise.
       executor: a name in `EXECUTORS`.
 
     The others are keys of the config; see docs/config.md.
@@ -74,14 +80,17 @@ class SearchSpec:
     training: RealTraining
     truth_training: RealTraining
     interpret: bool
+    readout: str
+    num_initializations: int
     executor: str
     shard: int
     num_shards: int
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The evaluators, the truth last."""
-        return (*self.evaluators, self.truth)
+        """The evaluators that score one by one, the truth last."""
+        single = (n for n in self.evaluators if not parts_of(n))
+        return (*single, self.truth)
 
     def make_space(self) -> Space:
         """Returns the space of the architectures."""
@@ -97,6 +106,7 @@ def search_spec(config: config_dict.ConfigDict) -> SearchSpec:
             *("space", "num_nodes", "num_cells", "channels", "strategy"),
             *("num_architectures", "guide", "select_top"),
             *("truth", "truth_num_architectures"),
+            *("readout", "num_initializations"),
             *("table", "interpret", "executor", "shard", "num_shards"),
         )
     }
@@ -116,7 +126,7 @@ def search_spec(config: config_dict.ConfigDict) -> SearchSpec:
         ops=tuple(search.ops),
         strategy_options=_options(search, search.strategy),
         evaluators=(
-            tuple(search.evaluators)
+            _with_parts(search.evaluators)
             if search.guide is None
             else (search.guide,)
         ),
@@ -141,6 +151,11 @@ def _options(search: config_dict.ConfigDict, strategy: str) -> dict[str, Any]:
     if isinstance(of_strategy, config_dict.ConfigDict):
         return of_strategy.to_dict()
     return {}
+
+
+def _with_parts(evaluators: Sequence[str]) -> tuple[str, ...]:
+    parts = (part for name in evaluators for part in parts_of(name))
+    return tuple(dict.fromkeys((*evaluators, *parts)))
 
 
 def _in_any_folder(path: str | None) -> str | None:

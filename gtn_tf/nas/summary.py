@@ -4,9 +4,11 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from gtn_tf.config.evaluator_names import parts_of
 from gtn_tf.nas.spec import SearchSpec
 from gtn_tf.statistics.intervals import shown
 from gtn_tf.statistics.picks import best_keys
+from gtn_tf.statistics.rank_mean import rank_mean
 from gtn_tf.statistics.ranking import ranking
 
 _SECONDS_PER_DAY = 86400.0
@@ -26,6 +28,15 @@ def scores_by_evaluator(
     return scores
 
 
+def with_rank_means(scores: Scores, evaluators: Sequence[str]) -> Scores:
+    """Returns the scores, and of means of ranks those that parts give."""
+    return scores | {
+        name: rank_mean([scores.get(part, {}) for part in parts_of(name)])
+        for name in evaluators
+        if parts_of(name)
+    }
+
+
 def summarize(
     results: Sequence[Mapping[str, Any]],
     evaluators: Sequence[str],
@@ -38,12 +49,12 @@ def summarize(
       results: of all jobs, as stored.
       evaluators: their names, the first one selects.
       truth: the name of the truth.
-      setup_seconds: by kind of evaluator, 0 where absent.
+      setup_seconds: by evaluator, 0 where absent.
 
     Returns:
       Scores by evaluator and architecture, and the content of ranking.json.
     """
-    found = scores_by_evaluator(results)
+    found = with_rank_means(scores_by_evaluator(results), evaluators)
     scores = {name: found.get(name, {}) for name in (*evaluators, truth)}
     costs = {
         name: _costs(
@@ -51,7 +62,11 @@ def summarize(
             setup_seconds.get(name, 0.0),
         )
         for name in scores
+        if not parts_of(name)
     }
+    for name in evaluators:
+        if parts_of(name):
+            costs[name] = _sum_of_costs([costs[p] for p in parts_of(name)])
     genotypes = {r["genotype_key"]: r["genotype"] for r in results}
     return scores, ranking(scores, truth, costs, genotypes)
 
@@ -115,6 +130,27 @@ def _costs(
     }
 
 
+def _sum_of_costs(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Returns the costs of a mean of ranks: of its parts, done one by one."""
+    each = [part["seconds_per_architecture"] for part in parts]
+    spent = [part["seconds"] for part in parts]
+    return {
+        "budget": [part["budget"] for part in parts],
+        "gtn_digest": next(
+            (part["gtn_digest"] for part in parts if part["gtn_digest"]), None
+        ),
+        "seconds_per_architecture": None if None in each else sum(each),
+        "seconds": {
+            name: sum(seconds.get(name, 0.0) for seconds in spent)
+            for name in sorted({name for seconds in spent for name in seconds})
+        },
+        **{
+            name: sum(part[name] for part in parts)
+            for name in ("setup_seconds", "total_seconds", "device_days")
+        },
+    }
+
+
 def evaluator_table(ranked: Mapping[str, Any]) -> str:
     """Returns ranking.json as lines for a terminal."""
     truth = ranked["truth"]
@@ -148,6 +184,7 @@ def best_table(
 ) -> str:
     """Returns the best by the first evaluator as lines, '' if none is known."""
     first, *others = evaluators
+    scores = with_rank_means(scores, evaluators)
     if not scores.get(first):
         return ""
     columns = [first, *others, truth]

@@ -1,4 +1,4 @@
-"""First-order training of one learner, whatever its batches come from.
+"""First-order training of one learner, and what is read of it.
 
 Traced once: a step is one call, so that the number of steps, their rates and
 the source of the batches ask for no further trace.
@@ -6,7 +6,7 @@ the source of the batches ask for no further trace.
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -14,19 +14,35 @@ import tensorflow as tf
 from gtn_tf.datasets.batches import RealData
 from gtn_tf.export.load import Teacher
 from gtn_tf.learners.functional import Learner
-from gtn_tf.meta.evaluation import accuracy
-from gtn_tf.meta.inner_loop import inner_step
+from gtn_tf.meta.evaluation import log_likelihood, predict, share_right
+from gtn_tf.meta.inner_loop import inner_step_and_loss
 from gtn_tf.meta.inner_optimizers import InnerOptimizer
 from gtn_tf.types import DivergenceError, LearnerState, SyntheticData
 
+#: Readout of validation images -> its value, of (logits [N, K], images).
+_OF_VALIDATION = {"accuracy": share_right, "log_likelihood": log_likelihood}
+
+
+class TrainedLearner(NamedTuple):
+    """A learner at the end of its training.
+
+    Attributes:
+      state: of the learner.
+      training_loss_sum: of its cross-entropies on its batches, each taken
+        before the step on it (Ru et al., arXiv 2006.04492).
+    """
+
+    state: LearnerState
+    training_loss_sum: float
+
 
 class Trainer:
-    """Trains fresh learners of one kind and asks for their accuracy.
+    """Trains fresh learners of one kind and reads how good they are.
 
     Args:
       build: makes the learner; called once.
       optimizer: of the learner.
-      validation: the real images that accuracies are about.
+      validation: the real images that are asked about.
 
     Attributes:
       build_seconds: that `build` took.
@@ -45,12 +61,18 @@ class Trainer:
         self._trace_seconds: dict[tuple, float] = {}
 
         @tf.function(autograph=False)
-        def step(state: LearnerState, data: SyntheticData) -> LearnerState:
-            return inner_step(self._learner, optimizer, state, data)
+        def step(
+            state: LearnerState, data: SyntheticData
+        ) -> tuple[LearnerState, tf.Tensor]:
+            return inner_step_and_loss(self._learner, optimizer, state, data)
 
         @tf.function(autograph=False)
-        def test(state: LearnerState) -> tf.Tensor:
-            return accuracy(self._learner, state, validation)
+        def test(state: LearnerState) -> dict[str, tf.Tensor]:
+            logits = predict(self._learner, state, validation)
+            return {
+                name: value(logits, validation)
+                for name, value in _OF_VALIDATION.items()
+            }
 
         self._step, self._test = step, test
 
@@ -70,8 +92,8 @@ class Trainer:
         Args:
           state: not changed.
           data: one step's.
-          also_validate: ask for an accuracy too, so that the first real one
-            does not pay for the optimisation of its graph.
+          also_validate: look at the validation images too, so that the first
+            time does not pay for the optimisation of its graph.
 
         Returns:
           The seconds that it takes, or took at the first call.
@@ -81,44 +103,68 @@ class Trainer:
             began = time.perf_counter()
             # Tracing alone leaves the optimisation of the graph to the first
             # run, whose result is dropped.
-            _wait(self._step(state, data))
+            _wait(self._step(state, data)[0])
             self._test.get_concrete_function(state)
             if also_validate:
-                self.accuracy(state)
+                self._test(state)["accuracy"].numpy()
             self._trace_seconds[shape] = time.perf_counter() - began
         return self._trace_seconds[shape]
 
     def train(
         self, state: LearnerState, batches: Iterable[SyntheticData]
-    ) -> LearnerState:
+    ) -> TrainedLearner:
         """Takes one step per batch.
 
         Raises:
           DivergenceError: a parameter is not finite in the end.
         """
-        num_steps = 0
+        losses = []
         for data in batches:
-            state = self._step(state, data)
-            num_steps += 1
+            state, loss = self._step(state, data)
+            losses.append(loss)
         if not np.isfinite(tf.linalg.global_norm(state.params).numpy()):
             raise DivergenceError(
-                f"parameters are not finite after {num_steps} steps"
+                f"parameters are not finite after {len(losses)} steps"
             )
-        return state
+        return TrainedLearner(state, float(np.sum(losses, dtype=np.float64)))
 
-    def accuracy(self, state: LearnerState) -> float:
-        """Returns the share of the validation images that are right."""
-        return float(self._test(state))
+    def read(self, trained: TrainedLearner, readout: str) -> float:
+        """Returns a score, higher is better.
+
+        Args:
+          trained: from `train`; the state alone counts but for
+            `training_loss_sum`.
+          readout: `accuracy`: the share of the validation images that are
+            right; `log_likelihood`: the mean log-probability of their labels;
+            `training_loss_sum`: the negative of that.
+        """
+        if readout == "training_loss_sum":
+            return -trained.training_loss_sum
+        return self.validate(trained.state)[readout]
+
+    def validate(self, state: LearnerState) -> dict[str, float]:
+        """Returns all that `read` knows of the validation images, at once."""
+        return {name: float(value) for name, value in self._test(state).items()}
 
 
-def teacher_steps(teacher: Teacher) -> list[SyntheticData]:
-    """Returns what a learner sees of an export, step by step."""
+def teacher_steps(
+    teacher: Teacher, rate_factor: float = 1.0
+) -> list[SyntheticData]:
+    """Returns what a learner sees of an export, step by step.
+
+    Args:
+      teacher: the export.
+      rate_factor: of its learning rates, which were learned with its own
+        learners.
+    """
     return [
         SyntheticData(
             tf.constant(batch.images),
             tf.constant(batch.labels),
             {
-                "learning_rate": tf.constant(batch.inner_learning_rate),
+                "learning_rate": tf.constant(
+                    rate_factor * batch.inner_learning_rate
+                ),
                 "momentum": tf.constant(batch.inner_momentum),
             },
         )

@@ -1,11 +1,17 @@
 """Ranks a user's own Keras models by a few steps on a GTN's data.
 
-teacher = gtn_tf.load("runs/digits")
-scores = gtn_tf.nas.rank([build_a, build_b], teacher)
-best = [build_a, build_b][int(np.argmax(scores))]
+    teacher = gtn_tf.load("runs/digits")
+    scores = gtn_tf.nas.rank({"small": build_a, "wide": build_b}, teacher)
+    print(scores)  # a table
+    scores.best, scores["wide"], scores[1]
+
+The learned rates fit the learners that they were learned with. So each network
+is trained by several rules, and the one by which it learns best counts; what
+that costs is among its seconds.
 """
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -13,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from gtn_tf.datasets import loading as data
+from gtn_tf.config.evaluator_names import READOUTS
 from gtn_tf.datasets.batches import RealData
 from gtn_tf.export.load import Teacher, load
 from gtn_tf.learners.batch_statistics import (
@@ -25,182 +31,204 @@ from gtn_tf.learners.own_networks import (
     build_own_network,
     check_keras_settings,
 )
-from gtn_tf.meta.inner_optimizers import find_inner_optimizer
-from gtn_tf.nas.training import Trainer, teacher_steps
-from gtn_tf.ops.seeds import (
-    Purpose,
-    fold,
-    root_seed,
-)
-from gtn_tf.types import DivergenceError, InputError, SyntheticData
+from gtn_tf.nas.model_scores import ModelScore, ModelScores
+from gtn_tf.nas.rate_rules import RateRule, rate_rules
+from gtn_tf.nas.training import Trainer
+from gtn_tf.nas.validation_data import Given, validation_data
+from gtn_tf.ops.seeds import Purpose, fold, root_seed
+from gtn_tf.statistics.intervals import mean_interval
+from gtn_tf.types import DivergenceError, InputError
+
+Builder = Callable[[], keras.Model]
+
+#: As measured: see docs/usage.md.
+RATES = ("normalized:2.5", "learned:1")
 
 
 def rank(
-    builders: Iterable[Callable[[], keras.Model]],
+    builders: Iterable[Builder] | Mapping[str, Builder],
     gtn: Teacher | Path | str,
-    validation: tuple[np.ndarray, np.ndarray] | None = None,
+    validation: Given | None = None,
     seed: int = 0,
-) -> list[float]:
-    """Trains each model on a GTN's batches; returns validation accuracies.
+    *,
+    data: Given | None = None,
+    data_dir: Path | str | None = None,
+    seeds: int = 1,
+    readout: str = "accuracy",
+    rates: Sequence[str] = RATES,
+) -> ModelScores:
+    """Trains each model on a GTN's batches; returns how good they become.
 
     Args:
-      builders: each makes a Keras model, images [B, H, W, C] to logits [B, K].
-        Its initial values are not used, its initializers are, but for frozen
-        layers. What `gtn_tf.learners.own_networks` says is put right or
-        refused. Batch normalisation is asked with the mean statistics of the
-        GTN's batches, whatever its momentum is.
+      builders: each makes a Keras model, images [B, H, W, C] to logits [B, K];
+        a list, or a dict by name. Its initial values are not used, its
+        initializers are, but for frozen layers. What
+        `gtn_tf.learners.own_networks` says is put right or refused. Batch
+        normalisation is asked with the mean statistics of the GTN's batches,
+        so that its momentum does not matter.
       gtn: from `gtn_tf.load`, or the path of a workdir or of an export.
-      validation: raw real images, uint8 [N, H, W, C], and their label_ids
-        [N], whole numbers in 0 .. K - 1; None: the validation split of the
-        GTN's own data set.
+      validation: another name of `data`.
       seed: of the initial weights, a whole number in [0, 2**62); equal seeds
         give equal scores.
+      data: raw real images that the models are asked about, which the GTN was
+        not meta-trained on: uint8 [N, H, W, C], and their label_ids [N], whole
+        numbers in 0 .. K - 1; or a dict that has them as `validation`. None:
+        the validation split of the GTN's own data set.
+      data_dir: where that is, if it is one of TFDS.
+      seeds: how many times each model is trained, from other initial weights;
+        the mean counts.
+      readout: `accuracy` or `log_likelihood` (of those images), or
+        `training_loss_sum`, as of `search.readout`.
+      rates: the rules that each model is trained by, of which the best one
+        counts; see `gtn_tf.nas.rate_rules`. The learned rates alone are
+        ("learned:1",).
 
     Returns:
-      One score per builder, in their order, higher is better; NaN, with a
-      warning that gives its position, where the model cannot be built or is
-      refused, or its training diverged.
+      One score per builder, in their order, higher is better, as a list which
+      prints as a table; NaN, with a warning that gives its position, where the
+      model cannot be built or is refused, or its training diverged.
 
     Raises:
-      InputError: no such export, bad validation data or seed, no builder; or
-        none whose model can be trained: then the first one's reason.
+      InputError: no such export, bad data or another argument out of range, no
+        builder; or none whose model can be trained: then the first one's
+        reason.
     """
-    _check_seed(seed)
+    _check_numbers(seed, seeds)
+    if readout not in READOUTS:
+        raise InputError(
+            f"readout is {readout!r}; expected one of {', '.join(READOUTS)}; "
+            "give one of them"
+        )
+    if validation is not None and data is not None:
+        raise InputError(
+            "validation and data are both given; expected one of them, as they "
+            "are the same; leave one out"
+        )
     check_keras_settings()
-    candidates = _listed(builders)
+    named = _named(builders)
     teacher = gtn if isinstance(gtn, Teacher) else load(gtn)
-    real = _real_data(teacher, validation)
-    steps = teacher_steps(teacher)
+    real = validation_data(
+        teacher, validation if data is None else data, data_dir
+    )
+    rules = rate_rules(teacher, rates)
     initial = fold(root_seed(seed), Purpose.SEARCH)
-    scores, refused = [], []
-    for position, build in enumerate(candidates):
+    initials = [
+        fold(initial, Purpose.INITIALIZATION, number) if number else initial
+        for number in range(seeds)
+    ]
+    rows, refused = [], []
+    for name, build in named.items():
+        began = time.perf_counter()
         try:
-            score = _score(build, teacher, steps, real, initial)
+            row = _score(name, build, teacher, rules, real, initials, readout)
         except (InputError, DivergenceError) as error:
-            logging.warning("Builder %s has no score: %s.", position, error)
+            logging.warning("Builder %s has no score: %s.", name, error)
             if isinstance(error, InputError):
-                refused.append((position, error))
-            score = float("nan")
-        scores.append(score)
-    if len(refused) == len(scores):
-        position, error = refused[0]
-        raise InputError(f"builder {position}: {error}") from error
-    return scores
+                refused.append((name, error))
+            spent = time.perf_counter() - began
+            row = ModelScore(
+                name, float("nan"), seconds=spent, refusal=str(error)
+            )
+        rows.append(row)
+    if len(refused) == len(rows):
+        name, error = refused[0]
+        raise InputError(f"builder {name}: {error}") from error
+    title = (
+        f"{readout} after {len(teacher)} steps on {teacher.path}, {seeds} "
+        f"initialisation(s), the best of {len(rules)}: "
+        + ", ".join(rule.text for rule in rules)
+    )
+    return ModelScores(rows, title)
 
 
-def _check_seed(seed: int) -> None:
-    is_whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
-    if not is_whole or not 0 <= seed < 2**62:
+def _check_numbers(seed: int, seeds: int) -> None:
+    if not _is_whole(seed) or not 0 <= seed < 2**62:
         raise InputError(
             f"seed is {seed!r}; expected a whole number in [0, 2**62); give "
             "another seed"
         )
+    if not _is_whole(seeds) or seeds < 1:
+        raise InputError(
+            f"seeds is {seeds!r}; expected a whole number, at least 1; it says "
+            "how often each model is trained, `seed` from what"
+        )
 
 
-def _listed(
-    builders: Iterable[Callable[[], keras.Model]],
-) -> list[Callable[[], keras.Model]]:
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _named(
+    builders: Iterable[Builder] | Mapping[str, Builder],
+) -> dict[str, Builder]:
+    """Returns the builders by name: their keys, or places in the list."""
     if callable(builders) or not isinstance(builders, Iterable):
         raise InputError(
-            f"builders is a {type(builders).__name__}; expected a list of "
-            "functions that make a Keras model; put it in a list"
+            f"builders is a {type(builders).__name__}; expected a list or a "
+            "dict of functions that make a Keras model; put it in a list"
         )
-    listed = list(builders)
-    if not listed:
+    pairs = (
+        builders.items()
+        if isinstance(builders, Mapping)
+        else enumerate(builders)
+    )
+    named = {str(name): build for name, build in pairs}
+    if not named:
         raise InputError(
             "builders is empty; expected at least one function that makes a "
             "Keras model; give some"
         )
-    return listed
+    return named
 
 
 def _score(
-    build: Callable[[], keras.Model],
+    name: str,
+    build: Builder,
     teacher: Teacher,
-    steps: list[SyntheticData],
+    rules: Sequence[RateRule],
     real: RealData,
-    seed: tf.Tensor,
-) -> float:
-    """Trains one model from `seed` [2]; returns its validation accuracy."""
+    seeds: Sequence[tf.Tensor],
+    readout: str,
+) -> ModelScore:
+    """Trains one model by all rules from `seeds`; the best rule counts.
+
+    Raises:
+      InputError: the model is refused.
+      DivergenceError: it diverged by every rule.
+    """
+    began = time.perf_counter()
     metadata = teacher.metadata
     model = build_own_network(
         build, tuple(metadata["image_shape"]), metadata["num_classes"]
     )
+    for layer in model._flatten_layers(include_self=False):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            # What is measured afterwards then has the same bits for any.
+            layer.momentum = 0.0
     learner = from_keras(lambda: model, second_order=False)
-    optimizer = find_inner_optimizer(metadata["inner_optimizer"])
-    trainer = Trainer(lambda: learner, optimizer, real)
-    state = trainer.train(trainer.initial_state(seed), steps)
     moving = moving_statistics(model)
-    return trainer.accuracy(settle_statistics(learner, moving, state, steps))
+    trainers = {
+        rule.kind: Trainer(lambda: learner, rule.optimizer, real)
+        for rule in rules
+    }
 
+    def read(rule: RateRule, seed: tf.Tensor) -> float:
+        trainer = trainers[rule.kind]
+        trained = trainer.train(trainer.initial_state(seed), rule.steps)
+        settled = settle_statistics(learner, moving, trained.state, rule.steps)
+        value = trainer.read(trained._replace(state=settled), readout)
+        if not np.isfinite(value):
+            raise DivergenceError(f"{readout} is {value} after the training")
+        return value
 
-def _real_data(
-    teacher: Teacher, validation: tuple[np.ndarray, np.ndarray] | None
-) -> RealData:
-    metadata = teacher.metadata
-    if validation is None:
-        # Exports that do not name the split are of the default one, or refused.
-        split_seed = metadata.get("split_seed", 0)
+    found, failures = [], []
+    for rule in rules:
         try:
-            dataset = data.load(
-                metadata["dataset"],
-                split_seed=split_seed,
-                image_size=metadata.get("image_size"),
-                max_images=metadata.get("max_images"),
-            )
-        except InputError as error:
-            reason = str(error).split(";")[0]
-            raise InputError(
-                f"the validation images of '{metadata['dataset']}' cannot be "
-                f"read ({reason}); expected them where the environment's "
-                "TFDS_DATA_DIR leads; set it, or give them as `validation`"
-            ) from error
-        if not teacher.was_made_with(dataset.mean):
-            raise InputError(
-                f"the GTN was made with other training images of "
-                f"'{dataset.name}' than those of split_seed {split_seed}; "
-                "expected their validation images; give them as `validation`"
-            )
-        validation = dataset.validation
-    images, label_ids = _checked_validation(validation, metadata)
-    return RealData(
-        images=tf.constant(images),
-        label_ids=tf.constant(label_ids, tf.int32),
-        mean=tuple(metadata["normalisation"]["mean"]),
-        std=tuple(metadata["normalisation"]["std"]),
-        num_classes=metadata["num_classes"],
-        augment=False,
-    )
-
-
-def _checked_validation(
-    validation: tuple[np.ndarray, np.ndarray], metadata: dict
-) -> tuple[np.ndarray, np.ndarray]:
-    images, label_ids = map(np.asarray, validation)
-    shape = tuple(metadata["image_shape"])
-    if (
-        images.dtype != np.uint8
-        or images.shape[1:] != shape
-        or label_ids.shape != images.shape[:1]
-        or not len(images)
-    ):
-        raise InputError(
-            f"validation is {images.dtype}{images.shape} with label_ids "
-            f"{label_ids.shape}; expected raw pixels uint8 (N, "
-            f"{', '.join(map(str, shape))}) and label_ids (N,), N at least 1; "
-            "convert them"
-        )
-    if label_ids.dtype.kind not in "iuf" or np.any(label_ids % 1 != 0):
-        raise InputError(
-            f"label_ids of validation are {label_ids.dtype}, such as "
-            f"{label_ids.flat[0].item()!r}; expected whole numbers; number the "
-            "classes"
-        )
-    largest = metadata["num_classes"] - 1
-    if label_ids.min() < 0 or label_ids.max() > largest:
-        raise InputError(
-            f"label_ids of validation are {label_ids.min()} to "
-            f"{label_ids.max()}; expected 0 to {largest}, in the order of the "
-            "GTN's classes; subtract the first or map them"
-        )
-    return images, label_ids
+            values = [read(rule, seed) for seed in seeds]
+            found.append((mean_interval(values), rule.text))
+        except DivergenceError as error:
+            failures.append(error)
+    if not found:
+        raise failures[0]
+    best, rates = max(found, key=lambda pair: pair[0].mean)
+    return ModelScore.of(name, best, rates, time.perf_counter() - began)

@@ -31,6 +31,7 @@ class Purpose(enum.IntEnum):
     RETRAINING = 12
     LEARNER_POOL = 13
     LEARNING_RATE = 14
+    INITIALIZATION = 15
 
 
 def root_seed(seed: int) -> tf.Tensor:

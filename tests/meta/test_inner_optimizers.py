@@ -12,7 +12,9 @@ from gtn_tf.meta.inner_optimizers import (
     ADAM_EPSILON,
     RMSPROP_EPSILON,
     RMSPROP_RHO,
+    SGD,
     find_inner_optimizer,
+    normalized,
 )
 from tests.helpers.central_differences import assert_gradient_matches, normal
 
@@ -263,3 +265,23 @@ def test_where_adams_second_moment_underflows():
         assert (float(slots[1][0]) == 0.0) == underflows
         derivative = tape.gradient(params[0], gradient)
         np.testing.assert_allclose(derivative, [expected], rtol=1e-4)
+
+
+def test_normalized_by_hand():
+    """Slots are those of the wrapped optimizer; a gradient of 0 stays 0."""
+    optimizer = normalized(SGD)
+    rates = {"learning_rate": tf.constant(0.5), "momentum": tf.constant(0.5)}
+    params = [tf.constant([1.0, 2.0]), tf.constant([3.0])]
+    state = params, optimizer.init(params)
+    # Norms 5 and 0; directions (.6, 0, .8).
+    for gradient in (3.0, 0.0, 4.0), (0.0, 0.0, 0.0):
+        gradients = [tf.constant(gradient[:2]), tf.constant(gradient[2:])]
+        state = optimizer.update(gradients, *state, rates)
+    first, second = state[0]
+    # 1 - .5 (.6 + .3), 3 - .5 (.8 + .4)
+    np.testing.assert_allclose(first, [0.55, 2.0], rtol=1e-6)
+    np.testing.assert_allclose(second, [2.4], rtol=1e-6)
+    # A norm beyond float32 is no small step.
+    huge = [tf.constant([1e30, 0.0]), tf.constant([1e30])]
+    params, _ = optimizer.update(huge, *state, rates)
+    assert np.isnan(params[0]).all()

@@ -4,17 +4,20 @@ import weakref
 import keras
 import numpy as np
 import pytest
+import scipy.special
 import tensorflow as tf
 
 from gtn_tf.config.evaluator_names import (
     EVALUATORS,
+    READOUTS,
     EvaluatorName,
     parse_evaluator,
 )
+from gtn_tf.datasets.batches import device_split
 from gtn_tf.export.load import load
 from gtn_tf.layers.initial_values import draw_initial_values, find_initializers
 from gtn_tf.layers.weight_norm import WeightNormLayer
-from gtn_tf.learners.functional import Learner
+from gtn_tf.learners.functional import Learner, from_keras
 from gtn_tf.meta.evaluation import accuracy
 from gtn_tf.meta.inner_loop import inner_step
 from gtn_tf.meta.inner_optimizers import SGD
@@ -104,12 +107,22 @@ def test_names(text, expected):
         ("", "expected one of gtn"),
         ("table:", "table:PATH.csv"),
         ("table:scores.txt", "table:PATH.csv"),
-        ("gtn:steps=3", "expected 'gtn' alone"),
+        ("gtn:steps=3", "above 0, readout=accuracy or"),
         ("real:minutes=3", "seconds=x"),
         ("real:steps=1.5", "steps=n"),
         ("real:steps=0", "above 0"),
         ("real:epochs=0.0", "above 0"),
         ("real:", "steps=n"),
+        ("real:steps=3,epochs=1", "twice"),
+        ("gtn:readout=loss", "log_likelihood or training_loss_sum"),
+        ("gtn:initializations=0", "at least 1"),
+        ("naswot:readout=accuracy", "'naswot' alone"),
+        ("gtn:rate_factor=0", "rate_factor=x, above 0"),
+        ("real:rate_factor=2", "steps=n"),
+        ("rank_mean:gtn", "two or more different"),
+        ("rank_mean:gtn+gtn", "two or more different"),
+        ("rank_mean:gtn+rank_mean:real+params", "two or more different"),
+        ("rank_mean:gtn+ralph", "'ralph'"),
     ],
 )
 def test_other_names_are_refused(text, reason):
@@ -120,6 +133,111 @@ def test_other_names_are_refused(text, reason):
 
 def test_every_name_has_an_evaluator():
     assert MADE.keys() == EVALUATORS.keys()
+
+
+def test_options_of_names():
+    name = parse_evaluator("real:steps=5,initializations=2")
+    assert (name.number, name.num_initializations, name.readout) == (5, 2, None)
+    text = "rank_mean:gtn:readout=log_likelihood+naswot"
+    parts = parse_evaluator(text).parts
+    assert [part.kind for part in parts] == ["gtn", "naswot"]
+    assert parts[0].readout == "log_likelihood"
+
+
+def test_what_can_be_read_of_one_training(monkeypatch):
+    """Three readouts and more initialisations ask for no training twice."""
+    trained = []
+
+    class Counted(Trainer):
+        def train(self, state, batches):
+            trained.append(super().train(state, batches))
+            return trained[-1]
+
+    monkeypatch.setattr("gtn_tf.nas.evaluators.trained.Trainer", Counted)
+    options = [f"readout={readout}" for readout in READOUTS]
+    names = ["real", *(f"real:{text}" for text in options)]
+    names += [f"real:{text},initializations=2" for text in options]
+    worker = _worker(*names)
+    scores = [_do(worker, name)["score"] for name in names]
+    assert scores[0] == scores[1]
+    assert len(trained) == 2
+    # Alone, the second initialisation is no other.
+    assert _evaluate(names[-1])["score"] == scores[-1]
+    sums = [learner.training_loss_sum for learner in trained]
+    assert sums[0] != sums[1]
+    assert scores[3] == -sums[0]
+    assert scores[6] == pytest.approx(-np.mean(sums))
+
+
+def test_readouts_are_those_of_the_losses_and_logits_by_hand(teacher):
+    dataset = _worker("gtn").session.data.dataset
+    model = keras.Sequential(
+        [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]
+    )
+    kernel = np.random.default_rng(0).normal(size=(64, 10)).astype("float32")
+    bias = np.zeros(10, "float32")
+    trainer = Trainer(
+        lambda: from_keras(lambda: model),
+        SGD,
+        device_split(dataset, "validation"),
+    )
+    params = [tf.constant(kernel), tf.constant(bias)]
+    state = LearnerState(params, [], SGD.init(params))
+    steps = teacher_steps(load(teacher))[:2]
+    trained = trainer.train(state, steps)
+
+    losses, moments = [], [0.0, 0.0]
+    kernel, bias = kernel.astype(np.float64), bias.astype(np.float64)
+    for images, labels, rates in steps:
+        flat = images.numpy().reshape(10, 64).astype(np.float64)
+        log_p = scipy.special.log_softmax(flat @ kernel + bias, axis=1)
+        losses.append(-np.mean(np.sum(labels.numpy() * log_p, 1)))
+        slope = (np.exp(log_p) - labels.numpy()) / 10
+        slopes = [flat.T @ slope, slope.sum(0)]
+        momentum = float(rates["momentum"])
+        moments = [
+            momentum * m + s for m, s in zip(moments, slopes, strict=True)
+        ]
+        kernel = kernel - float(rates["learning_rate"]) * moments[0]
+        bias = bias - float(rates["learning_rate"]) * moments[1]
+    images, ids = dataset.validation
+    flat = ((images / 255 - dataset.mean) / dataset.std).reshape(-1, 64)
+    log_p = scipy.special.log_softmax(flat @ kernel + bias, axis=1)
+    expected = {
+        "accuracy": np.mean(log_p.argmax(1) == ids),
+        "log_likelihood": np.mean(log_p[np.arange(len(ids)), ids]),
+        "training_loss_sum": -np.sum(losses),
+    }
+    assert expected.keys() == READOUTS.keys()
+    for name, value in expected.items():
+        read = trainer.read(trained, name)
+        assert read == pytest.approx(value, rel=1e-4), name
+
+
+def test_a_factor_of_the_rates(teacher):
+    names = "gtn", "gtn:rate_factor=2"
+    worker = _worker(*names)
+    plain, twice = (_do(worker, name, teacher=teacher) for name in names)
+    assert plain["score"] != twice["score"]
+    budgets = [worker.evaluators[name].budget() for name in names]
+    assert budgets[1] == budgets[0] | {"rate_factor": 2.0}
+    rates = [
+        [float(data.hyperparameters["learning_rate"]) for data in steps]
+        for steps in (teacher_steps(load(teacher), f) for f in (1.0, 2.0))
+    ]
+    np.testing.assert_allclose(rates[1], 2 * np.array(rates[0]), rtol=1e-6)
+
+
+def test_a_readout_names_its_results_and_the_default_does_not():
+    def budgets(**search):
+        evaluators = _worker("real", truth="real:steps=1", **search).evaluators
+        return [evaluator.budget() for evaluator in evaluators.values()]
+
+    plain, truth = budgets()
+    assert not {"readout", "num_initializations"} & (plain.keys() | truth)
+    read = budgets(readout="log_likelihood", num_initializations=2)
+    changed = {"readout": "log_likelihood", "num_initializations": 2}
+    assert read == [plain | changed, truth]
 
 
 def _train_by_hand(genotype, teacher, dataset):
@@ -258,7 +376,7 @@ def _batches(monkeypatch, name, is_truth=False, **search):
 
     def train(self, job, session, optimizer, batches):
         assert optimizer == "sgd"
-        seen.extend(batches())
+        seen.extend(batches(job.seed))
         return {}
 
     monkeypatch.setattr(Trained, "train", train)

@@ -327,6 +327,11 @@ def test_config_alone_is_enough(tmp_path):
         ({"evaluators": "('gtn','ralph')"}, ("'ralph'", "naswot")),
         ({"truth": "real:steps=x"}, ("steps=x",)),
         ({"truth": "params"}, ("one of search.evaluators",)),
+        ({"truth": "rank_mean:gtn+real"}, ("but no rank_mean",)),
+        (
+            {"truth": "real", "evaluators": "('rank_mean:gtn+real',)"},
+            ("one of search.evaluators",),
+        ),
         ({"shard": 2, "num_shards": 2}, ("search.shard 2",)),
         ({"truth": "table:absent.csv"}, ("absent.csv", "cannot be read")),
         ({"ops": "('conv9x9',)"}, ("conv9x9", "conv1x1")),
@@ -377,6 +382,35 @@ def test_what_is_no_gtn_is_not_meta_trained_as_one(tmp_path):
     config.search.gtn = str(path)
     found, _ = teachers.prepare_teachers(config, tmp_path, evaluators)
     assert found.keys() == {"gtn"}
+
+
+def test_a_mean_of_ranks_stands_beside_its_parts(tmp_path, truth):
+    half = tmp_path / "half.csv"
+    keys = search_runs.write_truth(half, num_missing=1)
+    mean = f"rank_mean:params+table:{half}"
+    found = _search(
+        tmp_path / "workdir", truth=truth[0], evaluators=f"('{mean}','params')"
+    )
+    assert found.code == 0, found
+    ranked = _json(tmp_path / "workdir", "ranking.json")
+    assert list(ranked["evaluators"]) == [mean, "params", f"table:{half}"]
+    results = JobStore(tmp_path / "workdir/search/results").all().values()
+    params = scores_by_evaluator(results)["params"]
+    order = sorted(keys[1:], key=params.get)
+    expected = {
+        key: (1 + order.index(key) + 1 + keys[1:].index(key)) / 2 / (_N - 1)
+        for key in keys[1:]
+    }
+    # Whoever fails in one part fails.
+    expected[keys[0]] = None
+    assert read_search(tmp_path / "workdir").scores[mean] == expected
+    row = ranked["evaluators"][mean]
+    assert row["num_failed"] == 1
+    parts = [ranked["evaluators"][name] for name in ("params", f"table:{half}")]
+    for name in ("seconds_per_architecture", "total_seconds"):
+        assert row[name] == sum(part[name] for part in parts)
+    best = max((k for k in keys[1:]), key=lambda k: (expected[k], -ord(k[0])))
+    assert expected[ranked["selected"]["key"]] == expected[best]
 
 
 def test_every_process_pays_for_its_set_up():

@@ -63,15 +63,14 @@ class OnReal(Trained):
 
     def evaluate(self, job: Job, session: Session) -> Evaluation:
         """See `Evaluator`."""
-        draw, num_images = self.draw(job, session)
         return self.train(
             job,
             session,
             "sgd",
-            lambda: self._batches(draw, num_images, session),
+            lambda seed: self._batches(*self.draw(seed, session), session),
         )
 
-    def draw(self, job: Job, session: Session) -> tuple[DrawBatch, int]:
+    def draw(self, seed: tf.Tensor, session: Session) -> tuple[DrawBatch, int]:
         """Returns what draws the batches, and the number of all images."""
         batch_size = self.training.batch_size
 
@@ -83,12 +82,12 @@ class OnReal(Trained):
 
             return draw
 
-        draw = keep(session.kept, ("draw_real", batch_size), trace)
+        traced = keep(session.kept, ("draw_real", batch_size), trace)
         # Batches that are the truth's first ones would make a score look like
         # it.
-        seed = job.seed if self.is_truth else fold(job.seed, Purpose.SEARCH)
+        drawn = seed if self.is_truth else fold(seed, Purpose.SEARCH)
         num_images = len(session.data.dataset.train.images)
-        return lambda step: draw(seed, tf.constant(step)), num_images
+        return lambda step: traced(drawn, tf.constant(step)), num_images
 
     def _batches(
         self, draw: DrawBatch, num_images: int, session: Session

@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from gtn_tf.evaluation.constant_rates import choose_subset
-from gtn_tf.nas.evaluators.evaluator import Job
 from gtn_tf.nas.evaluators.real import DrawBatch, OnReal
 from gtn_tf.nas.evaluators.trained import Trained
 from gtn_tf.nas.session import Session, keep
@@ -24,7 +24,7 @@ class OnRealSubset(OnReal):
             | Trained.own_budget(self)
         )
 
-    def draw(self, job: Job, session: Session) -> tuple[DrawBatch, int]:
+    def draw(self, seed: tf.Tensor, session: Session) -> tuple[DrawBatch, int]:
         """See `OnReal`."""
         batch_size, spec = self.training.batch_size, self.spec
         shape = spec.num_inner_steps, spec.inner_batch_size

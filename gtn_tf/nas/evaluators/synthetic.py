@@ -1,5 +1,7 @@
 """Scores by training on a teacher's images: a GTN's, or distilled ones."""
 
+from typing import Any
+
 from gtn_tf.nas.evaluators.evaluator import Evaluation, Job
 from gtn_tf.nas.evaluators.trained import Trained
 from gtn_tf.nas.session import Session, keep
@@ -11,16 +13,22 @@ class OnGTN(Trained):
 
     teacher = "gtn"
 
+    def own_budget(self) -> dict[str, Any]:
+        """See `Evaluator`."""
+        factor = self.name.rate_factor
+        own = {} if factor is None else {"rate_factor": factor}
+        return own | super().own_budget()
+
     def evaluate(self, job: Job, session: Session) -> Evaluation:
         """See `Evaluator`."""
         teacher = session.teacher(job.teacher_path)
         steps = keep(
             session.kept,
-            ("teacher_steps", job.teacher_path),
-            lambda: teacher_steps(teacher),
+            ("teacher_steps", job.teacher_path, self.name.rate_factor),
+            lambda: teacher_steps(teacher, self.name.rate_factor or 1.0),
         )
         optimizer = teacher.metadata["inner_optimizer"]
-        return self.train(job, session, optimizer, lambda: iter(steps))
+        return self.train(job, session, optimizer, lambda seed: iter(steps))
 
 
 class OnDistillation(OnGTN):

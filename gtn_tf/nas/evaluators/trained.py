@@ -4,26 +4,53 @@ What trains for ranking is one graph that interprets any architecture, where
 the space has one. The truth, whose training is long, is built and traced for
 each architecture, as are all with `search.interpret=False`: the seconds of
 that are counted for each evaluator, as each would need them alone, though it
-is done once for those that come one after the other.
+is done once for those that come one after the other. So are the seconds of a
+training that several evaluators read, one after the other.
 """
 
 import contextlib
 import functools
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+
+import tensorflow as tf
 
 from gtn_tf.learners.functional import Learner, from_keras
 from gtn_tf.meta.inner_optimizers import find_inner_optimizer
 from gtn_tf.nas.evaluators.evaluator import Evaluation, Evaluator, Job
 from gtn_tf.nas.session import Kept, Session, keep
-from gtn_tf.nas.training import Trainer
+from gtn_tf.nas.training import TrainedLearner, Trainer
+from gtn_tf.ops.seeds import Purpose, fold
 from gtn_tf.runtime.graph_rewriting import not_rewritten
 from gtn_tf.types import SyntheticData
 
+#: Seed [2] -> the batches of a training, from its first.
+Batches = Callable[[tf.Tensor], Iterator[SyntheticData]]
+
+
+class _Training:
+    """One initialisation, trained and read, and the seconds of it all."""
+
+    def __init__(self, learner: TrainedLearner, **seconds: float) -> None:
+        self._learner = learner
+        self._validated: dict[str, float] = {}
+        self.seconds = {"validate": 0.0, **seconds}
+
+    def read(self, trainer: Trainer, readout: str) -> float:
+        """Returns a readout; looks at the validation images once."""
+        if readout == "training_loss_sum":
+            return trainer.read(self._learner, readout)
+        if not self._validated:
+            began = time.perf_counter()
+            self._validated = trainer.validate(self._learner.state)
+            self.seconds["validate"] = time.perf_counter() - began
+        return self._validated[readout]
+
 
 class Trained(Evaluator):
-    """Validation accuracy of a fresh network after some steps."""
+    """What is read of fresh networks after some steps, on the mean of k."""
 
     @property
     def is_interpreted(self) -> bool:
@@ -31,19 +58,32 @@ class Trained(Evaluator):
         wanted = self.spec.interpret and not self.is_truth
         return wanted and self.space.interprets
 
+    @property
+    def readout(self) -> str:
+        """What is read; see `Trainer.read`."""
+        common = "accuracy" if self.is_truth else self.spec.readout
+        return self.name.readout or common
+
+    @property
+    def num_initializations(self) -> int:
+        """How many networks are trained."""
+        common = 1 if self.is_truth else self.spec.num_initializations
+        return self.name.num_initializations or common
+
     def own_budget(self) -> dict[str, Any]:
         """See `Evaluator`."""
         # The same function, but other initial weights.
-        return {"interpreted": self.is_interpreted}
+        budget: dict[str, Any] = {"interpreted": self.is_interpreted}
+        if self.readout != "accuracy":
+            budget["readout"] = self.readout
+        if self.num_initializations != 1:
+            budget["num_initializations"] = self.num_initializations
+        return budget
 
     def train(
-        self,
-        job: Job,
-        session: Session,
-        optimizer: str,
-        batches: Callable[[], Iterator[SyntheticData]],
+        self, job: Job, session: Session, optimizer: str, batches: Batches
     ) -> Evaluation:
-        """Trains a fresh network and asks for its accuracy.
+        """Trains fresh networks and reads how good they are.
 
         Args:
           job: the architecture.
@@ -57,27 +97,67 @@ class Trained(Evaluator):
                 ("trainer", self.form, optimizer),
                 functools.partial(self._trainer, job, session, optimizer),
             )
-            first = next(batches())
-            given = [job.architecture] if self.is_interpreted else []
-            began = time.perf_counter()
-            state = trainer.initial_state(job.seed, *given)
-            build_seconds = time.perf_counter() - began
-            trace_seconds = trainer.trace(
-                state, first, also_validate=self.is_interpreted
-            )
-            began = time.perf_counter()
-            state = trainer.train(state, batches())
-            trained = time.perf_counter()
-            score = trainer.accuracy(state)
-            validated = time.perf_counter()
-        spent = {"train": trained - began, "validate": validated - trained}
+            trainings = self._trainings(job, trainer, kept, batches)
+            values = [
+                training.read(trainer, self.readout) for training in trainings
+            ]
+        build, trace, train, validate = (
+            [training.seconds[part] for training in trainings]
+            for part in ("build", "trace", "train", "validate")
+        )
+        looks = self.readout != "training_loss_sum"
+        spent = {
+            "train": sum(train),
+            "validate": sum(validate) if looks else 0.0,
+        }
         once = trainer.build_seconds
         if self.is_interpreted:
-            spent |= {"build": build_seconds, "trace": 0.0}
-            spent["setup"] = once + trace_seconds
+            spent |= {"build": sum(build), "trace": 0.0}
+            spent["setup"] = once + trace[0]
         else:
-            spent |= {"build": once + build_seconds, "trace": trace_seconds}
-        return {"score": score, "seconds": spent}
+            spent |= {"build": once + sum(build), "trace": trace[0]}
+        return {"score": statistics.fmean(values), "seconds": spent}
+
+    def _trainings(
+        self, job: Job, trainer: Trainer, kept: Kept, batches: Batches
+    ) -> list[_Training]:
+        """Returns the trainings of a job; those of the last job are kept."""
+        own = {"text": "", "readout": None, "num_initializations": None}
+        asked = (
+            *(job.text, tuple(job.seed.numpy()), job.teacher_path),
+            *(self.name._replace(**own), self.is_truth),
+        )
+        last = kept.get("trainings")
+        if last is None or last[0] != asked:
+            last = kept["trainings"] = (asked, [])
+        trainings: list[_Training] = last[1]
+        while len(trainings) < self.num_initializations:
+            number, seed = len(trainings), job.seed
+            if number:
+                seed = fold(seed, Purpose.INITIALIZATION, number)
+            trainings.append(self._train_one(job, trainer, seed, batches))
+        return trainings[: self.num_initializations]
+
+    def _train_one(
+        self, job: Job, trainer: Trainer, seed: tf.Tensor, batches: Batches
+    ) -> _Training:
+        first = next(batches(seed))
+        given = [job.architecture] if self.is_interpreted else []
+        began = time.perf_counter()
+        state = trainer.initial_state(seed, *given)
+        build_seconds = time.perf_counter() - began
+        trace_seconds = trainer.trace(
+            state, first, also_validate=self.is_interpreted
+        )
+        began = time.perf_counter()
+        learner = trainer.train(state, batches(seed))
+        train_seconds = time.perf_counter() - began
+        return _Training(
+            learner,
+            build=build_seconds,
+            trace=trace_seconds,
+            train=train_seconds,
+        )
 
     @contextlib.contextmanager
     def _graphs(self, job: Job, session: Session) -> Iterator[Kept]:
