@@ -37,11 +37,11 @@ setup(
         "ml-collections>=1.0",
         "numpy",
         "pillow",
+        "rich>=13",
         "scikit-learn",
         "scipy",
         "tensorboard",
         "tensorflow-datasets>=4.9.7",
-        "tqdm",
     ],
     # Three builds of one package, of which exactly one may be installed:
     # hence in no install_requires.

@@ -32,6 +32,7 @@ from gtn_tf.config.named import config_names, config_path
 from gtn_tf.runtime.cluster import has_several_workers
 from gtn_tf.runtime.files import disk_failure, write_atomically
 from gtn_tf.runtime.paths import local_path
+from gtn_tf.runtime.progress import say
 from gtn_tf.types import (
     DivergenceError,
     InputError,
@@ -225,6 +226,8 @@ def _check_tensorflow() -> None:
     is_quiet = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") != "0"
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
+    if "tensorflow" not in sys.modules:  # as it is in a process that was forked
+        say("loading TensorFlow")
     try:
         with _held_back_lines() if is_quiet else contextlib.nullcontext():
             import tensorflow  # noqa: F401

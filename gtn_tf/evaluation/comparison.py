@@ -28,7 +28,7 @@ from gtn_tf.meta.inner_problem import InnerProblem
 from gtn_tf.runtime.devices import environment
 from gtn_tf.runtime.files import write_json
 from gtn_tf.runtime.interrupts import Stopped, stoppable
-from gtn_tf.runtime.progress import Progress, say
+from gtn_tf.runtime.progress import Progress, say, show_table
 from gtn_tf.runtime.row_log import RowLog, read_rows, validations
 from gtn_tf.runtime.workdir import claim_workdir
 from gtn_tf.statistics.intervals import mean_interval, shown
@@ -95,7 +95,7 @@ def evaluate(config: config_dict.ConfigDict, workdir: Path) -> int:
             save_evaluation(workdir / "evaluation.png", result)
     except Stopped as stopped:
         return stopped.code
-    print(table(result))
+    show_table(table(result))
     say(f"done: evaluation.json and evaluation.png in {workdir}")
     return 0
 

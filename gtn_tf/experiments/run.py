@@ -16,7 +16,7 @@ from gtn_tf.runtime.cluster import refuse_several_workers
 from gtn_tf.runtime.devices import environment
 from gtn_tf.runtime.files import to_json, write_json
 from gtn_tf.runtime.interrupts import Stopped
-from gtn_tf.runtime.progress import say
+from gtn_tf.runtime.progress import say, show_table
 from gtn_tf.runtime.workdir import check_workdir
 from gtn_tf.training.assembly import check_learners
 from gtn_tf.training.run import write_config
@@ -62,6 +62,6 @@ def run_experiment(config: config_dict.ConfigDict, workdir: Path) -> int:
     if not (Path(workdir) / "config.json").exists():
         write_config(config, Path(workdir))
     save_figure(folder / "figure.png", experiment.figure(result))
-    print(experiment.table(result))
+    show_table(experiment.table(result))
     say(f"done: result.json and figure.png in {folder}")
     return 0

@@ -28,7 +28,7 @@ from gtn_tf.runtime.files import to_json
 from gtn_tf.runtime.graph_memory import TracedGraphs
 from gtn_tf.runtime.interrupts import Stopped
 from gtn_tf.runtime.job_store import JobStore
-from gtn_tf.runtime.progress import say
+from gtn_tf.runtime.progress import duration, say
 from gtn_tf.runtime.row_log import last_row, read_rows, validation_curve
 from gtn_tf.runtime.workdir import check_workdir, claim_workdir
 from gtn_tf.training.assembly import build_problem, check_learners, load_dataset
@@ -122,7 +122,8 @@ def run_trials(
         if _find(trial, store, keys) is not None:
             continue
         place = folder / trial.arm / str(trial.pair)
-        say(f"trial {number} of {len(trials)}: {place}")
+        left = _time_left(trials, store, keys)
+        say(f"trial {number} of {len(trials)}{left}: {place}")
         try:
             with claim_workdir(place):
                 # Another process may have ended it since.
@@ -144,6 +145,18 @@ def run_trials(
             f"processes, {folder / left.arm / str(left.pair)} first"
         )
     return results
+
+
+def _time_left(
+    trials: Sequence[Trial], store: JobStore, keys: Sequence[str]
+) -> str:
+    """Says how long what is missing takes, by what there is; '' if nothing."""
+    found = [_find(trial, store, keys) for trial in trials]
+    known = [result["seconds"] for result in found if result is not None]
+    if not known:
+        return ""
+    left = float(np.mean(known)) * found.count(None)
+    return f" (some {duration(left)} of meta-training left)"
 
 
 def _key(trial: Trial) -> str:

@@ -1,7 +1,6 @@
 """The loop of a search: propose, do the jobs that nobody has done, tell."""
 
 import collections
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +8,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 from absl import logging
-from tqdm import tqdm
 
 from gtn_tf import __version__
 from gtn_tf.nas.executors import Executor, JobFunction, Jobs
@@ -152,4 +150,4 @@ class Loop:
             scores, self._spec.evaluators, self._spec.truth, _IN_LIVE_TABLE
         )
         if lines:
-            tqdm.write(lines, file=sys.stderr)
+            say(lines)

@@ -18,6 +18,7 @@ from gtn_tf.nas.summary import (
 )
 from gtn_tf.runtime.devices import environment
 from gtn_tf.runtime.files import write_json
+from gtn_tf.runtime.progress import show_table
 from gtn_tf.search_spaces.cells.genotypes import Genotype
 from gtn_tf.search_spaces.nb201.space import NB201
 from gtn_tf.search_spaces.protocol import Space
@@ -56,8 +57,8 @@ def write_outputs(
     if ranked["selected"] is not None:
         _write_selected(folder, space, ranked["selected"])
     _draw(folder, spec.dataset, scores, ranked)
-    print(evaluator_table(ranked))
-    print(best_table(scores, spec.evaluators, spec.truth, _IN_TABLE))
+    show_table(evaluator_table(ranked))
+    show_table(best_table(scores, spec.evaluators, spec.truth, _IN_TABLE))
 
 
 def _write_selected(

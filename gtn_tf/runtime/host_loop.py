@@ -21,7 +21,7 @@ from gtn_tf.runtime.checkpoints import Checkpoints
 from gtn_tf.runtime.devices import Devices
 from gtn_tf.runtime.progress import Progress
 from gtn_tf.runtime.row_log import MetricsLog
-from gtn_tf.runtime.tensorboard import TensorBoardLog
+from gtn_tf.runtime.tensorboard import HParams, TensorBoardLog
 
 #: Names of a row that are no curve.
 _NO_SCALARS = ("step", "epoch", "seconds")
@@ -37,6 +37,7 @@ class LoopSpec:
       tensorboard: write TensorBoard events.
       unit: what progress calls a step.
       shown: values of a row that progress shows.
+      hparams: what TensorBoard compares runs by.
     """
 
     num_steps: int
@@ -44,6 +45,7 @@ class LoopSpec:
     tensorboard: bool
     unit: str
     shown: Sequence[str]
+    hparams: HParams = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,13 +144,14 @@ class _Record:
     ) -> None:
         self._names = spec.shown
         self._shown: dict[str, float] = {}
+        self._before: tuple[int, float] | None = None  # step, seconds
         self._log = MetricsLog(folder / "metrics.jsonl", done)
         stack.callback(self._log.close)
         self._progress = Progress(spec.num_steps, done, unit=spec.unit)
         stack.callback(self._progress.close)
         self.board = None
         if spec.tensorboard:
-            self.board = TensorBoardLog(folder)
+            self.board = TensorBoardLog(folder, spec.hparams)
             stack.callback(self.board.close)
 
     def add(self, row: dict[str, float]) -> None:
@@ -156,7 +159,12 @@ class _Record:
         self._shown |= {name: row[name] for name in self._names if name in row}
         if self.board is not None:
             curves = {k: v for k, v in row.items() if k not in _NO_SCALARS}
-            self.board.scalars(row["step"], curves)
+            step, seconds = row["step"], row["seconds"]
+            if self._before is not None and seconds > self._before[1]:
+                passed = seconds - self._before[1]
+                curves["steps_per_second"] = (step - self._before[0]) / passed
+            self._before = step, seconds
+            self.board.scalars(step, curves)
 
     def show(self, step: int) -> None:
         self._progress.update(step, **self._shown)

@@ -1,14 +1,18 @@
-"""What a run says while it goes. No TensorFlow here."""
+"""What a run says while it goes: `rich` on a terminal, plain lines elsewhere.
+
+No TensorFlow here.
+"""
 
 import collections
+import contextlib
 import math
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TextIO
 
-from tqdm import tqdm
+_PATIENCE_SECONDS = 10.0  # of a log, with what is about to be done anyway
 
 
 class Progress:
@@ -18,8 +22,8 @@ class Progress:
     window opens at the end of its first step, which also pays for optimising
     or compiling the graph: its own pace gives an upper bound only.
 
-    A thread shows every second that the running step goes on: it moves the
-    bar's clock, or prints a line when none has come for `_SILENCES`.
+    A thread shows that the running step goes on: it moves the bar's clock, or
+    prints a line when none has come for `_SILENCES`.
 
     Args:
       total: The last step of the run.
@@ -59,14 +63,7 @@ class Progress:
         self._lock, self._closed = threading.Lock(), threading.Event()
         self._bar = None
         if self._stream.isatty():
-            self._bar = tqdm(
-                total=total,
-                initial=initial,
-                file=self._stream,
-                desc=unit,
-                unit=" step",
-                dynamic_ncols=True,
-            )
+            self._bar = _Bar(self._stream, unit, total, initial)
         self._thread = threading.Thread(
             target=self._beat_until_closed, args=(beat_seconds,), daemon=True
         )
@@ -75,24 +72,23 @@ class Progress:
 
     def update(self, step: int, **shown: float) -> None:
         """Reports that `step` is done, with values to show beside it."""
-        values = {name: f"{value:.4g}" for name, value in shown.items()}
+        values = [f"{name} {value:.4g}" for name, value in shown.items()]
         with self._lock:
+            now = self._clock()
+            self._recent.append((now, step))
+            speed = self._speed(now, step)
+            self._step, self._step_began = step, now
             if self._bar is not None:
-                self._bar.set_postfix(values, refresh=False)
-                self._bar.update(step - self._bar.n)
-            else:
-                self._update_line(step, values)
+                self._bar.update(step, "  ".join(values), "  ".join(speed))
+                return
+            parts = [f"{self._unit} {step}/{self._total}", *values, *speed]
+            self._pending = "  ".join(parts)
+            self._print_if_due(now)
 
-    def _update_line(self, step: int, values: dict[str, str]) -> None:
-        now = self._clock()
-        self._recent.append((now, step))
-        parts = [f"{self._unit} {step}/{self._total}"]
-        parts += [f"{name} {value}" for name, value in values.items()]
-        self._pending = "  ".join(parts + self._speed(now, step))
-        self._step, self._step_began = step, now
+    def _print_if_due(self, now: float) -> None:
         if (
             self._printed_at is None
-            or step >= self._total
+            or self._step >= self._total
             or now - self._printed_at >= self._every_seconds
         ):
             self._print_pending(now)
@@ -101,8 +97,7 @@ class Progress:
         """Shows that the running step goes on, where that is due."""
         with self._lock:
             if self._bar is not None:
-                self._bar.refresh()
-                return
+                return  # it has a thread of its own
             now = self._clock()
             is_silent = now - self._heard_at >= self._silences[0]
             if not is_silent or self._step >= self._total:
@@ -153,6 +148,54 @@ class Progress:
         return [speed, f"ETA {duration(left / rate)}"]
 
 
+class _Bar:
+    """A bar, its speed, and below it the values: those of old steps too."""
+
+    def __init__(
+        self, stream: TextIO, unit: str, total: int, initial: int
+    ) -> None:
+        # Here, for it takes a while and logs need none of it.
+        from rich.console import Console, Group
+        from rich.live import Live
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+        )
+        from rich.text import Text
+
+        console = Console(file=stream)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[speed]}"),
+            console=console,
+        )
+        self._task = self._bar.add_task(
+            unit, total=total, completed=initial, speed=""
+        )
+        self._values = Text(style="dim")
+        self._live = Live(
+            Group(self._bar, self._values),
+            console=console,
+            # What goes to another file than the terminal stays there.
+            redirect_stdout=sys.stdout.isatty(),
+            redirect_stderr=stream is sys.stderr,
+        )
+        self._live.start()
+
+    def update(self, step: int, values: str, speed: str) -> None:
+        self._values.plain = values
+        self._bar.update(self._task, completed=step, speed=speed)
+
+    def close(self) -> None:
+        self._live.stop()
+
+
 def duration(seconds: float | None) -> str:
     """Returns seconds with three digits in a unit that suits; None as '-'."""
     if seconds is None:
@@ -175,3 +218,36 @@ def _three_digits(value: float) -> str:
 def say(text: str) -> None:
     """Writes one line to standard error."""
     print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def stage(text: str) -> Iterator[None]:
+    """Says what is going on: in a log only where that lasts."""
+    if sys.stderr.isatty():
+        say(text)
+        yield
+        return
+    timer = threading.Timer(_PATIENCE_SECONDS, say, (text,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def show_table(text: str) -> None:
+    """Prints a table of several lines; on a terminal its head is marked."""
+    if not sys.stdout.isatty():
+        print(text)
+        return
+    from rich.console import Console
+    from rich.highlighter import ReprHighlighter
+    from rich.text import Text
+
+    title, _, rest = text.partition("\n")
+    head, newline, rows = rest.partition("\n")
+    shown = Text.assemble((title, "bold"), "\n", (head, "underline"))
+    shown.append(newline)
+    shown.append_text(ReprHighlighter()(Text(rows)))
+    Console().print(shown, soft_wrap=True)

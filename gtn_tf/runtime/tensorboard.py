@@ -1,9 +1,27 @@
-"""What TensorBoard shows of a run."""
+"""What TensorBoard shows of a run, in groups, and its hyperparameters."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from tensorboard.plugins.hparams import api as hparams_api
+
+#: Prefixes of a row's names that become groups.
+_GROUPS = ("meta", "validation", "training")
+
+#: What the hyperparameters' page takes.
+HParams = Mapping[str, bool | int | float | str]
+
+
+def tag(name: str) -> str:
+    """Returns a row's name with its group: 'meta_loss' is 'meta/loss'."""
+    if name == "final_meta_loss":
+        return "meta/final_loss"
+    for group in _GROUPS:
+        if name.startswith(f"{group}_"):
+            return f"{group}/{name.removeprefix(f'{group}_')}"
+    return f"{_GROUPS[0]}/{name}"
 
 
 class TensorBoardLog:
@@ -11,23 +29,46 @@ class TensorBoardLog:
 
     A resumed run adds an event file and repeats the steps since its
     checkpoint; TensorBoard shows the later ones over the earlier.
+
+    Args:
+      workdir: of the run.
+      hparams: by which runs are compared; none of them: no page of them.
     """
 
-    def __init__(self, workdir: Path) -> None:
+    def __init__(self, workdir: Path, hparams: HParams | None = None) -> None:
         self._writer = tf.summary.create_file_writer(
             str(Path(workdir) / "tensorboard"), flush_millis=10_000
         )
+        if hparams:
+            with self._writer.as_default(step=0):
+                # The workdir, not its values: two seeds are two runs.
+                hparams_api.hparams(dict(hparams), trial_id=str(workdir))
 
-    def scalars(self, step: int, values: dict[str, float]) -> None:
-        """Writes named scalars of one meta-step."""
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Writes a row's scalars of one meta-step, each in its group."""
         with self._writer.as_default(step=step):
             for name, value in values.items():
-                tf.summary.scalar(name, value)
+                tf.summary.scalar(tag(name), value)
+
+    def inner_rates(self, step: int, rates: Mapping[str, np.ndarray]) -> None:
+        """Writes the rates [T] of the inner optimizer, by name.
+
+        Each as a histogram, and its first, last and mean value as scalars.
+        """
+        with self._writer.as_default(step=step):
+            for name, values in rates.items():
+                tf.summary.histogram(f"inner/{name}", values)
+                for part, value in (
+                    ("first", values[0]),
+                    ("last", values[-1]),
+                    ("mean", np.mean(values)),
+                ):
+                    tf.summary.scalar(f"inner/{name}_{part}", value)
 
     def image(self, step: int, name: str, picture: np.ndarray) -> None:
-        """Writes one picture, uint8 [H, W, 3] or [H, W, 1]."""
+        """Writes one picture, uint8 [H, W, C] of 1 to 4 channels."""
         with self._writer.as_default(step=step):
-            tf.summary.image(name, picture[np.newaxis])
+            tf.summary.image(f"inner/{name}", picture[np.newaxis])
 
     def close(self) -> None:
         """Flushes and closes the event file."""

@@ -17,7 +17,7 @@ from pathlib import Path
 import tensorflow as tf
 from ml_collections import config_dict
 
-from gtn_tf.config import validate
+from gtn_tf.config import FIELDS, flatten, learning, validate
 from gtn_tf.runtime.cluster import has_several_workers, is_chief
 from gtn_tf.runtime.devices import configure_runtime, naming_lost_workers
 from gtn_tf.runtime.host_loop import (
@@ -30,11 +30,11 @@ from gtn_tf.runtime.host_loop import (
 from gtn_tf.runtime.interrupts import Stopped, catch_signals, exit_code
 from gtn_tf.runtime.progress import say
 from gtn_tf.runtime.row_log import read_rows
-from gtn_tf.runtime.tensorboard import TensorBoardLog
+from gtn_tf.runtime.tensorboard import HParams, TensorBoardLog
 from gtn_tf.runtime.workdir import check_workdir, claim_workdir
 from gtn_tf.teachers.warm_start import WarmStartSpec
 from gtn_tf.training.assembly import check_learners, read_spec
-from gtn_tf.training.record import draw_samples
+from gtn_tf.training.record import draw_samples, log_rates
 from gtn_tf.training.run import (
     Run,
     build_run,
@@ -46,6 +46,7 @@ from gtn_tf.types import DivergenceError
 
 _SKIPPED = "num_skipped_learners"  # of a row
 _MOST_SKIPS = 3  # meta-steps running
+_TRACING = "5 to 30 s, with cells a minute"  # on two cores
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,10 +73,25 @@ def pretrain_spec(config: config_dict.ConfigDict) -> PretrainSpec:
             tensorboard=config.log.tensorboard,
             unit="meta-step",
             shown=("meta_loss", "meta_accuracy", "validation_accuracy"),
+            hparams=_hparams(config),
         ),
         validation_every=config.meta.validation_every,
         samples_every=config.log.samples_every,
     )
+
+
+def _hparams(config: config_dict.ConfigDict) -> HParams:
+    """Returns what makes a meta-training what it is, as TensorBoard takes it.
+
+    Those are the keys that a resumed run may not change.
+    """
+    return {
+        key: value
+        if isinstance(value, bool | int | float | str)
+        else str(value)
+        for key, value in flatten(config.to_dict())
+        if key in learning.FIELDS and not FIELDS[key].may_change
+    }
 
 
 def pretrain(config: config_dict.ConfigDict, workdir: Path) -> int:
@@ -136,7 +152,12 @@ def _train(
     )
 
     def draw(step: int, board: TensorBoardLog | None) -> None:
-        if step == num_steps or is_due(step, spec.samples_every):
+        is_last = step == num_steps
+        if board is not None and (
+            is_last or is_due(step, spec.validation_every)
+        ):
+            log_rates(run, step, board)
+        if is_last or is_due(step, spec.samples_every):
             draw_samples(run, workdir, step, board)
 
     stopped_by = loop.run(
@@ -159,7 +180,7 @@ def _trace(run: Run, step: int, num_steps: int) -> None:
     if not run.devices.is_chief:
         run.meta_step.get_concrete_function()
         return
-    say("tracing the meta-step (once per process)")
+    say(f"tracing the meta-step (once per process; {_TRACING})")
     began = time.monotonic()
     run.meta_step.get_concrete_function()
     say(

@@ -44,3 +44,9 @@ def draw_samples(
     if board is not None:
         picture = plots.curriculum_grid(*facts, classes)
         board.image(step, "curriculum", picture)
+
+
+def log_rates(run: Run, step: int, board: TensorBoardLog) -> None:
+    """Writes the inner rates that come with the data of a learner."""
+    rates = run.synthesize().hyperparameters
+    board.inner_rates(step, {name: r.numpy() for name, r in rates.items()})

@@ -31,6 +31,7 @@ from gtn_tf.runtime.devices import (
     should_jit,
 )
 from gtn_tf.runtime.files import write_json
+from gtn_tf.runtime.progress import stage
 from gtn_tf.runtime.workdir import check_workdir
 from gtn_tf.teachers.teacher import Teacher
 from gtn_tf.training.assembly import (
@@ -91,7 +92,8 @@ def build_run(
     )
     # Before the workers wait for each other to create variables.
     check_equal(devices, _checksum(config), "config", "the same command")
-    dataset = load_dataset(config)
+    with stage(f"reading {config.dataset.name}"):
+        dataset = load_dataset(config)
     real_train = device_split(dataset, "train")
     problem = build_problem(config, real_train)
     real_validation = device_split(dataset, "validation")

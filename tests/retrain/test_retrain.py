@@ -263,7 +263,7 @@ def test_without_the_validation_images_they_are_measured(genotype, tmp_path):
     assert result["num_training_images"] == 1000
     assert result["params_with_auxiliary_head"] == result["params"]
     (events,) = (tmp_path / "retrain/tried/seed_0/tensorboard").iterdir()
-    assert b"validation_accuracy" in events.read_bytes()
+    assert b"validation/accuracy" in events.read_bytes()
     (row,) = read_rows(tmp_path / "retrain/tried/seed_0/metrics.jsonl")
     assert row["step"] == 3
     assert (397 * row["validation_accuracy"]) == pytest.approx(

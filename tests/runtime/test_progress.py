@@ -1,9 +1,12 @@
 import io
+import re
+import sys
 import threading
 
 import pytest
 
-from gtn_tf.runtime.progress import Progress, duration
+from gtn_tf.runtime import progress as progress_module
+from gtn_tf.runtime.progress import Progress, duration, show_table
 
 
 class Clock:
@@ -138,16 +141,52 @@ def test_a_thread_shows_that_a_step_runs_until_the_end(stream_type):
     assert not progress._thread.is_alive()
 
 
-def test_progress_on_a_terminal_is_a_bar():
-    stream = Terminal()
-    progress = Progress(60, initial=50, stream=stream, beat_seconds=0)
-    for step in range(51, 61):
-        progress.update(step, meta_loss=1.23449)
+def test_progress_on_a_terminal_is_a_bar(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("TERM", "xterm")
+    stream, clock = Terminal(), Clock()
+    progress = Progress(
+        60, initial=50, stream=stream, clock=clock, beat_seconds=0
+    )
+    for step in range(51, 60):
+        clock.now += 0.5
+        progress.update(step, meta_loss=1.23449, validation_accuracy=0.625)
     progress.close()
-    last = stream.getvalue().split("\r")[-1]
-    assert "meta-step: 100%" in last
-    assert "60/60" in last
-    assert "meta_loss=1.234" in last
+    shown = re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", stream.getvalue())
+    assert "meta-step" in shown
+    assert "59/60" in shown
+    assert "2.0 steps/s  ETA 500 ms" in shown
+    # It stays in sight below the bar, which would cut it.
+    assert "meta_loss 1.234  validation_accuracy 0.625" in shown
+
+
+def test_a_log_is_told_of_a_stage_that_lasts(monkeypatch, capsys):
+    monkeypatch.setattr(progress_module, "_PATIENCE_SECONDS", 0.01)
+    said = threading.Event()
+    monkeypatch.setattr(progress_module, "say", lambda text: said.set())
+    with progress_module.stage("reading"):
+        assert said.wait(30)
+    monkeypatch.setattr(progress_module, "_PATIENCE_SECONDS", 60.0)
+    said.clear()
+    with progress_module.stage("reading"):
+        pass
+    assert not said.is_set()
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with progress_module.stage("reading"):
+        assert said.is_set()  # at once
+
+
+def test_a_table_is_the_same_text_on_a_terminal(monkeypatch, capsys):
+    text = "title\nhead  [0.1, 0.2]\nrow   0.5"
+    show_table(text)
+    assert capsys.readouterr().out == f"{text}\n"
+    stream = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stdout", stream)
+    show_table(text)
+    assert "\x1b[" in stream.getvalue()
+    plain = re.sub(r"\x1b\[[?0-9;]*[A-Za-z]", "", stream.getvalue())
+    assert plain == f"{text}\n"
 
 
 @pytest.mark.parametrize(

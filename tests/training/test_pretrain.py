@@ -54,8 +54,9 @@ def finished(tmp_path_factory):
 def test_stderr_holds_our_lines_only(finished):
     workdir, done = finished
     assert done.code == 0, done
-    first, second, *middle, last, exported = done.errors.splitlines()
-    assert first == "tracing the meta-step (once per process)"
+    load, first, second, *middle, last, exported = done.errors.splitlines()
+    assert load == "loading TensorFlow"
+    assert first.startswith("tracing the meta-step (once per process; 5 to ")
     assert re.fullmatch(
         rf"traced in \d+ s; meta-step 1 of {_NUM_STEPS} is running", second
     )
@@ -80,7 +81,11 @@ def test_files_that_a_run_leaves(finished):
     ]
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in pictures)
     (events,) = (workdir / "tensorboard").iterdir()
-    for word in (b"meta_loss", b"validation_accuracy", b"curriculum"):
+    for word in (
+        *(b"meta/loss", b"meta/steps_per_second", b"validation/accuracy"),
+        *(b"inner/curriculum", b"inner/learning_rate_last"),
+        *(b"inner.num_steps", b"curriculum.name"),  # hyperparameters
+    ):
         assert word in events.read_bytes()
 
 
