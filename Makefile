@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: quickstart chain test test-all test-oldest lint docs results clean
+.PHONY: quickstart chain test test-all test-oldest torture lint docs results clean
 
 # From nothing to a report: digits, no download, minutes.
 QUICKSTART := $(BIN)/python -m gtn_tf.main --config=configs/digits.py
@@ -49,6 +49,10 @@ $(OLDEST)/installed: setup.py
 	$(OLDEST)/bin/python -m pip install --quiet --editable ".[test]" \
 	  "tensorflow-cpu==2.18.*" "tensorflow-metadata<1.18"
 	touch $@
+
+# Not in CI: twenty minutes of kills, full disks, damaged files and nonsense.
+torture: $(VENV)/installed
+	$(BIN)/python -m tools.torture --minutes=18
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

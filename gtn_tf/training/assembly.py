@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import keras
+from absl import logging
 from ml_collections import config_dict
 
+from gtn_tf.config import FIELDS
 from gtn_tf.config.families import (
     learner_names,
     learner_widths,
@@ -116,6 +118,33 @@ def check_learners(config: config_dict.ConfigDict) -> None:
                     f"width {its}; give None for it"
                 )
     learner_genotypes(config)
+    _check_own_learners(config)
+
+
+def _check_own_learners(config: config_dict.ConfigDict) -> None:
+    """Says which keys do not touch a person's own networks."""
+    names = {*learner_names(config), *config.evaluation.learners}
+    own = sorted(filter(is_import_path, names))
+    if not own:
+        return
+    if config.precision != "float32":
+        raise InputError(
+            f"precision {config.precision!r} with learner {own[0]}, whose "
+            "layers say their own; expected 'float32'; set "
+            "--config.precision=float32, and dtype='mixed_bfloat16' in all of "
+            "its layers but the last"
+        )
+    changed = [
+        f"learner.{key}"
+        for key in ("weight_norm", "normalization", "initializer", "pool_size")
+        if config.learner[key] != FIELDS[f"learner.{key}"].default
+    ]
+    if changed and names == set(own):
+        logging.warning(
+            "%s: no learner is made by them; %s has layers of its own.",
+            ", ".join(changed),
+            ", ".join(own),
+        )
 
 
 def _genotype(text: str) -> Genotype:

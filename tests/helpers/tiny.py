@@ -75,6 +75,18 @@ class Running:
         )
         self._process.start()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.is_alive()
+
+    def written(self) -> str:
+        """Returns what it has written so far."""
+        return Path(self._file.name).read_text(errors="replace")
+
     def signal(self, number: int) -> None:
         """Sends the process a signal."""
         os.kill(self._process.pid, number)

@@ -80,3 +80,21 @@ def test_its_widths_are_its_own():
     config.learner.name = _NAME
     with pytest.raises(InputError, match="its width is its own"):
         check_learners(config)
+
+
+def test_keys_of_layers_that_are_its_own(caplog):
+    config = tiny.get_config()
+    config.learner.name = _NAME
+    config.learner.widths = None
+    check_learners(config)
+    assert not caplog.messages
+    config.learner.normalization = "batch"
+    check_learners(config)
+    assert (
+        f"learner.normalization: no learner is made by them; {_NAME}"
+        in (caplog.messages[0])
+    )
+    config.precision = "mixed_bfloat16"
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+        check_learners(config)
+    caught.match(r"--config\.precision=float32")
