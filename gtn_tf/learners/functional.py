@@ -36,12 +36,15 @@ class Learner(NamedTuple):
         (logits [B, K], statistics).
       penalty: params -> what the layers' regularisers add to the inner loss;
         None where there are none.
+      batch_statistics: places in statistics of what is measured on real
+        images, unlabelled, before the learner is asked in an evaluation.
     """
 
     name: str
     init: Callable[[tf.Tensor], tuple[Params, Params]]
     apply: Callable[..., tuple[tf.Tensor, Params]]
     penalty: Callable[[Params], tf.Tensor] | None = None
+    batch_statistics: tuple[int, ...] = ()
 
 
 def from_keras(

@@ -20,6 +20,7 @@ from collections.abc import Callable
 import keras
 
 from gtn_tf.import_paths import import_attribute
+from gtn_tf.learners.batch_statistics import moving_statistics
 from gtn_tf.learners.functional import Learner, from_keras
 from gtn_tf.learners.logits import (
     check_logits,
@@ -78,7 +79,9 @@ def from_import_path(
     build = functools.partial(function, image_shape, num_classes)
     try:
         model = build_own_network(build, image_shape, num_classes)
-        learner = from_keras(lambda: model)._replace(name=path)
+        learner = from_keras(lambda: model)._replace(
+            name=path, batch_statistics=tuple(moving_statistics(model))
+        )
         check_second_derivatives(learner, image_shape)
         return learner
     except InputError as error:

@@ -15,8 +15,10 @@ from gtn_tf.meta.inner_loop import (
 )
 from gtn_tf.meta.inner_problem import InnerProblem
 from gtn_tf.ops.counted_loop import counted_loop, counted_map
+from gtn_tf.ops.seeds import Purpose, fold
 from gtn_tf.types import LearnerState, SyntheticData
 
+_NUM_STATISTICS_BATCHES = 4
 _CHUNK_SIZE = 500  # images per forward pass: bounds memory, fills two cores
 
 
@@ -66,6 +68,44 @@ def accuracy(
     return share_right(predict(learner, state, real), real)
 
 
+def measured(
+    problem: InnerProblem,
+    learner: Learner,
+    state: LearnerState,
+    seed: tf.Tensor,
+) -> LearnerState:
+    """Returns the state with batch statistics of real images, unlabelled.
+
+    Means over training batches, by the parameters as they are (Wu & Johnson
+    2021, "PreciseBN"). After a few steps on synthetic images they are better
+    than those of the last batch (docs/usage.md).
+
+    Args:
+      problem: draws the images.
+      learner: its `batch_statistics` say which; others stay.
+      state: at the end of a training.
+      seed: [2], the learner's.
+    """
+    if not learner.batch_statistics:
+        return state
+    found = []
+    for number in range(_NUM_STATISTICS_BATCHES):
+        batch_seed = fold(seed, Purpose.BATCH_STATISTICS, number)
+        images = tf.cast(
+            problem.sample_real(batch_seed).images, state.params[0].dtype
+        )
+        _, after = learner.apply(
+            state.params, state.statistics, images, training=True
+        )
+        found.append([after[place] for place in learner.batch_statistics])
+    statistics = list(state.statistics)
+    for place, values in zip(
+        learner.batch_statistics, zip(*found, strict=True), strict=True
+    ):
+        statistics[place] = tf.add_n(values) / len(values)
+    return state._replace(statistics=statistics)
+
+
 def fresh_learner_logits(
     problem: InnerProblem,
     data: SyntheticData,
@@ -84,6 +124,7 @@ def fresh_learner_logits(
     def train_and_predict(learner: Learner) -> tf.Tensor:
         state = initial_state(learner, problem.optimizer, seed)
         state = unroll(learner, problem.optimizer, state, data)
+        state = measured(problem, learner, state, seed)
         return predict(learner, state, real)
 
     return with_drawn_learner(problem.learners, seed, train_and_predict)
@@ -110,6 +151,7 @@ def fresh_learner_accuracy_on(
     def train_and_test(learner: Learner) -> tf.Tensor:
         state = initial_state(learner, problem.optimizer, seed)
         state = unroll(learner, problem.optimizer, state, data)
+        state = measured(problem, learner, state, seed)
         return tf.stack([accuracy(learner, state, real) for real in splits])
 
     return with_drawn_learner(problem.learners, seed, train_and_test)
@@ -136,7 +178,8 @@ def fresh_learner_accuracies(
                 tf.nest.pack_sequence_as(state, flat),
                 step_data(data, step),
             )
-            found = found.write(step, accuracy(learner, after, real))
+            asked = measured(problem, learner, after, seed)
+            found = found.write(step, accuracy(learner, asked, real))
             return step + 1, tf.nest.flatten(after), found
 
         found = tf.TensorArray(tf.float32, num_steps, element_shape=[])

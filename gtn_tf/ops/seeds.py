@@ -32,6 +32,7 @@ class Purpose(enum.IntEnum):
     LEARNER_POOL = 13
     LEARNING_RATE = 14
     INITIALIZATION = 15
+    BATCH_STATISTICS = 16
 
 
 def root_seed(seed: int) -> tf.Tensor:

@@ -28,7 +28,7 @@ from gtn_tf.runtime.result_files import (
     read_checked,
     read_object,
 )
-from gtn_tf.runtime.row_log import read_rows
+from gtn_tf.runtime.row_log import read_thinned_rows
 from gtn_tf.types import InputError
 
 
@@ -193,7 +193,7 @@ def _read_evaluation(path: Path) -> dict | None:
 
 
 def _read_metrics(path: Path) -> list[dict]:
-    rows = read_rows(path) if path.exists() else []
+    rows = read_thinned_rows(path) if path.exists() else []
     return [{k: v for k, v in r.items() if is_number(v)} for r in rows]
 
 

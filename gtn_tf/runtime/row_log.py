@@ -30,6 +30,44 @@ def read_rows(path: Path, number_key: str = "step") -> list[dict]:
     return [row for _, row in _lines(Path(path), number_key)]
 
 
+def read_thinned_rows(path: Path, most: int = 20_000) -> list[dict]:
+    """Reads as many rows as a figure can show, evenly; see `read_rows`.
+
+    Args:
+      path: metrics.jsonl.
+      most: rows with a validation accuracy, and rows without, of which all
+        are read if there are no more; the last ones always are.
+    """
+    kinds = {True: _Thinned(most), False: _Thinned(most)}
+    for _, row in _lines(Path(path), "step"):
+        kinds["validation_accuracy" in row].add(row)
+    rows = [row for kind in kinds.values() for row in kind.rows()]
+    return sorted(rows, key=lambda row: row["step"])
+
+
+class _Thinned:
+    """Every n-th of the rows that are added, and the last one."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._every, self._num_added = most, 1, 0
+        self._kept: list[dict] = []
+        self._last: dict | None = None
+
+    def add(self, row: dict) -> None:
+        if self._num_added % self._every == 0:
+            if len(self._kept) == self._most:
+                self._kept = self._kept[::2]
+                self._every *= 2
+            if self._num_added % self._every == 0:
+                self._kept.append(row)
+        self._num_added += 1
+        self._last = row
+
+    def rows(self) -> list[dict]:
+        is_kept = self._last is None or self._kept[-1] is self._last
+        return self._kept if is_kept else [*self._kept, self._last]
+
+
 def _lines(path: Path, number_key: str) -> Iterator[tuple[bytes, dict]]:
     """Yields each line with its row; see `read_rows`."""
     try:

@@ -8,7 +8,7 @@ import numpy as np
 from gtn_tf.datasets.class_examples import class_examples
 from gtn_tf.figures import curriculum as plots
 from gtn_tf.figures import training as figures
-from gtn_tf.runtime.row_log import read_rows
+from gtn_tf.runtime.row_log import read_thinned_rows
 from gtn_tf.runtime.tensorboard import TensorBoardLog
 from gtn_tf.training.run import Run
 
@@ -36,7 +36,7 @@ def draw_samples(
     )
     figures.save_curves(
         workdir / "samples" / "curves.png",
-        read_rows(workdir / "metrics.jsonl"),
+        read_thinned_rows(workdir / "metrics.jsonl"),
         title=f"{run.dataset.name}: meta-training",
         num_losses=run.num_losses,
         chance=math.log(run.dataset.num_classes),

@@ -9,14 +9,15 @@ from keras import layers as L
 from gtn_tf.layers import twice_differentiable
 from gtn_tf.learners.functional import from_keras
 from gtn_tf.learners.own_networks import from_import_path
+from gtn_tf.meta.evaluation import measured
 from gtn_tf.meta.inner_optimizers import SGD
 from gtn_tf.meta.inner_problem import InnerProblem
 from gtn_tf.meta.meta_gradient import meta_gradient
 from gtn_tf.meta.meta_optimizer import MetaOptimizerSpec, make_meta_optimizer
 from gtn_tf.meta.meta_step import make_meta_step
-from gtn_tf.ops.seeds import root_seed
+from gtn_tf.ops.seeds import Purpose, fold, root_seed
 from gtn_tf.runtime.devices import create_devices
-from gtn_tf.types import Batch, InputError
+from gtn_tf.types import Batch, InputError, LearnerState
 from tests.helpers import own_things, tiny
 from tests.helpers.float_tolerance import assert_close
 from tests.helpers.meta_problems import (
@@ -181,3 +182,20 @@ def test_a_network_of_keras_applications_is_meta_trained():
         assert all(np.isfinite(value) for value in scalars.values())
         norms.append(float(scalars["meta_gradient_norm"]))
     assert min(norms) > 0
+
+
+def test_an_evaluation_measures_statistics_of_real_images():
+    name = f"{own_things.__name__}:build_with_norm"
+    learner = from_import_path(name, IMAGE_SHAPE, NUM_CLASSES)
+    problem = InnerProblem(
+        (learner,), SGD, lambda seed: sample_real(seed, "float32")
+    )
+    params, statistics = learner.init(STEP_SEED)
+    state = LearnerState(params, statistics, [])
+    found = measured(problem, learner, state, STEP_SEED)
+    seeds = [fold(STEP_SEED, Purpose.BATCH_STATISTICS, n) for n in range(4)]
+    images = [problem.sample_real(seed).images.numpy() for seed in seeds]
+    mean = np.mean([i.reshape(5, 64).mean(0) for i in images], axis=0)
+    variance = np.mean([i.reshape(5, 64).var(0) for i in images], axis=0)
+    assert_close(found.statistics[0], mean, 2 * 5, 4)
+    assert_close(found.statistics[1], variance, 2 * 5, 16)

@@ -7,6 +7,7 @@ import pytest
 from gtn_tf.runtime.row_log import (
     MetricsLog,
     read_rows,
+    read_thinned_rows,
     validations,
 )
 from gtn_tf.types import InputError
@@ -107,3 +108,22 @@ def test_validations_end_with_the_checkpoint(tmp_path):
         log.append({"step": step, **row})
     log.close()
     assert validations(tmp_path, 4) == [[2, 0.2], [4, 0.4]]
+
+
+@pytest.mark.parametrize("most", [3, 8, 100])
+def test_thinned_rows_are_spread_and_hold_the_last(most, tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    log = MetricsLog(path, 0)
+    rows = [{"step": step} for step in range(1, 42)]
+    for row in rows[::10]:
+        row["validation_accuracy"] = 0.5
+    for row in rows:
+        log.append(row)
+    log.close()
+    found = read_thinned_rows(path, most)
+    assert len(found) <= 2 * (most + 1)
+    assert found[-1] == rows[-1]
+    assert {0, 1} == {len(row) - 1 for row in found}
+    assert max(np.diff([row["step"] for row in found])) <= 41 / most * 2.5
+    if most == 100:
+        assert found == rows
