@@ -79,7 +79,7 @@ def meta_train(
         folder = workdir / "baselines" / name / f"{rate:g}"
         say(f"baseline {name}: meta-training at meta.learning_rate {rate:g}")
         try:
-            code = pretrain(of_trial, folder)
+            code = pretrain(of_trial, folder, is_part=True)
             if code:
                 raise Stopped(code)
             last = last_row(folder, config.meta.num_steps)

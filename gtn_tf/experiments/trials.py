@@ -178,7 +178,7 @@ def _do(
         if _has_done(own, trial.config):
             workdir = own
         else:
-            code = pretrain(trial.config, workdir)
+            code = pretrain(trial.config, workdir, is_part=True)
             if code:
                 raise Stopped(code)
             last_row(workdir, trial.config.meta.num_steps)

@@ -70,7 +70,7 @@ def _make_gtn(
     """Meta-trains the workdir's GTN, unless it is exported already."""
     if not (workdir / "export" / "metadata.json").exists():
         say(f"{workdir} holds no GTN: it is meta-trained first")
-        code = pretrain(config, workdir)
+        code = pretrain(config, workdir, is_part=True)
         if code:
             raise Stopped(code)
         export(config, workdir)

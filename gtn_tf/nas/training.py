@@ -17,6 +17,7 @@ from gtn_tf.learners.functional import Learner
 from gtn_tf.meta.evaluation import log_likelihood, predict, share_right
 from gtn_tf.meta.inner_loop import inner_step_and_loss
 from gtn_tf.meta.inner_optimizers import InnerOptimizer
+from gtn_tf.runtime.graph_rewriting import arithmetic_as_written
 from gtn_tf.types import DivergenceError, LearnerState, SyntheticData
 
 #: Readout of validation images -> its value, of (logits [N, K], images).
@@ -144,7 +145,9 @@ class Trainer:
 
     def validate(self, state: LearnerState) -> dict[str, float]:
         """Returns all that `read` knows of the validation images, at once."""
-        return {name: float(value) for name, value in self._test(state).items()}
+        with arithmetic_as_written():
+            values = self._test(state)
+        return {name: float(value) for name, value in values.items()}
 
 
 def teacher_steps(

@@ -118,8 +118,6 @@ def _provenance(results: Results) -> Html:
             listed = flatten(versions)
             text = ", ".join(f"{key} {value}" for key, value in listed)
             facts[f"versions of the {name}"] = text
-    if evaluation:
-        facts["time of evaluation"] = duration(evaluation.get("seconds"))
     shown = {
         name.replace("_", " "): ", ".join(map(str, value))
         if isinstance(value, list)

@@ -7,9 +7,15 @@ was captured. No public function takes a name back.
 
 import contextlib
 import gc
+import logging
 from collections.abc import Iterator
 
+import tensorflow as tf
 from tensorflow.python.framework import ops
+
+
+def _is_no_retracing(record: logging.LogRecord) -> bool:
+    return "triggered tf.function retracing" not in record.getMessage()
 
 
 class TracedGraphs:
@@ -24,11 +30,18 @@ class TracedGraphs:
 
     @contextlib.contextmanager
     def collected(self) -> Iterator[None]:
-        """Remembers what is traced within."""
+        """Remembers what is traced within.
+
+        One graph after the other is what is wanted here: TensorFlow's warning
+        that the same function was traced five times is held back.
+        """
         before = set(ops.gradient_registry.list())
+        logger = tf.get_logger()
+        logger.addFilter(_is_no_retracing)
         try:
             yield
         finally:
+            logger.removeFilter(_is_no_retracing)
             self._names |= set(ops.gradient_registry.list()) - before
 
     def release(self) -> None:

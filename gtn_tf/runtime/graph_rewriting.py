@@ -40,6 +40,22 @@ def not_rewritten() -> Iterator[None]:
         context.context().function_call_options = before
 
 
+@contextlib.contextmanager
+def arithmetic_as_written() -> Iterator[None]:
+    """Runs what is called within without Grappler's arithmetic rewriting.
+
+    Where a network adds a tensor to itself, as a cell of two identities does,
+    that rewriting can take the shape [N] for a scalar's: of an accuracy, it
+    makes as many as there are images.
+    """
+    before = context.context().function_call_options
+    _change("arithmetic_optimization", RewriterConfig.OFF)
+    try:
+        yield
+    finally:
+        context.context().function_call_options = before
+
+
 def _change(field: str, value: int) -> None:
     """Sets a field of the rewriting of all functions that are called."""
     options = context.context().function_call_options

@@ -94,8 +94,16 @@ def _hparams(config: config_dict.ConfigDict) -> HParams:
     }
 
 
-def pretrain(config: config_dict.ConfigDict, workdir: Path) -> int:
+def pretrain(
+    config: config_dict.ConfigDict, workdir: Path, is_part: bool = False
+) -> int:
     """Meta-trains, resuming where the workdir has a checkpoint.
+
+    Args:
+      config: of the run.
+      workdir: of its files.
+      is_part: of an evaluation, an experiment or a search, which says itself
+        what it does.
 
     Returns:
       The exit code: 0, or 128 + the number of the signal that stopped it.
@@ -129,21 +137,22 @@ def pretrain(config: config_dict.ConfigDict, workdir: Path) -> int:
                 start_warm(run, warm_start, config.seed, caught)
             except Stopped as stopped:
                 return stopped.code
-        return _train(run, pretrain_spec(config), workdir, caught)
+        spec = pretrain_spec(config)
+        if done < spec.loop.num_steps:
+            return _train(run, spec, workdir, caught)
+        if run.devices.is_chief and not is_part:
+            say(
+                f"{workdir} has done {done} of {config.meta.num_steps} "
+                "meta-steps already; raise --config.meta.num_steps to go on"
+            )
+        return 0
 
 
 def _train(
     run: Run, spec: PretrainSpec, workdir: Path, caught: list[int]
 ) -> int:
-    num_steps, done = spec.loop.num_steps, int(run.step.numpy())
-    if done >= num_steps:
-        if run.devices.is_chief:
-            say(
-                f"{workdir} has done {done} of {num_steps} meta-steps already; "
-                "raise --config.meta.num_steps to go on"
-            )
-        return 0
-    _trace(run, done + 1, num_steps)
+    num_steps = spec.loop.num_steps
+    _trace(run, int(run.step.numpy()) + 1, num_steps)
     loop = HostLoop(
         spec.loop,
         LoopState(run.step, run.seconds, run.checkpoints),

@@ -173,7 +173,8 @@ def _meta_trained(
     """Runs `_meta_trained` with a pretrain that only writes its rows."""
     seen = []
 
-    def pretrain(config, folder):
+    def pretrain(config, folder, is_part):
+        assert is_part
         seen.append((config, folder))
         accuracy = outcomes[config.meta.learning_rate]
         folder.mkdir(parents=True)
@@ -286,7 +287,7 @@ def test_a_stopped_tuning_goes_on(setting, monkeypatch):
 
 
 def test_a_stopped_meta_training_stops_the_evaluation(setting, monkeypatch):
-    monkeypatch.setattr(baselines, "pretrain", lambda *_: 143)
+    monkeypatch.setattr(baselines, "pretrain", lambda *_, **__: 143)
     with pytest.raises(Stopped) as stopped:
         baselines.real(setting)
     assert stopped.value.code == 143

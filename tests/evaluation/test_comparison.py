@@ -108,6 +108,7 @@ def test_again_trains_nothing_and_says_the_same(evaluated, tmp_path):
     done = tiny.run_main(again, *_OPTIONS, hook=_forbid_training)
     assert done.code == 0, done
     assert _result(workdir) == _result(again)
+    assert "meta.num_steps" not in done.errors
 
 
 def _forbid_training():

@@ -69,7 +69,6 @@ EVALUATION = {
         }
     },
     "versions": {"keras": "3.99"},
-    "seconds": 93.0,
 }
 EXPORT = {
     "format_version": 1,

@@ -296,6 +296,16 @@ def test_the_score_is_that_of_the_genotype(teacher):
         assert min(evaluation["seconds"].values()) > 0
 
 
+@pytest.mark.usefixtures("grappler")
+def test_a_cell_that_adds_its_input_to_itself_has_one_accuracy():
+    genotype = Genotype.from_text(
+        "identity@0+identity@0:2/identity@0+conv1x1@1:2"
+    )
+    # As many as images came of it, where TensorFlow rewrote the arithmetic.
+    found = _evaluate("real:steps=1", genotype, num_cells=1)
+    assert 0 <= found["score"] <= 1
+
+
 @pytest.mark.slow
 def test_one_graph_scores_any_genotype(teacher, monkeypatch):
     built = []

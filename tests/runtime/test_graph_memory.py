@@ -43,3 +43,23 @@ def test_a_graph_with_a_custom_gradient_is_let_go():
     assert [graph() for graph in let_go] == [None, None]
     assert kept() is not None
     assert len(set(ops.gradient_registry.list()) - before) == 1
+
+
+def _trace(times):
+    for number in range(times):
+
+        @tf.function(autograph=False)
+        def plus(x, number=number):
+            return x + number
+
+        plus(tf.constant(1))
+
+
+def test_one_graph_after_the_other_is_no_matter_of_warning(caplog):
+    _trace(5)
+    assert "triggered tf.function retracing" in caplog.text
+    caplog.clear()
+    with TracedGraphs().collected():  # the second and last that TensorFlow has
+        _trace(1)
+        tf.get_logger().warning("another")
+    assert {record.message for record in caplog.records} == {"another"}
