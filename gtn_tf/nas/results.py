@@ -122,13 +122,18 @@ def read_search(workdir: Path) -> SearchResults | None:
             architecture = READERS[space](selected["genotype"])
     except InputError as error:
         raise damaged(path, "its 'selected.genotype' is none") from error
-    results = _results(workdir)
+    results = read_results(workdir)
     texts = {r["genotype_key"]: r["genotype"] for r in results}
     scores = _scores(results, ranking)
     return SearchResults(ranking, space, architecture, scores, texts)
 
 
-def _results(workdir: Path) -> list[dict[str, Any]]:
+def read_results(workdir: Path) -> list[dict[str, Any]]:
+    """Reads the jobs that are done, of a search that may still run.
+
+    Raises:
+      InputError: a file is damaged.
+    """
     results = []
     for path in sorted(workdir.glob("search/results/*.json")):
         result = read_object(path)
