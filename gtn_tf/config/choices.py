@@ -28,8 +28,8 @@ EXECUTORS = {
 #: What chooses the architectures of a search -> what makes it.
 SEARCH_STRATEGIES = {
     name: f"gtn_tf.nas.strategies.{name}:{name.capitalize()}"
-    for name in ("random", "evolution", "local", "reinforce")
-}
+    for name in ("random", "evolution", "local", "reinforce", "darts", "enas")
+} | {"nao": "gtn_tf.nas.strategies.nao:NAO"}
 #: Of the strategy `reinforce`.
 POLICIES = {
     "logits": "gtn_tf.nas.strategies.policies:Logits",

@@ -19,6 +19,7 @@ EVALUATORS = {
     "distillation": "the same after training on distilled images",
     "real": "the same after training on real batches",
     "real_subset": "the same after training on a fixed real subset",
+    "supernet": "the same by weights that all architectures share",
     "params": "number of trained parameters",
     "flops": "multiply-adds per image",
     "naswot": "see nas.evaluators.zero_cost",

@@ -68,6 +68,43 @@ FIELDS = {
     "search.reinforce.batch": whole(
         1, 1, "architectures per update, which may be scored at once"
     ),
+    "search.nao.num_first": whole(
+        100, 2, "architectures that are drawn at random before the others"
+    ),
+    "search.nao.num_new": whole(50, 1, "architectures of a round"),
+    "search.nao.num_epochs": whole(
+        300, 1, "of the training of its networks, anew in every round"
+    ),
+    "search.darts.num_epochs": whole(
+        50, 1, "of its training, each of half the training images"
+    ),
+    "search.darts.second_order": switch(
+        False,
+        "whether the architecture's gradient takes the step of the weights "
+        "into account, which takes about three times as long",
+    ),
+    "search.darts.learning_rate": real(
+        3e-4, "a number > 0", lambda v: v > 0, "of Adam, for the architecture"
+    ),
+    "search.enas.num_epochs": whole(
+        150, 1, "of the supernet, of architectures that its controller draws"
+    ),
+    "search.enas.num_updates": whole(
+        30, 1, "of the controller after each epoch"
+    ),
+    "search.enas.policy": choice(
+        "lstm", POLICIES, "of the controller, as `search.reinforce.policy`"
+    ),
+    "search.enas.learning_rate": real(
+        0.0035, "a number > 0", lambda v: v > 0, "of Adam, for the controller"
+    ),
+    "search.enas.baseline_decay": real(
+        0.99,
+        "a number in [0, 1)",
+        lambda v: 0 <= v < 1,
+        "of the moving mean of rewards",
+    ),
+    "search.enas.batch": whole(10, 1, "architectures per update"),
     "search.num_architectures": whole(
         128,
         1,
@@ -180,6 +217,15 @@ FIELDS = {
         is_path,
         "what the evaluator `table` reads: columns `genotype` and `score`, or "
         "those of NAS-Bench-201's tables, `net` and `val_accs`",
+    ),
+    "search.supernet.path": Field(
+        None,
+        "None or a folder search/supernet/NAME of a workdir",
+        is_path,
+        "the supernet of the evaluator `supernet`; None: one is trained first",
+    ),
+    "search.supernet.num_epochs": whole(
+        100, 1, "of its training, at the rates of `real`, cosine"
     ),
     "search.gtn": Field(
         None,

@@ -18,14 +18,14 @@ from gtn_tf.ops.counted_loop import counted_loop, counted_map
 from gtn_tf.ops.seeds import Purpose, fold
 from gtn_tf.types import LearnerState, SyntheticData
 
+CHUNK_SIZE = 500  # images per forward pass: bounds memory, fills two cores
 _NUM_STATISTICS_BATCHES = 4
-_CHUNK_SIZE = 500  # images per forward pass: bounds memory, fills two cores
 
 
 def predict(learner: Learner, state: LearnerState, real: RealData) -> tf.Tensor:
     """Returns the logits [N, K] of a split's N images."""
     num_images = real.images.shape[0]
-    chunk = min(_CHUNK_SIZE, num_images)
+    chunk = min(CHUNK_SIZE, num_images)
     num_chunks = -(-num_images // chunk)
 
     def logits_of(index: tf.Tensor) -> tf.Tensor:

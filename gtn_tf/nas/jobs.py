@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,25 +16,37 @@ from gtn_tf.nas.spec import SearchSpec
 Planned = dict[str, dict[str, Any]]
 
 
+class Source(NamedTuple):
+    """What an evaluator needs that is made first.
+
+    Attributes:
+      path: of it, absolute.
+      digest: of all that scores depend on.
+    """
+
+    path: str
+    digest: str
+
+
 class Plan:
     """Lists the jobs of architectures, the truth last.
 
     Args:
       spec: of the search.
       evaluators: by name, the truth last.
-      teachers: by the `teacher` of an evaluator.
+      sources: by the `teacher` of an evaluator.
     """
 
     def __init__(
         self,
         spec: SearchSpec,
         evaluators: Mapping[str, Evaluator],
-        teachers: Mapping[str, Teacher],
+        sources: Mapping[str, Source],
     ) -> None:
         self._spec, self._evaluators = spec, evaluators
         self._budgets = {n: e.budget() for n, e in evaluators.items()}
-        self._digests = {n: teacher_digest(t) for n, t in teachers.items()}
-        self._paths = {n: str(t.path.absolute()) for n, t in teachers.items()}
+        self._digests = {n: source.digest for n, source in sources.items()}
+        self._paths = {n: source.path for n, source in sources.items()}
 
     @property
     def num_jobs(self) -> int:
@@ -89,8 +101,8 @@ class Plan:
         return planned
 
 
-def teacher_digest(teacher: Teacher) -> str:
-    """Returns the hash of all that a learner sees of an export."""
+def teacher_source(teacher: Teacher) -> Source:
+    """Returns an export, with the hash of all that a learner sees of it."""
     digest = hashlib.sha256(teacher.metadata["inner_optimizer"].encode())
     for array in (
         teacher.images,
@@ -99,4 +111,4 @@ def teacher_digest(teacher: Teacher) -> str:
         teacher.inner_momentum,
     ):
         digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
+    return Source(str(teacher.path.absolute()), digest.hexdigest())

@@ -33,6 +33,7 @@ def write_outputs(
     results: Sequence[Mapping[str, Any]],
     setup_seconds: Mapping[str, float],
     config: Mapping[str, Any],
+    found_seconds: float | None = None,
 ) -> None:
     """Ranks, draws and prints.
 
@@ -43,6 +44,7 @@ def write_outputs(
       results: of all jobs, as stored.
       setup_seconds: of what evaluators train on, by evaluator.
       config: of the run, as it is kept with the ranking.
+      found_seconds: that a coupled strategy took, if it was one.
     """
     scores, ranked = summarize(
         results, list(spec.evaluators), spec.truth, setup_seconds
@@ -50,6 +52,8 @@ def write_outputs(
     describe_search(spec, results, scores, ranked)
     ranked["config"] = config
     ranked["environment"] = environment()
+    if found_seconds is not None:
+        ranked["found_seconds"] = found_seconds
     # What is not written anew would be an earlier search's.
     for name in ("selected.json", *(f"{n}.png" for n in PICTURES)):
         (folder / name).unlink(missing_ok=True)

@@ -16,12 +16,18 @@ from gtn_tf.import_paths import choose
 from gtn_tf.nas.evaluators.evaluator import Evaluator
 from gtn_tf.nas.executors import executor
 from gtn_tf.nas.job_results import problem_of
-from gtn_tf.nas.jobs import Plan
+from gtn_tf.nas.jobs import Plan, Source, teacher_source
 from gtn_tf.nas.loop import Loop
 from gtn_tf.nas.outputs import write_outputs
 from gtn_tf.nas.proposals import Proposals
 from gtn_tf.nas.spec import SearchSpec, search_spec
-from gtn_tf.nas.strategies.strategy import Strategy
+from gtn_tf.nas.strategies.listed import Listed
+from gtn_tf.nas.strategies.strategy import (
+    Coupled,
+    Found,
+    Strategy,
+)
+from gtn_tf.nas.supernet_training import prepare_supernet
 from gtn_tf.nas.teachers import check_teachers, prepare_teachers
 from gtn_tf.nas.worker import Worker
 from gtn_tf.runtime.cluster import refuse_several_workers
@@ -57,21 +63,22 @@ def search(config: config_dict.ConfigDict, workdir: Path) -> int:
     _check_guide(spec, worker.evaluators)
     _check_memory(config, worker)
     _check_first(spec, strategy)
-    proposals = Proposals(
-        strategy, worker.space, spec.seed, spec.num_architectures
-    )
     evaluators = worker.evaluators
+    found = None
     try:
-        teachers, setup_seconds = prepare_teachers(
-            config, workdir, evaluators.values()
+        if isinstance(strategy, Coupled):
+            found = strategy.find(worker.session, workdir)
+            strategy = Listed(tuple(found.architectures))
+        proposals = Proposals(
+            strategy, worker.space, spec.seed, spec.num_architectures
         )
+        sources, setup_seconds = _sources(config, workdir, worker, found)
     except Stopped as stopped:
         return stopped.code
-    check_teachers(teachers, worker.session, evaluators.values())
     store = JobStore(workdir / "search" / "results", problem_of)
     if not (workdir / "config.json").exists():
         write_config(config, workdir)
-    loop = Loop(spec, proposals, Plan(spec, evaluators, teachers), store)
+    loop = Loop(spec, proposals, Plan(spec, evaluators, sources), store)
     with catch_signals(caught):
         loop.run(run_jobs, worker.do, worker.session.should_stop)
         if caught:
@@ -96,12 +103,32 @@ def search(config: config_dict.ConfigDict, workdir: Path) -> int:
                 for name, evaluator in evaluators.items()
             },
             config.to_dict(),
+            None if found is None else found.seconds,
         )
         say(f"done: ranking.json, selected.json and figures in {folder}")
         return 0
 
 
-def make_strategy(spec: SearchSpec) -> Strategy:
+def _sources(
+    config: config_dict.ConfigDict,
+    workdir: Path,
+    worker: Worker,
+    found: Found | None,
+) -> tuple[dict[str, Source], dict[str, float]]:
+    """Makes what evaluators need; returns it, and its seconds, by name."""
+    evaluators = worker.evaluators.values()
+    teachers, seconds = prepare_teachers(config, workdir, evaluators)
+    check_teachers(teachers, worker.session, evaluators)
+    sources = {name: teacher_source(t) for name, t in teachers.items()}
+    if any(evaluator.teacher == "supernet" for evaluator in evaluators):
+        own = None if found is None else found.supernet
+        supernet = prepare_supernet(worker.session, workdir, own)
+        sources["supernet"] = Source(str(supernet.folder), supernet.digest)
+        seconds["supernet"] = supernet.seconds
+    return sources, seconds
+
+
+def make_strategy(spec: SearchSpec) -> Strategy | Coupled:
     """Returns the search's strategy, made with its options.
 
     Raises:

@@ -30,6 +30,19 @@ class RealTraining:
 
 
 @dataclasses.dataclass(frozen=True)
+class SupernetSpec:
+    """The supernet of the evaluator `supernet`.
+
+    Attributes:
+      path: of a finished one, or None.
+      num_epochs: of its training.
+    """
+
+    path: str | None
+    num_epochs: int
+
+
+@dataclasses.dataclass(frozen=True)
 class SearchSpec:
     """A search.
 
@@ -79,6 +92,7 @@ class SearchSpec:
     table: str | None
     training: RealTraining
     truth_training: RealTraining
+    supernet: SupernetSpec
     interpret: bool
     readout: str
     num_initializations: int
@@ -142,6 +156,7 @@ def search_spec(config: config_dict.ConfigDict) -> SearchSpec:
             search.real_momentum,
             "cosine",
         ),
+        supernet=SupernetSpec(**search.supernet.to_dict()),
         **same,
     )
 

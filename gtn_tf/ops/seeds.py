@@ -33,6 +33,7 @@ class Purpose(enum.IntEnum):
     LEARNING_RATE = 14
     INITIALIZATION = 15
     BATCH_STATISTICS = 16
+    SUPERNET = 17
 
 
 def root_seed(seed: int) -> tf.Tensor:

@@ -12,6 +12,7 @@ from gtn_tf.types import InputError
 
 if TYPE_CHECKING:
     import keras
+    import tensorflow as tf
 
 Architecture = Any  # immutable; each space has a type of its own
 Seed = int | Sequence[int]  # whole numbers >= 0, for numpy's default_rng
@@ -63,6 +64,35 @@ class Interpreter(NamedTuple):
 
     init: Callable[..., tuple]
     apply: Callable[..., tuple]
+
+
+class SharedWeights(NamedTuple):
+    """One network whose weights all architectures share.
+
+    Its parameters are arrays, each either used by all, or with one row for
+    each place of an operation and each operation there, of which an
+    architecture uses a few.
+
+    Attributes:
+      init: seed [2] -> (params of all, statistics as in `apply`, but for the
+        architecture that they begin with).
+      encode: architecture -> what its statistics begin with.
+      rows: those -> the rows [E] that it uses of each of params; None: all.
+      apply: as that of a `Learner`, of the params that one architecture uses.
+      num_mixed: (places, operations) of `mix`.
+      mix: (params of all, statistics, shares of the operations [places,
+        operations], images) -> logits, where all operations run at every place
+        and their outputs are added by their shares; right at second order.
+      derive: shares, as an array -> the architecture that they stand for.
+    """
+
+    init: Callable[..., tuple]
+    encode: Callable[..., list]
+    rows: Callable[..., list]
+    apply: Callable[..., tuple]
+    num_mixed: tuple[int, int]
+    mix: Callable[..., tf.Tensor]
+    derive: Callable[[np.ndarray], Architecture]
 
 
 class Space:
@@ -121,6 +151,10 @@ class Space:
         """Traces one graph for all architectures."""
         raise self._lacks("interpreter")
 
+    def shared_weights(self, network: NetworkSpec) -> SharedWeights:
+        """Makes one network of all architectures."""
+        raise self._lacks("shared weights")
+
     def cost(self, architecture: Architecture, network: NetworkSpec) -> Cost:
         """Counts what `build` would build."""
         raise self._lacks("cost")
@@ -160,6 +194,11 @@ class Space:
         step = 1 + int(rng.integers(numbers[chosen] - 1))
         options[chosen] = (options[chosen] + step) % numbers[chosen]
         return options
+
+    def rewritten(self, architecture: Architecture, seed: Seed) -> Architecture:
+        """Draws another way to write the same function, or the same way."""
+        del seed
+        return architecture
 
     def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
         """Yields those that differ in one decision, each function once."""

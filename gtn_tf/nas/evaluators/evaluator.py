@@ -31,7 +31,7 @@ class Job(NamedTuple):
       architecture: of the search's space.
       text: the same, as text.
       seed: [2], of this architecture.
-      teacher_path: of the export to train on, if the evaluator needs one.
+      teacher_path: of what is made first, if the evaluator needs it.
     """
 
     architecture: Architecture
@@ -51,7 +51,8 @@ class Evaluator(abc.ABC):
     Attributes:
       name, spec, space: as given.
       is_truth: whether its scores are what others are compared with.
-      teacher: the config key in `search` of the export that it trains on.
+      teacher: what it needs that is made first: the config key in `search` of
+        the export that it trains on, or `supernet`.
     """
 
     teacher: ClassVar[str | None] = None

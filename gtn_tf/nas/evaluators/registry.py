@@ -6,6 +6,7 @@ from gtn_tf.nas.evaluators.counts import COUNTS, Counted
 from gtn_tf.nas.evaluators.evaluator import Evaluator
 from gtn_tf.nas.evaluators.real import OnReal
 from gtn_tf.nas.evaluators.real_subset import OnRealSubset
+from gtn_tf.nas.evaluators.supernet import BySupernet
 from gtn_tf.nas.evaluators.synthetic import OnDistillation, OnGTN
 from gtn_tf.nas.evaluators.table import Table
 from gtn_tf.nas.evaluators.zero_cost import PROXIES, ZeroCost
@@ -20,6 +21,7 @@ EVALUATORS: dict[str, type[Evaluator]] = {
     "real_subset": OnRealSubset,
     **dict.fromkeys(COUNTS, Counted),
     **dict.fromkeys(PROXIES, ZeroCost),
+    "supernet": BySupernet,
     "table": Table,
 }
 

@@ -1,9 +1,19 @@
 """What a search asks of a strategy; imports no TensorFlow."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from pathlib import Path
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    NamedTuple,
+    Protocol,
+    runtime_checkable,
+)
 
 from gtn_tf.search_spaces.protocol import Space
+
+if TYPE_CHECKING:
+    from gtn_tf.nas.session import Session
 
 State = dict[str, Any]  # plain JSON
 
@@ -69,3 +79,40 @@ class Strategy(Protocol):
 
     def tell(self, space: Space, state: State, told: Told) -> State:
         """Returns the state after one more score is known."""
+
+
+class Found(NamedTuple):
+    """What a coupled strategy ended in.
+
+    Attributes:
+      architectures: as text, its answer first, at least one.
+      seconds: that its training took.
+      supernet: the folder of the one that it has trained, if evaluators can
+        score by it.
+    """
+
+    architectures: Sequence[str]
+    seconds: float
+    supernet: Path | None = None
+
+
+@runtime_checkable
+class Coupled(Protocol):
+    """What trains the weights that it is guided by, and proposes in the end.
+
+    Its training is its own: in a folder of the workdir, resumed after a stop,
+    a function of the run's seed.
+
+    Attributes:
+      adapts: False, for no score changes what it proposes.
+    """
+
+    adapts: bool
+
+    def find(self, session: "Session", workdir: Path) -> Found:
+        """Trains, or finds what it has trained before.
+
+        Raises:
+          InputError: the space has not what it needs.
+          Stopped: a signal stopped it.
+        """

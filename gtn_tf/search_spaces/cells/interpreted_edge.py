@@ -94,6 +94,10 @@ class InterpretedEdge:
         self.init = traced(self._init)
         self._traced_forward = traced(self._forward)
         self._traced_backward = traced(self._backward)
+        self._traced_ops = [
+            traced(functools.partial(self._run_op, position))
+            for position in range(len(self.blocks))
+        ]
 
     @staticmethod
     def _size_of_params(block: Block) -> int:
@@ -159,6 +163,23 @@ class InterpretedEdge:
             return self._traced_forward(choice, tensors, training), gradient
 
         return run(choice, params, statistics, *states)
+
+    def run_op(
+        self,
+        position: int,
+        params: tf.Tensor,
+        statistics: tf.Tensor,
+        inputs: tf.Tensor,
+    ) -> tf.Tensor:
+        """Runs the operation at a position of `blocks`, not as data.
+
+        Its gradient is no longer that of a custom function, and right at
+        second order. Its statistics are those of the batch.
+        """
+        return self._traced_ops[position](params, statistics, inputs)
+
+    def _run_op(self, position: int, *tensors: tf.Tensor) -> tf.Tensor:
+        return self._run(position, tensors, training=True)[0]
 
     def _forward(
         self, choice: tf.Tensor, tensors: Tensors, training: bool

@@ -140,6 +140,17 @@ class SearchSpace(Space):
         halves = nodes[: self.num_nodes], nodes[self.num_nodes :]
         return Genotype(*(Cell(half, loose_ends(half)) for half in halves))
 
+    def rewritten(self, architecture: Genotype, seed: Seed) -> Genotype:
+        """Swaps the two edges of one node in each cell."""
+        rng = np.random.default_rng(seed)
+        cells = []
+        for cell in (architecture.normal, architecture.reduction):
+            nodes = list(cell.nodes)
+            chosen = int(rng.integers(len(nodes)))
+            nodes[chosen] = nodes[chosen][::-1]
+            cells.append(Cell(tuple(nodes), cell.concat))
+        return Genotype(*cells)
+
     def build(
         self, architecture: Genotype, network: NetworkSpec
     ) -> "keras.Model":

@@ -76,6 +76,66 @@ class CellInterpreter:
                 values.extend(new)
         return params, statistics
 
+    def init_all(self, seed: tf.Tensor) -> tuple[Tensors, Tensors]:
+        """Draws weights of all cells, from a [2] seed; see `rows`.
+
+        Statistics are without the cell, and zeros for its edges.
+        """
+        seed = fold(seed, Purpose.WEIGHTS)
+        params: Tensors = []
+        statistics: Tensors = []
+        for number, piece in enumerate(self._pieces):
+            if isinstance(piece, Block):
+                drawn = piece.init(fold(seed, number))
+            else:
+                flat = [
+                    piece.init(
+                        tf.constant(op), fold(seed, number, position, op)
+                    )[0]
+                    for position in range(len(EDGES))
+                    for op in range(len(OPS))
+                ]
+                shape = (len(EDGES), piece.statistics_size)
+                drawn = [tf.stack(flat)], [tf.zeros(shape, piece.dtype)]
+            params.extend(drawn[0])
+            statistics.extend(drawn[1])
+        return params, statistics
+
+    def mix(
+        self,
+        params: Tensors,
+        statistics: Tensors,
+        shares: tf.Tensor,
+        images: tf.Tensor,
+    ) -> tf.Tensor:
+        """Returns logits of all operations at once; see `SharedWeights`."""
+        run = Run(params, statistics, training=True)
+        outputs = images
+        for piece in self._pieces:
+            if isinstance(piece, Block):
+                outputs = run.block(piece, outputs)
+            else:
+                outputs = _mix_cell(run, piece, shares, outputs)
+        return outputs
+
+    def rows(self, ops: tf.Tensor) -> list[tf.Tensor | None]:
+        """Returns where in those weights the ones of a cell are.
+
+        Args:
+          ops: [6], places in `OPS`.
+
+        Returns:
+          For each of the params, the rows [6] that are `apply`'s; None: all.
+        """
+        rows = tf.range(len(EDGES)) * len(OPS) + ops
+        found: list[tf.Tensor | None] = []
+        for piece in self._pieces:
+            if isinstance(piece, Block):
+                found.extend([None] * piece.num_params)
+            else:
+                found.append(rows)
+        return found
+
     def apply(
         self,
         params: Tensors,
@@ -93,6 +153,25 @@ class CellInterpreter:
             else:
                 outputs = _run_cell(run, piece, tf.unstack(ops), outputs)
         return outputs, [ops, *run.statistics_after]
+
+
+def _mix_cell(
+    run: Run, edge: InterpretedEdge, shares: tf.Tensor, inputs: tf.Tensor
+) -> tf.Tensor:
+    params, statistics = (tf.unstack(flat) for flat in run.edges())
+    nodes: list = [inputs] + [None] * (NUM_NODES - 1)
+    for position, (tail, head) in enumerate(EDGES):
+        for op in range(len(OPS)):
+            outputs = edge.run_op(
+                op,
+                params[position * len(OPS) + op],
+                statistics[position],
+                nodes[tail],
+            )
+            term = shares[position, op] * outputs
+            before = nodes[head]
+            nodes[head] = term if before is None else before + term
+    return nodes[-1]
 
 
 def _run_cell(

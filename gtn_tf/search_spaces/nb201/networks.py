@@ -7,6 +7,7 @@ before the global pooling here.
 import dataclasses
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from gtn_tf.layers.spec import LayerSpec
@@ -14,10 +15,19 @@ from gtn_tf.ops.seeds import root_seed
 from gtn_tf.search_spaces.cells import search_networks
 from gtn_tf.search_spaces.cells.network import KerasAssembler
 from gtn_tf.search_spaces.cells.structure import NetworkSize
-from gtn_tf.search_spaces.nb201.genotypes import OPS, Genotype, canonical
+from gtn_tf.search_spaces.nb201.genotypes import (
+    EDGES,
+    OPS,
+    Genotype,
+    canonical,
+)
 from gtn_tf.search_spaces.nb201.interpreter import CellInterpreter
 from gtn_tf.search_spaces.nb201.structure import assemble
-from gtn_tf.search_spaces.protocol import Interpreter, NetworkSpec
+from gtn_tf.search_spaces.protocol import (
+    Interpreter,
+    NetworkSpec,
+    SharedWeights,
+)
 
 #: Form of a `NetworkSpec` -> how its layers are made.
 FORMS = {
@@ -54,6 +64,34 @@ def interpret(network: NetworkSpec) -> Interpreter:
 
     init(root_seed(0), (OPS[0],) * 6)  # traces, for all
     return Interpreter(init, interpreter.apply)
+
+
+def share(network: NetworkSpec) -> SharedWeights:
+    """Makes one network whose weights all genotypes share.
+
+    Each has weights of its own for every cell, edge and operation.
+    """
+    interpreter = CellInterpreter(NetworkSize(*network[:4]), _layers(network))
+
+    def encode(genotype: Genotype) -> list[tf.Tensor]:
+        ops = [OPS.index(op) for op in canonical(genotype)]
+        return [tf.constant(ops, tf.int32)]
+
+    def derive(shares: np.ndarray) -> Genotype:
+        # As DARTS does, whose `none` takes the largest share.
+        alive = shares.copy()
+        alive[:, OPS.index("none")] = -1.0
+        return tuple(OPS[op] for op in alive.argmax(1))
+
+    return SharedWeights(
+        interpreter.init_all,
+        encode,
+        lambda encoded: interpreter.rows(*encoded),
+        interpreter.apply,
+        (len(EDGES), len(OPS)),
+        interpreter.mix,
+        derive,
+    )
 
 
 def _layers(network: NetworkSpec) -> LayerSpec:

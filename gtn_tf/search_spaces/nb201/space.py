@@ -14,6 +14,7 @@ from gtn_tf.search_spaces.protocol import (
     Interpreter,
     NetworkSpec,
     Seed,
+    SharedWeights,
     Space,
 )
 
@@ -91,6 +92,12 @@ class NB201(Space):
         from gtn_tf.search_spaces.nb201 import networks  # TensorFlow
 
         return networks.interpret(network)
+
+    def shared_weights(self, network: NetworkSpec) -> SharedWeights:
+        """Makes `networks.share`."""
+        from gtn_tf.search_spaces.nb201 import networks  # TensorFlow
+
+        return networks.share(network)
 
     def cost(self, architecture: Genotype, network: NetworkSpec) -> Cost:
         """Counts the network in training form."""

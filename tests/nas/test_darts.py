@@ -1,0 +1,57 @@
+"""DARTS on NAS-Bench-201: its training and its steps."""
+
+import json
+
+import numpy as np
+import tensorflow as tf
+
+from gtn_tf.nas.mixed_training import Mixed, find
+from gtn_tf.nas.strategies.darts import Darts
+from gtn_tf.nas.strategies.listed import Listed
+from gtn_tf.runtime.row_log import read_rows
+from tests.helpers import nb201_search
+
+
+def test_it_ends_in_the_cells_of_its_epochs(tmp_path):
+    session = nb201_search.session()
+    darts = Darts(num_epochs=2, second_order=False, learning_rate=0.1)
+    found = find(darts, session, tmp_path)
+    (folder,) = (tmp_path / "search" / "darts").iterdir()
+    rows = read_rows(folder / "metrics.jsonl")
+    assert [row["epoch"] for row in rows] == [1, 2]
+    assert rows[1]["training_loss"] < rows[0]["training_loss"]
+    assert found.architectures[0] == rows[1]["architecture"]
+    assert {row["architecture"] for row in rows} == set(found.architectures)
+    for text in found.architectures:
+        assert "none" not in session.space.from_text(text)
+    assert found.seconds > 0
+    assert found.supernet is None
+    shares = json.loads((folder / "metadata.json").read_text())["shares"]
+    assert np.shape(shares) == (6, 5)
+    np.testing.assert_allclose(np.sum(shares, 1), 1, rtol=1e-5)
+    assert find(darts, session, tmp_path) == found  # done before
+
+
+def test_a_step_depends_on_what_is_saved_alone():
+    darts = Darts(num_epochs=1, second_order=False, learning_rate=0.1)
+    mixed = Mixed(darts, nb201_search.session())
+    variables = tf.nest.flatten(mixed.objects())
+
+    def after(step):
+        mixed.take_step(step)
+        return [variable.numpy() for variable in variables]
+
+    saved = after(1)
+    once, later = after(2), after(3)
+    for variable, value in zip(variables, saved, strict=True):
+        variable.assign(value)
+    for value, again in zip(once, after(2), strict=True):
+        np.testing.assert_array_equal(value, again)
+    assert any((a != b).any() for a, b in zip(once, later, strict=True))
+
+
+def test_a_list_that_is_too_short_begins_again():
+    listed = Listed(("a", "b"))
+    state = listed.init(None, 0)
+    count = listed.num_asked(0, 4)
+    assert listed.ask(None, state, [], count)[1] == ["a", "b", "a", "a"]

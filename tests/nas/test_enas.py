@@ -1,0 +1,67 @@
+"""ENAS on NAS-Bench-201, by one command; its controller."""
+
+import json
+
+import numpy as np
+
+from gtn_tf.nas.enas_training import Controller
+from gtn_tf.nas.strategies.enas import Enas
+from gtn_tf.runtime.row_log import read_rows
+from tests.helpers import nb201_search, tiny
+
+
+def test_what_it_ends_in_is_scored_by_its_supernet(tmp_path):
+    given = (
+        "--mode=search",
+        "--config.search.strategy=enas",
+        "--config.search.enas.num_epochs=2",
+        "--config.search.enas.num_updates=2",
+        "--config.search.enas.policy=logits",
+        "--config.search.enas.batch=2",
+        "--config.search.num_architectures=3",
+    )
+    done = tiny.run_main(tmp_path, *given, config=nb201_search.__file__)
+    assert done.code == 0, done
+    (folder,) = (tmp_path / "search" / "enas").iterdir()
+    rows = read_rows(folder / "metrics.jsonl")
+    assert [row["epoch"] for row in rows] == [1, 2]
+    assert not (tmp_path / "search" / "supernet").exists()
+    ranking = json.loads((tmp_path / "search" / "ranking.json").read_text())
+    own = json.loads((folder / "supernet" / "metadata.json").read_text())
+    assert ranking["found_seconds"] > 0
+    scored = ranking["evaluators"]["supernet"]
+    assert scored["gtn_digest"] == own["digest"]
+    state = json.loads((folder / "metadata.json").read_text())["controller"]
+    assert state["num_updates"] == 4
+    assert state["num_asked"] == 8
+
+
+class Rewarding:
+    """A supernet that likes 3x3 convolutions."""
+
+    def reward(self, architecture, batch):
+        return architecture.count("nor_conv_3x3") / 6
+
+
+def test_the_controller_learns_what_is_rewarded():
+    enas = Enas(
+        num_epochs=1,
+        num_updates=60,
+        policy="logits",
+        learning_rate=0.1,
+        baseline_decay=0.9,
+        batch=4,
+    )
+    controller = Controller(enas, nb201_search.session(), Rewarding())
+    first = [controller.draw(step) for step in range(40)]
+    controller.learn(1)
+    last = [controller.draw(step) for step in range(40)]
+    before, after = (
+        np.mean([cell.count("nor_conv_3x3") for cell in cells])
+        for cells in (first, last)
+    )
+    assert before < 2
+    assert after > 4.5
+    resumed = Controller(enas, nb201_search.session(), Rewarding())
+    resumed.saved.assign(controller.saved)
+    assert [resumed.draw(step) for step in range(40)] == last
