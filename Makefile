@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: quickstart chain test test-all test-oldest torture lint docs results clean
+.PHONY: quickstart chain test test-all test-oldest torture lint docs site results clean
 
 # From nothing to a report: digits, no download, minutes.
 QUICKSTART := $(BIN)/python -m gtn_tf.main --config=configs/digits.py
@@ -60,6 +60,11 @@ lint: $(VENV)/installed
 
 docs: $(VENV)/installed
 	$(BIN)/python -m gtn_tf.config.reference > docs/config.md
+
+# The site of docs/, in site/.
+site: $(VENV)/installed-cpu
+	$(BIN)/python -m pip install --quiet --editable ".[docs]"
+	$(BIN)/python -m mkdocs build --strict
 
 # The pages and figures of results, from the files in docs/results/*.
 results: $(VENV)/installed-cpu

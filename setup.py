@@ -47,6 +47,7 @@ setup(
     # hence in no install_requires.
     extras_require={
         "cpu": ["tensorflow-cpu>=2.18,<2.22"],
+        "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"],
         "gpu": ["tensorflow[and-cuda]>=2.18,<2.22"],
         "hub": ["huggingface_hub>=0.30"],
         "ray": ["ray>=2.9"],
@@ -55,7 +56,10 @@ setup(
         "peer": ["torch==2.13.0"],  # benchmarks only; no other: no CUDA
         "test": [
             "huggingface_hub>=0.30",
+            "ipykernel>=6.29",
             "keras-tuner>=1.4.7",
+            "nbclient>=0.10",
+            "nbformat>=5.10",
             "optuna>=4",
             "pytest>=8",
             "pytest-xdist",
