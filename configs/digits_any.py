@@ -26,7 +26,7 @@ def get_config() -> config_dict.ConfigDict:
     config.meta.num_steps = 400
     config.meta.num_learners = 2
     # Below that of a random start, which it would lead back to.
-    config.meta.learning_rate = 0.003
+    config.meta.learning_rate = 0.002
     config.meta.validation_every = 50
     config.meta.validation_num_learners = 8
 

@@ -56,12 +56,14 @@ def test_networks_are_drawn_evenly_and_by_the_seed():
     assert networks != draw_networks(16, (28, 28, 1), 4)
     assert len({network.text for network in networks}) == 16
     for name, number in (
-        *(("activation", 4), ("initializer", 2), ("pooling", 2), ("head", 2)),
+        *(("activation", 4), ("initializer", 2), ("pooling", 2)),
         *(("normalized", 2), ("residual", 2), ("num_convs", 2)),
     ):
         values = [getattr(network, name) for network in networks]
         assert len(set(values)) == number
         assert {values.count(v) for v in values} == {16 // number}
+    heads = {(network.normalized, network.head) for network in networks}
+    assert heads == {(True, "flatten"), (True, "global"), (False, "flatten")}
     assert {len(network.widths) for network in networks} == {1, 2, 3}
     assert {w for n in networks for w in n.widths} <= {*WIDTHS}
     for network in draw_networks(16, (8, 8, 1), 3):
