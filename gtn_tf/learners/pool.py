@@ -6,9 +6,10 @@
 
 As people build them in Keras, with its epsilon and biases, but of layers that
 are right at second order. Every ingredient is dealt out evenly over the
-networks that are drawn; those without normalisation are flattened. What a network normalises by is always the batch it
-is asked about, in evaluation as in training: after a few steps running
-statistics mean nothing, and the last small batch's little.
+networks that are drawn; those without normalisation are flattened. What a
+network normalises by is always the batch it is asked about, in evaluation as
+in training: after a few steps running statistics mean nothing, and the last
+small batch's little.
 """
 
 import dataclasses
