@@ -1,0 +1,90 @@
+import json
+import os
+import signal
+
+import numpy as np
+
+from gtn_tf.experiments.any_network import EXPERIMENT, MEAN
+from tests.helpers import tiny
+from tests.helpers.experiment_results import is_drawn
+
+_ARM = "inner.learning_rate=0.5"
+_COMMAND = (
+    "--mode=evaluate",
+    "--config.evaluation.experiment=any_network",
+    f"--config.evaluation.arms=('{_ARM}',)",
+    "--config.evaluation.num_seeds=1",
+    "--config.evaluation.num_learners=2",
+    "--config.evaluation.tuning_learning_rates=(0.1,)",
+    "--config.evaluation.tuning_momenta=(0.5,)",
+    "--config.evaluation.tuning_num_learners=1",
+    "--config.meta.num_steps=2",
+)
+_KEPT = ("mlp_batch_norm", "strided")
+
+
+def _few_networks():
+    from gtn_tf.learners import held_out
+
+    for name in {*held_out.HELD_OUT} - {*_KEPT}:
+        del held_out.HELD_OUT[name]
+
+
+def _killed_at_the_second_network():
+    from gtn_tf.experiments import any_network_trials as module
+
+    _few_networks()
+    held_out_learner = module.held_out_learner
+
+    def build(name, *shape):
+        if name == _KEPT[1]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return held_out_learner(name, *shape)
+
+    module.held_out_learner = build
+
+
+def test_held_out_networks_on_data_of_every_arm(tmp_path):
+    hook = _killed_at_the_second_network
+    done = tiny.run_main(tmp_path, *_COMMAND, hook=hook)
+    assert done.code == -signal.SIGKILL, done
+    folder = tmp_path / "experiments" / "any_network"
+    tuning = folder / "tuning" / "0" / _KEPT[0] / "baselines"
+    kept = tuning / "real_subset" / "tuning.json"
+    written = kept.stat().st_mtime_ns
+    done = tiny.run_main(tmp_path, *_COMMAND, hook=_few_networks)
+    assert done.code == 0, done
+    assert kept.stat().st_mtime_ns == written
+    assert is_drawn(folder / "figure.png")
+    result = json.loads((folder / "result.json").read_text())
+    assert EXPERIMENT.table(result) in done.errors
+    assert result["networks"] == list(_KEPT)
+    of_plain, of_arm = result["results"]
+    assert of_plain["how"]["real_subset"]["strided"].startswith(
+        "constant rate 0.1, momentum 0.5"
+    )
+    # Real images are the same for all arms: once is enough.
+    assert of_arm["accuracies_on"].keys() == {"own rates", "best multiple"}
+    columns = result["accuracies"]
+    for column, trial, key in (
+        ("plain: own rates", of_plain, "own rates"),
+        (f"{_ARM}: best multiple", of_arm, "best multiple"),
+        ("real_tuned", of_plain, "real_tuned"),
+    ):
+        means = []
+        for name in _KEPT:
+            values = trial["accuracies_on"][key][name]
+            assert len(values) == 2
+            assert all(0 <= value <= 1 for value in values)
+            means.append(np.mean(values))
+            np.testing.assert_allclose(columns[column][name]["mean"], means[-1])
+        np.testing.assert_allclose(
+            columns[column][MEAN]["mean"], np.mean(means)
+        )
+    gap = result["differences"]["plain: best multiple - real_subset"][MEAN]
+    best, subset = "plain: best multiple", "real_subset"
+    np.testing.assert_allclose(
+        gap["mean"],
+        columns[best][MEAN]["mean"] - columns[subset][MEAN]["mean"],
+        atol=1e-12,
+    )
