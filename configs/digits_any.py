@@ -23,7 +23,7 @@ def get_config() -> config_dict.ConfigDict:
     config.learner.pool_num_networks = 8
     config.inner.learning_rate_spread = 1.0
 
-    config.meta.num_steps = 400
+    config.meta.num_steps = 300
     config.meta.num_learners = 2
     # Below that of a random start, which it would lead back to.
     config.meta.learning_rate = 0.002
@@ -34,5 +34,5 @@ def get_config() -> config_dict.ConfigDict:
     config.evaluation.tuning_learning_rates = (0.01, 0.03, 0.1, 0.3)
     config.evaluation.tuning_momenta = (0.0, 0.5, 0.9)
     config.evaluation.tuning_num_learners = 2
-    config.evaluation.num_learners = 8
+    config.evaluation.num_learners = 6
     return config

@@ -6,10 +6,10 @@
 
 As people build them in Keras, with its epsilon and biases, but of layers that
 are right at second order. Every ingredient is dealt out evenly over the
-networks that are drawn; those without normalisation are flattened. What a
-network normalises by is always the batch it is asked about, in evaluation as
-in training: after a few steps running statistics mean nothing, and the last
-small batch's little.
+networks that are drawn; but those without normalisation have no shortcuts and
+are flattened. What a network normalises by is always the batch it is asked
+about, in evaluation as in training: after a few steps running statistics mean
+nothing, and the last small batch's little.
 """
 
 import dataclasses
@@ -106,8 +106,9 @@ def draw_networks(
     for index in range(number):
         chosen = {name: values[index] for name, values in dealt.items()}
         if not chosen["normalized"]:
-            # An average of what nothing normalises: no step moves it much.
-            chosen["head"] = "flatten"
+            # As people do: sums of what nothing normalises blow up, averages
+            # of it hardly move.
+            chosen |= {"residual": False, "head": "flatten"}
         num_stages = min(chosen.pop("num_stages"), largest)
         widths = sorted(drawn_widths[index, :num_stages].tolist())
         networks.append(OrdinaryNetwork(tuple(widths), **chosen))

@@ -57,7 +57,8 @@ class InnerProblem(NamedTuple):
       meta_loss_every: k; 0: only after the last step.
       truncation_window: M; None: all T steps.
       learning_rate_spread: s; a learner's rates are times exp(U[-s, s]).
-      skips_non_finite: leave a learner out whose meta-gradient is not finite.
+      skips_non_finite: leave a learner out whose meta-gradient is not finite,
+        or about to overflow.
     """
 
     learners: tuple[Learner, ...]

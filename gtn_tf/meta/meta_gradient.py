@@ -26,6 +26,10 @@ DATA_GRADIENTS = {
     True: rematerialized_data_gradient,
 }
 
+#: Of one learner's gradient with respect to its data: squares of it, and of
+#: what the generator makes of it, are to stay below float32's 3e38.
+_LARGEST_NORM = 1e12
+
 
 def meta_gradient(
     teacher: Teacher,
@@ -109,11 +113,12 @@ def _with_rates_times(factor: tf.Tensor, data: SyntheticData) -> SyntheticData:
 def _skipped_unless_finite(
     gradient: SyntheticData, losses: MetaLoss
 ) -> tuple[SyntheticData, MetaLoss]:
-    """Puts zeros in place of what one learner brings, if any is not finite."""
-    flat = [*tf.nest.flatten(gradient), losses.total, losses.final]
-    is_finite = tf.reduce_all(
-        [tf.reduce_all(tf.math.is_finite(value)) for value in flat]
-    )
+    """Puts zeros in place of what one learner brings, if it is not finite.
+
+    Nor may it become so in the generator, or where its norm is taken.
+    """
+    norm = tf.linalg.global_norm(tf.nest.flatten(gradient))
+    is_finite = (norm < _LARGEST_NORM) & tf.math.is_finite(losses.total)
 
     def kept(value: tf.Tensor) -> tf.Tensor:
         return tf.where(is_finite, value, tf.zeros_like(value))

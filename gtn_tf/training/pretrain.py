@@ -44,9 +44,9 @@ from gtn_tf.training.run import (
 from gtn_tf.training.start import start_warm
 from gtn_tf.types import DivergenceError
 
-_SKIPPED = "num_skipped_learners"  # of a row
-_MOST_SKIPS = 3  # meta-steps running
 _TRACING = "5 to 30 s, with cells a minute"  # on two cores
+#: Meta-steps running of which nothing is left; then it ends.
+_MOST_STEPS_WITHOUT = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -204,18 +204,17 @@ def _one_step(
     """Runs meta-step number `step` (from 1) and returns its row."""
     scalars = run.meta_step(tf.constant(step - 1))
     row = {name: float(value) for name, value in scalars.items()}
-    if row.get(_SKIPPED):
-        run_of_skips = _steps_with_skips(workdir, step) + 1
-        if run_of_skips == _MOST_SKIPS:
+    names = ["meta_loss", "meta_gradient_norm"]
+    if math.isnan(row["meta_loss"]) and row.get("num_skipped_learners"):
+        # All were skipped: there is no loss, and the gradient is zero.
+        names.remove("meta_loss")
+        if _steps_without_learners(workdir, step) + 1 == _MOST_STEPS_WITHOUT:
             raise _divergence(
-                f"the meta-gradient of a learner was not finite in "
-                f"{run_of_skips} meta-steps running, the last",
+                "no learner has had a finite meta-gradient for "
+                f"{_MOST_STEPS_WITHOUT} meta-steps",
                 step,
                 workdir,
             )
-        names = ("meta_gradient_norm",)  # there may be no learner with a loss
-    else:
-        names = ("meta_loss", "meta_gradient_norm")
     for name in names:
         if not math.isfinite(row[name]):
             raise _divergence(f"{name} is {row[name]}", step, workdir)
@@ -226,13 +225,13 @@ def _one_step(
     return row
 
 
-def _steps_with_skips(workdir: Path, step: int) -> int:
-    """Returns in how many of the steps just before one learner was skipped."""
+def _steps_without_learners(workdir: Path, step: int) -> int:
+    """Returns how many of the steps just before had all learners skipped."""
     path = workdir / "metrics.jsonl"
     rows = read_rows(path) if path.exists() else []
     count = 0
     for row in reversed([row for row in rows if row["step"] < step]):
-        if not row.get(_SKIPPED):
+        if row["meta_loss"] is not None:
             break
         count += 1
     return count

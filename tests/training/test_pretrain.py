@@ -1,4 +1,5 @@
 import json
+import math
 import re
 import shutil
 import signal
@@ -326,7 +327,7 @@ _ANY = (
 
 
 class _NotFiniteAt(NamedTuple):
-    """A hook: at these meta-steps one of two learners is skipped."""
+    """A hook: at these meta-steps both learners are skipped."""
 
     steps: tuple[int, ...]
 
@@ -339,9 +340,10 @@ class _NotFiniteAt(NamedTuple):
             meta_step = make_meta_step(*arguments)
 
             def skipping(step):
-                is_hit = int(step) + 1 in self.steps
-                skipped = {"num_skipped_learners": float(is_hit)}
-                return meta_step(step) | skipped
+                if int(step) + 1 not in self.steps:
+                    return meta_step(step)
+                skipped = {"num_skipped_learners": 2.0}
+                return meta_step(step) | {"meta_loss": math.nan} | skipped
 
             skipping.get_concrete_function = meta_step.get_concrete_function
             return skipping
@@ -373,7 +375,7 @@ def test_warm_start_pool_and_random_rates_survive_kills(tmp_path):
         np.testing.assert_array_equal(value, theirs[name], err_msg=name)
 
 
-def test_three_steps_running_with_a_skipped_learner_end_it(tmp_path):
+def test_three_steps_running_without_a_learner_end_it(tmp_path):
     done = tiny.run_main(
         tmp_path, *_ANY, "--config.meta.num_steps=6", hook=_NotFiniteAt((1, 2))
     )
@@ -382,6 +384,7 @@ def test_three_steps_running_with_a_skipped_learner_end_it(tmp_path):
     hook = _NotFiniteAt((1, 3, 4, 5))
     done = tiny.run_main(other, *_ANY, "--config.meta.num_steps=6", hook=hook)
     assert done.code == 1, done
-    assert "not finite in 3 meta-steps running, the last at meta-step 5; " in (
-        done.errors
+    assert (
+        "no learner has had a finite meta-gradient for 3 meta-steps at "
+        "meta-step 5; " in done.errors
     )
