@@ -75,6 +75,12 @@ def run(config: config_dict.ConfigDict, folder: Path) -> dict:
     return {
         "source": config.source,
         "networks": networks,
+        "setup_seconds": {
+            column: _median(
+                [row["seconds"] for row in rows if row["arm"] == column]
+            )
+            for column in (*of_gtn, *REAL)
+        },
         "accuracies": {
             column: {on: of_arm(rows, column, v) for on, v in values.items()}
             for column in (*of_gtn, *REAL)
@@ -91,7 +97,11 @@ def run(config: config_dict.ConfigDict, folder: Path) -> dict:
 
 
 def _rows(results: list[dict]) -> list[dict]:
-    """Returns one row per column and seed: accuracies by network."""
+    """Returns one row per column and seed: accuracies by network, set-up.
+
+    The seconds are those of the meta-training, its warm start with it, and of
+    what chose the rates for all networks.
+    """
     rows = []
     for result in results:
         is_plain = result["arm"] == PLAIN
@@ -101,14 +111,24 @@ def _rows(results: list[dict]) -> list[dict]:
         for column in columns:
             key = column.rpartition(": ")[2]
             accuracies = result.get("accuracies_on", {}).get(key)
+            seconds = None
+            if accuracies is not None:
+                seconds = sum(result["setup_seconds_on"][key].values())
+                seconds += 0.0 if key in REAL else result["seconds"]
             rows.append(
                 {
                     "arm": column,
                     "pair": result["pair"],
                     "accuracies": accuracies,
+                    "seconds": seconds,
                 }
             )
     return rows
+
+
+def _median(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.median(known)) if known else None
 
 
 def _value(networks: list[str]) -> Value:
@@ -138,6 +158,11 @@ def table(result: dict) -> str:
         + "".join(f"{spread_text(rows[on]):>17}" for rows in columns.values())
         for on in (*result["networks"], MEAN)
     ]
+    seconds = [
+        "-" if value is None else f"{value:.0f}"
+        for value in result["setup_seconds"].values()
+    ]
+    lines += ["set-up [s]      " + "".join(f"{s:>17}" for s in seconds)]
     lines += ["paired differences, mean of all networks; networks won and lost"]
     for name, gaps in result["differences"].items():
         won, lost = _won_and_lost(gaps)

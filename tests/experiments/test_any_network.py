@@ -63,6 +63,12 @@ def test_held_out_networks_on_data_of_every_arm(tmp_path):
     assert of_plain["how"]["real_subset"]["strided"].startswith(
         "constant rate 0.1, momentum 0.5"
     )
+    setup = result["setup_seconds"]
+    own, best = (setup[f"plain: {at}"] for at in ("own rates", "best multiple"))
+    assert own == of_plain["seconds"] < best
+    assert setup["real_subset"] == sum(
+        of_plain["setup_seconds_on"]["real_subset"].values()
+    )
     # Real images are the same for all arms: once is enough.
     assert of_arm["accuracies_on"].keys() == {"own rates", "best multiple"}
     columns = result["accuracies"]

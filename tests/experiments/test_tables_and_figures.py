@@ -37,6 +37,7 @@ _NUMBERS = {
     ),
     "any_network": (
         "0.7111 +-0.1000  0.8222 +-0.1000",
+        "321              345               54                -\n",
         "+0.0234 +-0.0300   1  1  plain: best multiple - real_subset",
         "left out of the means: plain: best multiple 1",
     ),
