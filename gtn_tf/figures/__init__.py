@@ -3,5 +3,6 @@
 A module per subject; a function draws one `Figure`, which `style` writes as
 PNG or as SVG inside a page. May import `runtime`, `search_spaces` and
 `statistics`. A new figure takes plain data (arrays, the content of a JSON
-file), runs `in_theme` and draws with the colours of `style`.
+file), runs `in_theme`, is `style.WIDTH` wide, draws with the colours of `style`
+and says once, by `add_note`, what its bars and seeds are.
 """
