@@ -264,13 +264,13 @@ def _held_back_lines() -> Iterator[None]:
 def _parse(argv: list[str]) -> list[str]:
     """Parses flags; anything wrong with them or the config file is one line."""
     try:
-        return flags.FLAGS(_with_paths(argv))
+        return flags.FLAGS(with_paths(argv))
     except Exception as error:  # a config file may raise anything
         print(f"error: {_flag_error(argv, error)}", file=sys.stderr)
         sys.exit(2)
 
 
-def _with_paths(argv: list[str]) -> list[str]:
+def with_paths(argv: list[str]) -> list[str]:
     """Puts the path of a config of ours in the place of its name."""
     found = list(argv)
     for place, argument in enumerate(argv[1:], 1):

@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -83,3 +86,18 @@ def test_the_optuna_example_searches(teacher, monkeypatch):
     study = optuna_search.search(2, str(teacher.path))
     assert len(study.trials) == 2
     assert study.best_value == max(t.value for t in study.trials)
+
+
+def test_python_of_the_page(monkeypatch, tmp_path):
+    """All but the meta-training, which `tests/front` runs smaller."""
+    monkeypatch.chdir(tmp_path)
+    page = Path(__file__).parents[1] / "docs" / "python.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    assert len(blocks) == 3
+    assert "gtn_tf.fit(" in blocks[0]
+    compile(blocks[0], str(page), "exec")
+    found = {}
+    for block in blocks[1:]:
+        exec(block.replace("max_trials=3", "max_trials=1"), found)
+    assert found["model"].history.epoch == [0]
+    assert len(found["tuner"].oracle.trials) == 1
