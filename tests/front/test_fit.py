@@ -92,8 +92,11 @@ def test_a_function_of_a_module_goes_by_its_path(tmp_path):
         (lambda: 3, ("returned a int", "return the model")),
         (lambda: keras.Sequential(), ("cannot be called",)),
         (own_things.build((8, 12, 3), 3), ("in place of",)),
-        (lambda: own_things.build((8, 12, 3), 4), ("logits (3,)",)),
-        (lambda: own_things.build((9, 9, 1), 3), ("expected images (8, 12",)),
+        (lambda: own_things.build((8, 12, 3), 4), ("expected logits (64, 3)",)),
+        (
+            lambda: own_things.build((9, 9, 1), 3),
+            ("a model of the data's images",),
+        ),
         ("no_such", ("learner.name is 'no_such'",)),
         ([], ("learner is empty",)),
         (None, ()),
