@@ -19,6 +19,7 @@ DOORS = {
     "main",
     "runtime.workdir",  # compares it with the workdir's own
     *("training.assembly", "training.run", "training.pretrain"),
+    "training.memory",  # adds up the sizes of everything
     "export.write",
     *("evaluation.assembly", "evaluation.baselines"),
     *("evaluation.comparison", "evaluation.sources"),
