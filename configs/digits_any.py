@@ -4,9 +4,11 @@
     python -m gtn_tf.main --config=configs/digits_any.py --mode=evaluate \
         --config.evaluation.experiment=any_network
 
-Three things are other than in configs/digits.py: images begin as real ones,
-the learners are ordinary networks, drawn from a pool, and each one's rates are
-the learned ones times a random factor.
+Two things are other than in configs/digits.py: images begin as real ones, and
+each learner's rates are the learned ones times a random factor. With
+`--config.learner.pool=ordinary --config.learner.widths=None` its learners are
+ordinary networks drawn from a pool instead of one small one, which costs more
+and gained nothing: docs/results/any_network.md.
 """
 
 from ml_collections import config_dict
@@ -18,9 +20,6 @@ def get_config() -> config_dict.ConfigDict:
     config = digits.get_config()
     config.warm_start.num_images = 100  # T x B: all different
 
-    config.learner.widths = None
-    config.learner.pool = "ordinary"
-    config.learner.pool_num_networks = 8
     config.inner.learning_rate_spread = 1.0
 
     config.meta.num_steps = 300

@@ -28,7 +28,7 @@ PAGES: dict[str, Callable[[Path], str]] = {
         f"docs/results/{name}.md": partial(experiments, name=name)
         for name in (
             *("few_step", "curricula", "weight_norm"),
-            *("transfer", "more_data", "ablation"),
+            *("transfer", "more_data", "ablation", "any_network"),
         )
     },
     "docs/results/ranking.md": searches,
