@@ -247,7 +247,7 @@ def test_python_of_the_pages(workdir, tmp_path, monkeypatch):
             r"```python\n(.*?)```", (_ROOT / page).read_text(), re.DOTALL
         )
     ]
-    assert len(blocks) == 6
+    assert len(blocks) == 5
     found = {}
     for block in blocks:
         exec(block.replace("normal([2, 64])", "normal([2, 4])"), found)

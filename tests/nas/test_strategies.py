@@ -73,7 +73,7 @@ def test_random_search_draws_functions_once(scores):
         Reinforce("logits", 0.1, 0.9, 3),
         Reinforce("lstm", 0.01, 0.9, 2),
     ],
-    ids=repr,
+    ids=("one open", "four open", "local", "logits", "lstm"),
 )
 def test_told_one_by_one_or_in_any_groups_it_is_the_same_run(strategy, scores):
     """As of a search whose results come late, or that was stopped."""
