@@ -90,15 +90,15 @@ def validate(config: config_dict.ConfigDict) -> None:
                 f"config key '{key}' is missing; expected {field.expected}; "
                 "begin the config file with gtn_tf.config.default_config()"
             )
-        if _has_too_large(values[key]):
-            raise InputError(
-                f"{key} is {values[key]!r}; expected whole numbers below "
-                f"2**63, which 64 bits hold; set --config.{key}"
-            )
         if not field.is_valid(values[key]):
             raise InputError(
                 f"{key} is {values[key]!r}; expected {field.expected}; "
                 f"set --config.{key}"
+            )
+        if _has_too_large(values[key]):
+            raise InputError(
+                f"{key} is {values[key]!r}; expected whole numbers below "
+                f"2**63, which 64 bits hold; set --config.{key}"
             )
     for is_impossible, received, expected, remedy in PAIRS:
         if is_impossible(config):

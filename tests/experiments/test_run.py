@@ -35,11 +35,11 @@ class _KillAtTrial:
     def __call__(self):
         pretrain, calls = trials.pretrain, []
 
-        def counted(config, workdir):
+        def counted(config, workdir, is_part):
             calls.append(workdir)
             if len(calls) == self._number:
                 os.kill(os.getpid(), signal.SIGKILL)
-            return pretrain(config, workdir)
+            return pretrain(config, workdir, is_part)
 
         trials.pretrain = counted
 

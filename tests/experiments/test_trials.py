@@ -23,7 +23,7 @@ def _files(workdir):
     }
 
 
-def _write_a_row(config, workdir):
+def _write_a_row(config, workdir, is_part=True):
     workdir.mkdir(parents=True)
     row = {"step": 8, "final_meta_loss": 2.0, "seconds": 3.0}
     (workdir / "metrics.jsonl").write_text(json.dumps(row) + "\n")
@@ -50,7 +50,7 @@ def test_the_workdirs_own_meta_training_is_not_repeated(tmp_path, monkeypatch):
     """Of another seed, of other steps or unfinished, it is another."""
     done = []
 
-    def record(config, workdir):
+    def record(config, workdir, is_part):
         done.append(workdir.relative_to(tmp_path).parts[0])
         return _write_a_row(config, workdir)
 
@@ -127,7 +127,7 @@ def test_no_trial_begins_before_all_are_valid(tmp_path):
 
 
 def test_divergence_is_a_result(tmp_path, monkeypatch):
-    def diverge(config, workdir):
+    def diverge(config, workdir, is_part):
         workdir.mkdir(parents=True)
         rows = [{"step": 1, "final_meta_loss": 2.0, "seconds": 3.0}]
         text = "".join(json.dumps(row) + "\n" for row in rows)

@@ -82,6 +82,7 @@ def test_ranks_take_failures_for_the_worst():
     np.testing.assert_array_equal(ranks, [0.5, 0.125, 0.875, 0.875, 0.125])
 
 
+@pytest.mark.slow
 def test_it_finds_better_ones_and_none_twice():
     space, truth = NB201(), nb201.accuracies()
     made = []

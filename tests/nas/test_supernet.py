@@ -106,6 +106,7 @@ def test_scores_do_not_depend_on_each_other(session, shared, supernet):
     assert dead == pytest.approx(0.1, abs=0.05)
 
 
+@pytest.mark.slow
 def test_a_training_that_was_killed_goes_on(session, tmp_path, monkeypatch):
     whole = prepare_supernet(session, tmp_path / "whole")
     step = supernet_training.Stepper.__call__

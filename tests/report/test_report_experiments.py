@@ -81,7 +81,11 @@ def test_one_seed_has_no_interval(tmp_path):
 @pytest.mark.parametrize("name", EXPERIMENTS)
 @pytest.mark.parametrize("value", [KeyError, None, [3]], ids=str)
 def test_a_damaged_result_is_one_line(tmp_path, name, value):
-    key = {"few_step": "real", "more_data": "sizes"}.get(name, "arms")
+    key = {
+        "few_step": "real",
+        "more_data": "sizes",
+        "any_network": "accuracies",
+    }.get(name, "arms")
     result = changed(RESULTS[name], [key], value)
     workdir = write_workdir(tmp_path / "run")
     write_experiments(workdir, **{name: result})

@@ -318,7 +318,7 @@ _ANY = (
     "--config.warm_start.fit_steps=5",
     "--config.learner.pool=ordinary",
     "--config.learner.widths=None",
-    "--config.learner.pool_num_networks=2",
+    "--config.learner.pool_num_networks=1",
     "--config.inner.learning_rate_spread=1.0",
     "--config.meta.num_learners=2",
     "--config.meta.num_steps=4",
@@ -376,13 +376,11 @@ def test_warm_start_pool_and_random_rates_survive_kills(tmp_path):
 
 
 def test_three_steps_running_without_a_learner_end_it(tmp_path):
-    done = tiny.run_main(
-        tmp_path, *_ANY, "--config.meta.num_steps=6", hook=_NotFiniteAt((1, 2))
-    )
+    flags = ("--config.meta.num_steps=6", "--config.meta.num_learners=2")
+    done = tiny.run_main(tmp_path, *flags, hook=_NotFiniteAt((1, 2)))
     assert done.code == 0, done
     other = tmp_path / "other"
-    hook = _NotFiniteAt((1, 3, 4, 5))
-    done = tiny.run_main(other, *_ANY, "--config.meta.num_steps=6", hook=hook)
+    done = tiny.run_main(other, *flags, hook=_NotFiniteAt((1, 3, 4, 5)))
     assert done.code == 1, done
     assert (
         "no learner has had a finite meta-gradient for 3 meta-steps at "
