@@ -50,7 +50,7 @@ class TeacherBatch(NamedTuple):
     inner_momentum: float
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Teacher:
     """An export in memory; `len` is T, the number of inner steps.
 
@@ -72,6 +72,13 @@ class Teacher:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def __repr__(self) -> str:
+        num_steps, batch_size, *image_shape = self.images.shape
+        return (
+            f"<Teacher of {self.metadata['dataset']}: {num_steps} inner steps "
+            f"of {batch_size} images {tuple(image_shape)}, from {self.path}>"
+        )
 
     def batches(self) -> Iterator[TeacherBatch]:
         """Yields the batches in the order of the inner steps."""

@@ -36,6 +36,7 @@ from gtn_tf.nas.rate_rules import RateRule, rate_rules
 from gtn_tf.nas.training import Trainer
 from gtn_tf.nas.validation_data import Given, validation_data
 from gtn_tf.ops.seeds import Purpose, fold, root_seed
+from gtn_tf.runtime.graph_memory import TracedGraphs
 from gtn_tf.statistics.intervals import mean_interval
 from gtn_tf.types import DivergenceError, InputError
 
@@ -116,11 +117,14 @@ def rank(
         fold(initial, Purpose.INITIALIZATION, number) if number else initial
         for number in range(seeds)
     ]
-    rows, refused = [], []
+    rows, refused, graphs = [], [], TracedGraphs()
     for name, build in named.items():
         began = time.perf_counter()
         try:
-            row = _score(name, build, teacher, rules, real, initials, readout)
+            with graphs.collected():
+                row = _score(
+                    name, build, teacher, rules, real, initials, readout
+                )
         except (InputError, DivergenceError) as error:
             logging.warning("Builder %s has no score: %s.", name, error)
             if isinstance(error, InputError):
@@ -129,6 +133,7 @@ def rank(
             row = ModelScore(
                 name, float("nan"), seconds=spent, refusal=str(error)
             )
+        graphs.release()
         rows.append(row)
     if len(refused) == len(rows):
         name, error = refused[0]

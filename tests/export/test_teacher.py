@@ -221,6 +221,14 @@ def test_damaged_saved_model(copy):
         teacher.sample([0], 0)
 
 
+def test_it_shows_itself_in_a_line(workdir):
+    text = repr(gtn_tf.load(workdir))
+    assert text.startswith(
+        "<Teacher of digits: 2 inner steps of 10 images (8, "
+    )
+    assert str(workdir) in text
+
+
 def test_distillation_has_batches_only(copy):
     path = copy / "metadata.json"
     metadata = json.loads(path.read_text()) | {"source": "distillation"}
