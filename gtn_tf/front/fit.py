@@ -12,7 +12,12 @@ from typing import Any
 
 from ml_collections import config_dict
 
-from gtn_tf.config import FIELDS, unknown_key_error, validate
+from gtn_tf.config import (
+    FIELDS,
+    default_config,
+    unknown_key_error,
+    validate,
+)
 from gtn_tf.config.named import named_config
 from gtn_tf.export import write as export
 from gtn_tf.export.load import Teacher, load
@@ -120,6 +125,10 @@ def _config(
         config.dataset.name = dataset
         if learner is not None:
             config.learner.widths = None
+            listed = learner if isinstance(learner, list) else [learner]
+            if not any(isinstance(one, str) for one in listed):
+                # Keys of our own layers would only be said to do nothing.
+                config.learner = default_config().learner
         for key, value in keys.items():
             *groups, name = key.split(".")
             node = config
