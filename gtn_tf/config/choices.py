@@ -40,6 +40,12 @@ SCHEDULES = {
     name: f"gtn_tf.nas.evaluators.real:{name}"
     for name in ("constant", "cosine")
 }
+#: What takes the numbers of a training beside its files; a log of ours has the
+#: name of its package.
+LOGS = {
+    "tensorboard": "gtn_tf.runtime.tensorboard:TensorBoardLog",
+    "wandb": "gtn_tf.runtime.wandb_log:WandbLog",
+}
 #: Experiment of `evaluate` -> where it is.
 EXPERIMENTS = {
     name: f"gtn_tf.experiments.{name}:EXPERIMENT"

@@ -1,9 +1,10 @@
 """Where and how a run goes: checkpoints, logs, devices, precision."""
 
-from gtn_tf.config.choices import PRECISIONS, STRATEGIES
+from gtn_tf.config.choices import LOGS, PRECISIONS, STRATEGIES
 from gtn_tf.config.fields import (
     Field,
     choice,
+    is_one_of,
     switch,
     whole,
 )
@@ -21,6 +22,13 @@ FIELDS = {
     ),
     "log.tensorboard": switch(
         True, "write TensorBoard events", may_change=True
+    ),
+    "log.to": Field(
+        None,
+        f"None, one of {', '.join(LOGS)}, or package.module:class",
+        lambda v: v is None or is_one_of(v, LOGS),
+        "another log of the same numbers; wandb needs the extra of its name",
+        may_change=True,
     ),
     "strategy": choice(
         "auto", STRATEGIES, "how devices share a meta-step", may_change=True

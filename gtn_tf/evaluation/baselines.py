@@ -127,6 +127,7 @@ def changed(
     config = copy.deepcopy(config)
     config.evaluation.experiment = None
     config.log.tensorboard = False
+    config.log.to = None
     config.log.samples_every = 0
     with config.ignore_type():
         config.update_from_flattened_dict(changes)

@@ -138,7 +138,7 @@ class FirstTraining:
                 )
 
         loop = HostLoop(
-            LoopSpec(num_steps, save_every, False, f"{what} step", (shown,)),
+            LoopSpec(num_steps, save_every, (), f"{what} step", (shown,)),
             LoopState(self._step, self._seconds, self._checkpoints),
             self._folder,
             one_device(),

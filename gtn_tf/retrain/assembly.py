@@ -21,6 +21,7 @@ from gtn_tf.retrain.step import (
     make_train_step,
 )
 from gtn_tf.runtime.devices import Devices, find_devices
+from gtn_tf.runtime.run_log import RunLog, find_logs
 from gtn_tf.search_spaces.cells.genotypes import Genotype
 from gtn_tf.search_spaces.cells.structure import NetworkSize
 from gtn_tf.training.assembly import load_dataset, read_spec
@@ -40,7 +41,7 @@ class RetrainSpec:
       use_validation: `retrain.use_validation`.
       checkpoint_every_epochs: `retrain.checkpoint_every_epochs`.
       max_to_keep: `checkpoint.max_to_keep`.
-      tensorboard: `log.tensorboard`.
+      logs: of `log.tensorboard` and `log.to`.
       precision: `precision`.
     """
 
@@ -51,16 +52,20 @@ class RetrainSpec:
     use_validation: bool
     checkpoint_every_epochs: int
     max_to_keep: int
-    tensorboard: bool
+    logs: tuple[type[RunLog], ...]
     precision: str
 
 
 def retrain_spec(config: config_dict.ConfigDict) -> RetrainSpec:
-    """Reads what a training is told from a config."""
+    """Reads what a training is told from a config.
+
+    Raises:
+      InputError: as `find_logs`.
+    """
     values = {
         **config.retrain,
         "max_to_keep": config.checkpoint.max_to_keep,
-        "tensorboard": config.log.tensorboard,
+        "logs": find_logs(config.log.tensorboard, config.log.to),
         "precision": config.precision,
     }
     return read_spec(RetrainSpec, values)

@@ -20,7 +20,7 @@ from gtn_tf.retrain.data import epoch_batches
 from gtn_tf.retrain.step import epoch_learning_rate
 from gtn_tf.runtime.checkpoints import Checkpoints
 from gtn_tf.runtime.host_loop import HostLoop, LoopSpec, LoopState
-from gtn_tf.runtime.progress import say
+from gtn_tf.runtime.tracing import trace
 from gtn_tf.types import DivergenceError
 
 
@@ -35,7 +35,7 @@ def run_steps(
 
     Args:
       training: as its last checkpoint left it.
-      folder: for `metrics.jsonl` and TensorBoard.
+      folder: for `metrics.jsonl` and logs.
       seed: draws the order of images and all that a step draws.
       caught: of `interrupts.catch_signals`.
       checkpoints: of everything that changes.
@@ -51,7 +51,7 @@ def run_steps(
         LoopSpec(
             num_steps=training.num_steps,
             save_every=spec.checkpoint_every_epochs * training.steps_per_epoch,
-            tensorboard=spec.tensorboard,
+            logs=spec.logs,
             unit="training step",
             shown=("training_loss", "training_accuracy", "validation_accuracy"),
         ),
@@ -60,8 +60,9 @@ def run_steps(
         training.devices,
     )
     if training.train_step.experimental_get_tracing_count() == 0:
-        say("tracing the training step (once per process)")
-        training.train_step.get_concrete_function()
+        # One for all seeds, each of which has a folder in the training's.
+        of_training, num_replicas = folder.parent, training.devices.num_replicas
+        trace("training step", training.train_step, of_training, num_replicas)
     return loop.run(
         _stepper(training, seed, folder),
         caught,

@@ -23,7 +23,11 @@ from gtn_tf.ops.seeds import (
     fold,
     root_seed,
 )
-from gtn_tf.retrain.assembly import Training, build_training
+from gtn_tf.retrain.assembly import (
+    Training,
+    build_training,
+    retrain_spec,
+)
 from gtn_tf.retrain.genotype import Origin, find_genotype
 from gtn_tf.retrain.loop import run_steps
 from gtn_tf.retrain.network import without_auxiliary_head
@@ -60,11 +64,12 @@ def retrain(config: config_dict.ConfigDict, workdir: Path) -> int:
       The exit code: 0, or 128 + the number of the signal that stopped it.
 
     Raises:
-      InputError: bad config, genotype, data or workdir.
+      InputError: bad config, genotype, data or workdir; or as `find_logs`.
       DivergenceError: the training loss is not finite.
     """
     validate(config)
     refuse_several_workers(config.strategy)
+    retrain_spec(config)  # raises where a log is missing
     origin = find_genotype(config.retrain.genotype)
     folder = Path(workdir) / "retrain" / training_name(config, origin)
     check_workdir(config, workdir)

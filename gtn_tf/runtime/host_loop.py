@@ -21,7 +21,7 @@ from gtn_tf.runtime.checkpoints import Checkpoints
 from gtn_tf.runtime.devices import Devices
 from gtn_tf.runtime.progress import Progress
 from gtn_tf.runtime.row_log import MetricsLog
-from gtn_tf.runtime.tensorboard import HParams, TensorBoardLog
+from gtn_tf.runtime.run_log import HParams, RunLog
 
 #: Names of a row that are no curve.
 _NO_SCALARS = ("step", "epoch", "seconds")
@@ -34,15 +34,15 @@ class LoopSpec:
     Attributes:
       num_steps: the last step's number, counted from 1.
       save_every: steps between checkpoints.
-      tensorboard: write TensorBoard events.
+      logs: of `run_log.find_logs`.
       unit: what progress calls a step.
       shown: values of a row that progress shows.
-      hparams: what TensorBoard compares runs by.
+      hparams: what logs compare runs by.
     """
 
     num_steps: int
     save_every: int
-    tensorboard: bool
+    logs: Sequence[type[RunLog]]
     unit: str
     shown: Sequence[str]
     hparams: HParams = dataclasses.field(default_factory=dict)
@@ -69,7 +69,7 @@ class HostLoop:
     Args:
       spec: see there.
       state: as the newest checkpoint left it.
-      folder: for `metrics.jsonl` and TensorBoard.
+      folder: for `metrics.jsonl` and logs.
       devices: whose processes stop together.
     """
 
@@ -85,7 +85,7 @@ class HostLoop:
         take_step: Callable[[int], dict[str, float] | None],
         caught: list[int],
         check: Callable[[int], None] | None = None,
-        draw: Callable[[int, TensorBoardLog | None], None] | None = None,
+        draw: Callable[[int, Sequence[RunLog]], None] | None = None,
     ) -> int:
         """Goes on to the last step, or to a signal; the last state is saved.
 
@@ -93,7 +93,8 @@ class HostLoop:
           take_step: step, from 1 -> its row, None for a step without.
           caught: of `interrupts.catch_signals`.
           check: raises where the state of a step must not be saved.
-          draw: called with a step that has a row, once it is written.
+          draw: called with a step that has a row, once it is written, and
+            the open logs.
 
         Returns:
           The number of the signal that stopped it, on whichever worker, or 0.
@@ -112,7 +113,7 @@ class HostLoop:
                         record.add(row)
                     record.show(step)
                     if row is not None and draw is not None:
-                        draw(step, record.board)
+                        draw(step, record.logs)
                 state.step.assign(step)
                 # The chief comes late, having validated; all leave together.
                 stopped_by = max(devices.gather(next(iter(caught), 0)))
@@ -147,24 +148,25 @@ class _Record:
         self._before: tuple[int, float] | None = None  # step, seconds
         self._log = MetricsLog(folder / "metrics.jsonl", done)
         stack.callback(self._log.close)
+        self.logs: list[RunLog] = []
+        for kind in spec.logs:  # before the bar: they may print
+            self.logs.append(kind(folder, spec.hparams))
+            stack.callback(self.logs[-1].close)
         self._progress = Progress(spec.num_steps, done, unit=spec.unit)
         stack.callback(self._progress.close)
-        self.board = None
-        if spec.tensorboard:
-            self.board = TensorBoardLog(folder, spec.hparams)
-            stack.callback(self.board.close)
 
     def add(self, row: dict[str, float]) -> None:
         self._log.append(row)
         self._shown |= {name: row[name] for name in self._names if name in row}
-        if self.board is not None:
+        if self.logs:
             curves = {k: v for k, v in row.items() if k not in _NO_SCALARS}
             step, seconds = row["step"], row["seconds"]
             if self._before is not None and seconds > self._before[1]:
                 passed = seconds - self._before[1]
                 curves["steps_per_second"] = (step - self._before[0]) / passed
             self._before = step, seconds
-            self.board.scalars(step, curves)
+            for log in self.logs:
+                log.scalars(step, curves)
 
     def show(self, step: int) -> None:
         self._progress.update(step, **self._shown)

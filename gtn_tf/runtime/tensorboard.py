@@ -7,42 +7,28 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams_api
 
-#: Prefixes of a row's names that become groups.
-_GROUPS = ("meta", "validation", "training")
-
-#: What the hyperparameters' page takes.
-HParams = Mapping[str, bool | int | float | str]
-
-
-def tag(name: str) -> str:
-    """Returns a row's name with its group: 'meta_loss' is 'meta/loss'."""
-    if name == "final_meta_loss":
-        return "meta/final_loss"
-    for group in _GROUPS:
-        if name.startswith(f"{group}_"):
-            return f"{group}/{name.removeprefix(f'{group}_')}"
-    return f"{_GROUPS[0]}/{name}"
+from gtn_tf.runtime.run_log import HParams, rate_scalars, tag
 
 
 class TensorBoardLog:
-    """TensorBoard events under `<workdir>/tensorboard`.
+    """TensorBoard events under `<folder>/tensorboard`.
 
     A resumed run adds an event file and repeats the steps since its
     checkpoint; TensorBoard shows the later ones over the earlier.
 
     Args:
-      workdir: of the run.
+      folder: of the run.
       hparams: by which runs are compared; none of them: no page of them.
     """
 
-    def __init__(self, workdir: Path, hparams: HParams | None = None) -> None:
+    def __init__(self, folder: Path, hparams: HParams) -> None:
         self._writer = tf.summary.create_file_writer(
-            str(Path(workdir) / "tensorboard"), flush_millis=10_000
+            str(Path(folder) / "tensorboard"), flush_millis=10_000
         )
         if hparams:
             with self._writer.as_default(step=0):
-                # The workdir, not its values: two seeds are two runs.
-                hparams_api.hparams(dict(hparams), trial_id=str(workdir))
+                # The folder, not its values: two seeds are two runs.
+                hparams_api.hparams(dict(hparams), trial_id=str(folder))
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Writes a row's scalars of one meta-step, each in its group."""
@@ -58,12 +44,8 @@ class TensorBoardLog:
         with self._writer.as_default(step=step):
             for name, values in rates.items():
                 tf.summary.histogram(f"inner/{name}", values)
-                for part, value in (
-                    ("first", values[0]),
-                    ("last", values[-1]),
-                    ("mean", np.mean(values)),
-                ):
-                    tf.summary.scalar(f"inner/{name}_{part}", value)
+            for name, value in rate_scalars(rates):
+                tf.summary.scalar(name, value)
 
     def image(self, step: int, name: str, picture: np.ndarray) -> None:
         """Writes one picture, uint8 [H, W, C] of 1 to 4 channels."""

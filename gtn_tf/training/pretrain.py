@@ -11,7 +11,7 @@ the same meta-steps, and wait for it where all agree to stop.
 import contextlib
 import dataclasses
 import math
-import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -30,7 +30,8 @@ from gtn_tf.runtime.host_loop import (
 from gtn_tf.runtime.interrupts import Stopped, catch_signals, exit_code
 from gtn_tf.runtime.progress import say
 from gtn_tf.runtime.row_log import read_rows
-from gtn_tf.runtime.tensorboard import HParams, TensorBoardLog
+from gtn_tf.runtime.run_log import HParams, RunLog, find_logs
+from gtn_tf.runtime.tracing import trace
 from gtn_tf.runtime.workdir import check_workdir, claim_workdir
 from gtn_tf.teachers.warm_start import WarmStartSpec
 from gtn_tf.training.assembly import check_learners, read_spec
@@ -44,7 +45,6 @@ from gtn_tf.training.run import (
 from gtn_tf.training.start import start_warm
 from gtn_tf.types import DivergenceError
 
-_TRACING = "5 to 30 s, with cells a minute"  # on two cores
 #: Meta-steps running of which nothing is left; then it ends.
 _MOST_STEPS_WITHOUT = 3
 
@@ -65,12 +65,16 @@ class PretrainSpec:
 
 
 def pretrain_spec(config: config_dict.ConfigDict) -> PretrainSpec:
-    """Reads what the outer loop is told from a config."""
+    """Reads what the outer loop is told from a config.
+
+    Raises:
+      InputError: as `find_logs`.
+    """
     return PretrainSpec(
         loop=LoopSpec(
             num_steps=config.meta.num_steps,
             save_every=config.checkpoint.every_steps,
-            tensorboard=config.log.tensorboard,
+            logs=find_logs(config.log.tensorboard, config.log.to),
             unit="meta-step",
             shown=("meta_loss", "meta_accuracy", "validation_accuracy"),
             hparams=_hparams(config),
@@ -81,7 +85,7 @@ def pretrain_spec(config: config_dict.ConfigDict) -> PretrainSpec:
 
 
 def _hparams(config: config_dict.ConfigDict) -> HParams:
-    """Returns what makes a meta-training what it is, as TensorBoard takes it.
+    """Returns what makes a meta-training what it is, as logs take it.
 
     Those are the keys that a resumed run may not change.
     """
@@ -109,12 +113,13 @@ def pretrain(
       The exit code: 0, or 128 + the number of the signal that stopped it.
 
     Raises:
-      InputError: bad config, data or workdir.
+      InputError: bad config, data or workdir; or as `find_logs`.
       DivergenceError: the meta-loss or its gradient is not finite.
       LostWorkerError: another worker is gone.
     """
     validate(config)
     check_learners(config)
+    spec = pretrain_spec(config)
     with contextlib.ExitStack() as stack:
         if is_chief(config.strategy):
             stack.enter_context(claim_workdir(workdir))
@@ -137,7 +142,6 @@ def pretrain(
                 start_warm(run, warm_start, config.seed, caught)
             except Stopped as stopped:
                 return stopped.code
-        spec = pretrain_spec(config)
         if done < spec.loop.num_steps:
             return _train(run, spec, workdir, caught)
         if run.devices.is_chief and not is_part:
@@ -152,7 +156,7 @@ def _train(
     run: Run, spec: PretrainSpec, workdir: Path, caught: list[int]
 ) -> int:
     num_steps = spec.loop.num_steps
-    _trace(run, int(run.step.numpy()) + 1, num_steps)
+    _trace(run, workdir, int(run.step.numpy()) + 1, num_steps)
     loop = HostLoop(
         spec.loop,
         LoopState(run.step, run.seconds, run.checkpoints),
@@ -160,14 +164,12 @@ def _train(
         run.devices,
     )
 
-    def draw(step: int, board: TensorBoardLog | None) -> None:
+    def draw(step: int, logs: Sequence[RunLog]) -> None:
         is_last = step == num_steps
-        if board is not None and (
-            is_last or is_due(step, spec.validation_every)
-        ):
-            log_rates(run, step, board)
+        if logs and (is_last or is_due(step, spec.validation_every)):
+            log_rates(run, step, logs)
         if is_last or is_due(step, spec.samples_every):
-            draw_samples(run, workdir, step, board)
+            draw_samples(run, workdir, step, logs)
 
     stopped_by = loop.run(
         lambda step: _one_step(run, spec, step, workdir),
@@ -184,17 +186,15 @@ def _train(
     return exit_code([stopped_by]) if stopped_by else 0
 
 
-def _trace(run: Run, step: int, num_steps: int) -> None:
+def _trace(run: Run, workdir: Path, step: int, num_steps: int) -> None:
     """Traces ahead of the first step, so that progress times steps alone."""
     if not run.devices.is_chief:
         run.meta_step.get_concrete_function()
         return
-    say(f"tracing the meta-step (once per process; {_TRACING})")
-    began = time.monotonic()
-    run.meta_step.get_concrete_function()
+    num_replicas = run.devices.num_replicas
+    seconds = trace("meta-step", run.meta_step, workdir, num_replicas)
     say(
-        f"traced in {time.monotonic() - began:.0f} s; meta-step {step} of "
-        f"{num_steps} is running"
+        f"traced in {seconds:.0f} s; meta-step {step} of {num_steps} is running"
     )
 
 

@@ -1,6 +1,7 @@
 """Pictures of a meta-training while it goes: the curriculum, the curves."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,12 @@ from gtn_tf.datasets.class_examples import class_examples
 from gtn_tf.figures import curriculum as plots
 from gtn_tf.figures import training as figures
 from gtn_tf.runtime.row_log import read_thinned_rows
-from gtn_tf.runtime.tensorboard import TensorBoardLog
+from gtn_tf.runtime.run_log import RunLog
 from gtn_tf.training.run import Run
 
 
 def draw_samples(
-    run: Run, workdir: Path, step: int, board: TensorBoardLog | None
+    run: Run, workdir: Path, step: int, logs: Sequence[RunLog]
 ) -> None:
     """Draws what the first validation learner sees after so many meta-steps."""
     synthetic = run.synthesize()
@@ -41,12 +42,17 @@ def draw_samples(
         num_losses=run.num_losses,
         chance=math.log(run.dataset.num_classes),
     )
-    if board is not None:
+    if logs:
         picture = plots.curriculum_grid(*facts, classes)
-        board.image(step, "curriculum", picture)
+        for log in logs:
+            log.image(step, "curriculum", picture)
 
 
-def log_rates(run: Run, step: int, board: TensorBoardLog) -> None:
+def log_rates(run: Run, step: int, logs: Sequence[RunLog]) -> None:
     """Writes the inner rates that come with the data of a learner."""
-    rates = run.synthesize().hyperparameters
-    board.inner_rates(step, {name: r.numpy() for name, r in rates.items()})
+    rates = {
+        name: rate.numpy()
+        for name, rate in run.synthesize().hyperparameters.items()
+    }
+    for log in logs:
+        log.inner_rates(step, rates)

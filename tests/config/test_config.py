@@ -47,6 +47,7 @@ _WRONG_IF_NONE = {
     "search.truth_num_architectures": (-1, True, 1.5, "2"),
     "search.real_batch_size": (1, True, 1.5, "2"),
     "evaluation.experiment": ("", "few", 1, True),
+    "log.to": ("", "wand", "package:", 1, True),
     "search.guide": ("ralph", "", 1, True),
     "search.table": ("", 1, True),
     "search.supernet.path": ("", 1, True),

@@ -64,7 +64,7 @@ def test_what_computes_takes_no_config():
 )
 def test_a_new_key_is_its_field_and_its_spec_alone(kind, group):
     values = default_config()[group].to_dict() | {
-        **{"max_to_keep": 1, "tensorboard": False, "precision": "float32"},
+        **{"max_to_keep": 1, "logs": (), "precision": "float32"},
         "new_key": 7,
     }
     wider = dataclasses.make_dataclass(

@@ -91,6 +91,7 @@ def test_files_that_a_training_leaves(finished):
     folder = workdir / "retrain" / "tried"
     assert {p.name for p in folder.iterdir()} == {
         *(".lock", "config.json", "result.json", "seed_0", "seed_1"),
+        "tracing.json",
     }
     for seed in ("seed_0", "seed_1"):
         assert {p.name for p in (folder / seed).iterdir()} == {

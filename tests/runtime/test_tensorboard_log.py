@@ -1,9 +1,8 @@
 import numpy as np
-import pytest
 import tensorflow as tf
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-from gtn_tf.runtime.tensorboard import TensorBoardLog, tag
+from gtn_tf.runtime.tensorboard import TensorBoardLog
 
 
 def test_tensorboard_gets_scalars_and_pictures(tmp_path):
@@ -36,16 +35,3 @@ def test_tensorboard_gets_scalars_and_pictures(tmp_path):
         picture = tf.io.decode_png(png).numpy()
         assert picture.shape == (4, 5, channels)
         assert np.all(picture == 9)
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("final_meta_loss", "meta/final_loss"),
-        ("meta_gradient_norm", "meta/gradient_norm"),
-        ("steps_per_second", "meta/steps_per_second"),
-        ("training_loss", "training/loss"),
-    ],
-)
-def test_every_name_has_its_group(name, expected):
-    assert tag(name) == expected

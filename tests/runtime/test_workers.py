@@ -157,7 +157,8 @@ def test_only_the_chief_writes_and_speaks(two_workers):
     assert other.errors == ""
     names = {path.name for path in workdir.iterdir()}
     assert names - {"variables_0.npz", "variables_1.npz"} == {
-        *(".lock", "checkpoints", "config.json", "metrics.jsonl", "samples")
+        *(".lock", "checkpoints", "config.json", "metrics.jsonl", "samples"),
+        "tracing.json",
     }
 
 

@@ -43,6 +43,7 @@ def finished(tmp_path_factory):
             *(sys.executable, "-m", "gtn_tf.main"),
             *(f"--config={tiny.__file__}", f"--workdir={workdir}"),
             "--config.log.tensorboard=True",
+            "--config.log.to=tests.helpers.own_log:OwnLog",
             "--config.log.samples_every=4",
         ],
         cwd=_ROOT,
@@ -57,7 +58,7 @@ def test_stderr_holds_our_lines_only(finished):
     assert done.code == 0, done
     load, first, second, *middle, last, exported = done.errors.splitlines()
     assert load == "loading TensorFlow"
-    assert first.startswith("tracing the meta-step (once per process; 5 to ")
+    assert first == "tracing the meta-step (once per process)"
     assert re.fullmatch(
         rf"traced in \d+ s; meta-step 1 of {_NUM_STEPS} is running", second
     )
@@ -71,7 +72,8 @@ def test_files_that_a_run_leaves(finished):
     workdir, _ = finished
     assert {path.name for path in workdir.iterdir()} == {
         *(".lock", "checkpoints", "config.json", "export"),
-        *("metrics.jsonl", "samples", "tensorboard"),
+        *("metrics.jsonl", "own_log.jsonl", "samples", "tensorboard"),
+        "tracing.json",
     }
     assert tiny.checkpoint_steps(workdir) == [6, 8]  # max_to_keep 2
     pictures = sorted((workdir / "samples").iterdir())
@@ -88,6 +90,25 @@ def test_files_that_a_run_leaves(finished):
         *(b"inner.num_steps", b"curriculum.name"),  # hyperparameters
     ):
         assert word in events.read_bytes()
+
+
+def test_a_log_of_ones_own_gets_the_same_numbers(finished):
+    lines = (finished[0] / "own_log.jsonl").read_text().splitlines()
+    found = [json.loads(line) for line in lines]
+    (hparams,) = [value for kind, _, value in found if kind == "hparams"]
+    assert hparams["inner.num_steps"] == 2
+    scalars = [(s, v) for kind, s, v in found if kind == "scalars"]
+    for row, (step, values) in zip(
+        tiny.values_of(finished[0]), scalars, strict=True
+    ):
+        values.pop("steps_per_second", None)
+        assert {"step": step, **values} == row
+    rates = [(s, v) for kind, s, v in found if kind == "inner_rates"]
+    assert [step for step, _ in rates] == [2, 4, 6, 8]
+    assert all(value["learning_rate"] == 2 for _, value in rates)
+    pictures = [(s, v) for kind, s, v in found if kind == "image"]
+    assert [step for step, _ in pictures] == [4, 8]
+    assert all(v == ["curriculum", "uint8", 3] for _, v in pictures)
 
 
 def test_rows(finished):
@@ -182,6 +203,13 @@ def test_sigkill_leaves_the_last_checkpoint(stopped):
 
 def test_stopped_run_equals_the_uninterrupted_one(finished, stopped):
     _assert_same(stopped[0], finished[0])
+
+
+def test_how_long_tracing_took_is_said_at_the_next_start(stopped):
+    before, errors = stopped[1]["SIGTERM"].done, stopped[1]["end"].done.errors
+    assert "tracing the meta-step (once per process)\n" in before.errors
+    told = r"once per process; [\d.]+ (ms|s|min) the last time"
+    assert re.search(rf"\ntracing the meta-step \({told}\)\n", errors)
 
 
 def test_seconds_go_on_after_a_stop(stopped):
