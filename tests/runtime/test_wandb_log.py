@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from gtn_tf.runtime.wandb_log import WandbLog
+from gtn_tf.types import InputError
+from tests.helpers import tiny
 
-pytest.importorskip("wandb")
+wandb = pytest.importorskip("wandb")
 
 
 def _records(path):
@@ -61,3 +63,13 @@ def test_a_resumed_run_goes_on_with_the_same_run(tmp_path, monkeypatch):
         assert found[step, "inner/momentum_first"] == 0.5
         assert sum(found[step, "inner/momentum/values"]) == 3
         assert found[step, "inner/grey/width"] == 5
+
+
+def test_a_refused_run_is_one_line(tmp_path, monkeypatch):
+    def refuse(**arguments):
+        raise wandb.errors.UsageError("No API key configured.")
+
+    monkeypatch.setattr(wandb, "init", refuse)
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as raised:
+        WandbLog(tmp_path, {})
+    assert "(No API key configured.)" in str(raised.value)
