@@ -1,6 +1,6 @@
 """The training of ENAS; see `strategies.enas`."""
 
-import dataclasses
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ from gtn_tf.nas.first_training import (
     METADATA,
     FirstTraining,
     finish,
-    of_networks,
-    own_folder,
+    of_strategy,
     steps_per_epoch,
+    train_once,
 )
 from gtn_tf.nas.session import Session
 from gtn_tf.nas.strategies.enas import Enas
@@ -23,7 +23,6 @@ from gtn_tf.nas.supernet_training import Stepper, open_supernet
 from gtn_tf.nas.supernets import Supernet
 from gtn_tf.ops.seeds import Purpose, fold, root_seed
 from gtn_tf.runtime.files import read_json
-from gtn_tf.runtime.workdir import claim_workdir
 from gtn_tf.search_spaces.protocol import Architecture
 from gtn_tf.types import Batch
 
@@ -38,20 +37,19 @@ def find(enas: Enas, session: Session, workdir: Path) -> Found:
       Stopped: a signal stopped it; it is saved.
       DivergenceError: a weight is not finite.
     """
-    spec = session.spec
-    settings = {
-        **of_networks(spec),
-        "seed": spec.seed,
-        **dataclasses.asdict(enas),
-        "weights": dataclasses.asdict(spec.training) | {"schedule": "cosine"},
-    }
-    folder = own_folder(workdir, "enas", settings)
-    if not (folder / METADATA).exists():
-        with claim_workdir(folder):
-            _train(enas, session, settings, folder)
+    settings = of_strategy(session.spec, enas)
+    folder = train_once(
+        workdir,
+        "enas",
+        settings,
+        functools.partial(_train, enas, session, settings),
+    )
     metadata = read_json(folder / METADATA)
     _, texts = enas.controller.ask(
-        session.space, metadata["controller"], [], spec.num_architectures
+        session.space,
+        metadata["controller"],
+        [],
+        session.spec.num_architectures,
     )
     return Found(texts, metadata["seconds"], folder / "supernet")
 

@@ -4,6 +4,7 @@ Each has its folder, `search/NAME/HASH/` of the workdir, HASH of all that it
 depends on: checkpoints, `metrics.jsonl`, and `metadata.json` once it is done.
 """
 
+import dataclasses
 import hashlib
 import json
 import math
@@ -15,6 +16,7 @@ import tensorflow as tf
 
 from gtn_tf.nas.session import Session
 from gtn_tf.nas.spec import SearchSpec
+from gtn_tf.nas.strategies.strategy import Coupled
 from gtn_tf.runtime.checkpoints import Checkpoints
 from gtn_tf.runtime.devices import one_device
 from gtn_tf.runtime.files import write_json
@@ -26,6 +28,7 @@ from gtn_tf.runtime.host_loop import (
 )
 from gtn_tf.runtime.interrupts import Stopped, catch_signals, exit_code
 from gtn_tf.runtime.progress import say
+from gtn_tf.runtime.workdir import claim_workdir
 from gtn_tf.types import DivergenceError
 
 METADATA = "metadata.json"
@@ -33,17 +36,27 @@ METADATA = "metadata.json"
 TakeStep = Callable[[int], dict[str, Any] | None]
 
 
-def own_folder(workdir: Path, name: str, settings: Mapping[str, Any]) -> Path:
-    """Returns the folder of a training, absolute.
+def train_once(
+    workdir: Path,
+    name: str,
+    settings: Mapping[str, Any],
+    train: Callable[[Path], None],
+) -> Path:
+    """Trains, unless that is done; returns the folder, absolute.
 
     Args:
       workdir: of the search.
       name: of the kind of training.
       settings: all that it depends on, as JSON.
+      train: folder -> None, having called `finish`.
     """
     text = json.dumps(settings, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return (workdir / "search" / name / digest).absolute()
+    folder = (workdir / "search" / name / digest).absolute()
+    if not (folder / METADATA).exists():
+        with claim_workdir(folder):
+            train(folder)
+    return folder
 
 
 def of_networks(spec: SearchSpec) -> dict[str, Any]:
@@ -57,6 +70,16 @@ def of_networks(spec: SearchSpec) -> dict[str, Any]:
         "dataset": spec.dataset,
         "split_seed": spec.split_seed,
         "precision": spec.precision,
+    }
+
+
+def of_strategy(spec: SearchSpec, strategy: Coupled) -> dict[str, Any]:
+    """Returns all that the training of a strategy's own weights depends on."""
+    return {
+        **of_networks(spec),
+        "seed": spec.seed,
+        **dataclasses.asdict(strategy),
+        "weights": dataclasses.asdict(spec.training) | {"schedule": "cosine"},
     }
 
 

@@ -1,6 +1,6 @@
 """The training of DARTS; see `strategies.darts`."""
 
-import dataclasses
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ from gtn_tf.nas.first_training import (
     METADATA,
     FirstTraining,
     finish,
-    of_networks,
-    own_folder,
+    of_strategy,
     steps_per_epoch,
+    train_once,
 )
 from gtn_tf.nas.session import Session
 from gtn_tf.nas.strategies.darts import Darts
@@ -27,7 +27,6 @@ from gtn_tf.ops.seeds import ALGORITHM, Purpose, fold, root_seed
 from gtn_tf.runtime.files import read_json
 from gtn_tf.runtime.graph_rewriting import not_rewritten
 from gtn_tf.runtime.row_log import read_rows
-from gtn_tf.runtime.workdir import claim_workdir
 from gtn_tf.types import Batch
 
 Tensors = list[tf.Tensor]
@@ -46,17 +45,13 @@ def find(darts: Darts, session: Session, workdir: Path) -> Found:
       Stopped: a signal stopped it; it is saved.
       DivergenceError: a weight is not finite.
     """
-    spec = session.spec
-    settings = {
-        **of_networks(spec),
-        "seed": spec.seed,
-        **dataclasses.asdict(darts),
-        "weights": dataclasses.asdict(spec.training) | {"schedule": "cosine"},
-    }
-    folder = own_folder(workdir, "darts", settings)
-    if not (folder / METADATA).exists():
-        with claim_workdir(folder):
-            _train(darts, session, settings, folder)
+    settings = of_strategy(session.spec, darts)
+    folder = train_once(
+        workdir,
+        "darts",
+        settings,
+        functools.partial(_train, darts, session, settings),
+    )
     rows = read_rows(folder / "metrics.jsonl")
     found = dict.fromkeys(row["architecture"] for row in reversed(rows))
     return Found(list(found), read_json(folder / METADATA)["seconds"])

@@ -1,6 +1,7 @@
 """A supernet is trained before it scores; see `first_training`."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,15 +15,14 @@ from gtn_tf.nas.first_training import (
     FirstTraining,
     finish,
     of_networks,
-    own_folder,
     steps_per_epoch,
+    train_once,
 )
 from gtn_tf.nas.session import Session
 from gtn_tf.nas.spec import SearchSpec
 from gtn_tf.nas.supernets import Supernet
 from gtn_tf.ops.seeds import Purpose, fold, root_seed
 from gtn_tf.runtime.files import read_json
-from gtn_tf.runtime.workdir import claim_workdir
 from gtn_tf.search_spaces.protocol import Architecture
 from gtn_tf.types import Batch, InputError, SyntheticData
 
@@ -99,11 +99,8 @@ def prepare_supernet(
         "num_epochs": spec.supernet.num_epochs,
         **dataclasses.asdict(spec.training) | {"schedule": "cosine"},
     }
-    folder = own_folder(workdir, "supernet", settings)
-    if not (folder / METADATA).exists():
-        with claim_workdir(folder):
-            _train(session, settings, folder)
-    return _finished(folder)
+    train = functools.partial(_train, session, settings)
+    return _finished(train_once(workdir, "supernet", settings, train))
 
 
 def _given(spec: SearchSpec, folder: Path) -> Prepared:
