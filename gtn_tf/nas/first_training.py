@@ -19,7 +19,7 @@ from gtn_tf.nas.spec import SearchSpec
 from gtn_tf.nas.strategies.strategy import Coupled
 from gtn_tf.runtime.checkpoints import Checkpoints
 from gtn_tf.runtime.devices import one_device
-from gtn_tf.runtime.files import write_json
+from gtn_tf.runtime.files import to_json, write_json
 from gtn_tf.runtime.host_loop import (
     HostLoop,
     LoopSpec,
@@ -61,16 +61,19 @@ def train_once(
 
 def of_networks(spec: SearchSpec) -> dict[str, Any]:
     """Returns what the networks of a search and their data are, as JSON."""
-    of_cells = {"num_nodes": spec.num_nodes, "ops": list(spec.ops)}
-    return {
+    of_cells = {"num_nodes": spec.num_nodes, "ops": spec.ops}
+    facts = {
         "space": spec.space,
         **(of_cells if spec.space == "cells" else {}),
         "num_cells": spec.num_cells,
         "channels": spec.channels,
         "dataset": spec.dataset,
         "split_seed": spec.split_seed,
+        "image_size": spec.image_size,
+        "max_images": spec.max_images,
         "precision": spec.precision,
     }
+    return to_json(facts)
 
 
 def of_strategy(spec: SearchSpec, strategy: Coupled) -> dict[str, Any]:

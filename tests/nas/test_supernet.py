@@ -157,6 +157,8 @@ def test_a_supernet_of_other_networks_is_refused(session, tmp_path):
         ({"dataset__name": "mnist"}, "dataset 'digits'; expected 'mnist'"),
         ({"search__space": "cells"}, "space 'nb201'; expected 'cells'"),
         ({"search__channels": 3}, "channels 2; expected 3"),
+        ({"dataset__image_size": 4}, "image_size None; expected 4"),
+        ({"dataset__max_images": 60}, "max_images None; expected 60"),
     ):
         other = nb201_search.session(**path, **changes)
         with pytest.raises(InputError, match=part) as caught:
