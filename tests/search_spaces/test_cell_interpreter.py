@@ -16,7 +16,6 @@ from gtn_tf.search_spaces.cells.genotypes import (
     loose_ends,
 )
 from gtn_tf.search_spaces.cells.interpreter import CellInterpreter
-from gtn_tf.search_spaces.cells.network import KerasAssembler
 from gtn_tf.search_spaces.cells.space import SearchSpace
 from gtn_tf.search_spaces.cells.structure import NUM_INPUTS, NetworkSize
 from gtn_tf.types import InputError
@@ -25,6 +24,7 @@ from tests.helpers.central_differences import (
     normal,
     second_order_scalar,
 )
+from tests.helpers.recorded_layers import Recorder
 
 OPS = ("identity", "conv1x3_3x1", "max3x3", "sep3x3")
 SPACE = SearchSpace(2, OPS)
@@ -34,30 +34,6 @@ SIZE = (1, 2, (8, 8, 1), 3)
 SMOOTH = LayerSpec(
     normalization="batch", activation=tf.nn.softplus, dtype="float64"
 )
-
-
-class Recorder(KerasAssembler):
-    """Remembers the layers that hold weights, as they are made."""
-
-    def __init__(self, spec):
-        super().__init__(spec)
-        self.layers = []
-
-    def _record(self, outputs):
-        self.layers.append(outputs._keras_history.operation)
-        return outputs
-
-    def conv(self, *arguments, **options):
-        return self._record(super().conv(*arguments, **options))
-
-    def depthwise(self, *arguments, **options):
-        return self._record(super().depthwise(*arguments, **options))
-
-    def normalization(self, *arguments, **options):
-        return self._record(super().normalization(*arguments, **options))
-
-    def classify(self, *arguments, **options):
-        return self._record(super().classify(*arguments, **options))
 
 
 def rebuilt(interpreter, genotype, params, statistics):

@@ -25,6 +25,7 @@ from tests.helpers.central_differences import (
     normal,
     second_order_scalar,
 )
+from tests.helpers.recorded_layers import Recorder
 
 SPACE = NB201()
 PUBLISHED = NetworkSpec(5, 16, (32, 32, 3), 10)
@@ -128,27 +129,6 @@ def test_dead_cells_have_constant_logits_and_no_cell_none():
         with pytest.raises(InputError, match="N >= 1 and C >= 1") as caught:
             SPACE.build(dead, NetworkSpec(*size, (8, 8, 1), 3))
         assert caught.match(tiny.ONE_LINE)
-
-
-class Recorder(KerasAssembler):
-    """Remembers the layers that hold weights, as they are made."""
-
-    def __init__(self, spec):
-        super().__init__(spec)
-        self.layers = []
-
-    def _record(self, outputs):
-        self.layers.append(outputs._keras_history.operation)
-        return outputs
-
-    def conv(self, *arguments, **options):
-        return self._record(super().conv(*arguments, **options))
-
-    def normalization(self, *arguments, **options):
-        return self._record(super().normalization(*arguments, **options))
-
-    def classify(self, *arguments, **options):
-        return self._record(super().classify(*arguments, **options))
 
 
 def rebuilt(interpreter, cell, params):
