@@ -47,15 +47,12 @@ def settle_statistics(
     """
     if not moving:
         return state
-    # From zero, one step leaves (1 - momentum) times the batch's statistics.
-    empty = list(state.statistics)
-    for place in moving:
-        empty[place] = tf.zeros_like(empty[place])
 
     @tf.function(autograph=False)
     def measure(images: tf.Tensor) -> list[tf.Tensor]:
-        _, after = learner.apply(state.params, empty, images, training=True)
-        return [after[place] / (1.0 - m) for place, m in moving.items()]
+        return _of_batch(
+            learner, moving, state.params, state.statistics, images
+        )
 
     measured = [measure(data.images) for data in batches]
     statistics = list(state.statistics)
@@ -63,6 +60,22 @@ def settle_statistics(
         values = [of_batch[number] for of_batch in measured]
         statistics[place] = tf.add_n(values) / len(values)
     return state._replace(statistics=statistics)
+
+
+def _of_batch(
+    learner: Learner,
+    moving: dict[int, float],
+    params: list[tf.Tensor],
+    statistics: list[tf.Tensor],
+    images: tf.Tensor,
+) -> list[tf.Tensor]:
+    """Returns the statistics of a batch alone, in the order of `moving`."""
+    # From zero, one step leaves (1 - momentum) times the batch's.
+    empty = list(statistics)
+    for place in moving:
+        empty[place] = tf.zeros_like(empty[place])
+    _, after = learner.apply(params, empty, images, training=True)
+    return [after[place] / (1.0 - m) for place, m in moving.items()]
 
 
 def normalizing_by_the_batch(
@@ -89,12 +102,10 @@ def normalizing_by_the_batch(
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         if training:
             return learner.apply(params, statistics, images, training=True)
+        values = _of_batch(learner, moving, params, statistics, images)
         found = list(statistics)
-        for place in moving:
-            found[place] = tf.zeros_like(found[place])
-        _, after = learner.apply(params, found, images, training=True)
-        for place, momentum in moving.items():
-            found[place] = after[place] / (1.0 - momentum)
+        for place, value in zip(moving, values, strict=True):
+            found[place] = value
         return learner.apply(params, found, images, training=False)
 
     return learner._replace(apply=apply)
