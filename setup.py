@@ -54,7 +54,8 @@ setup(
         "tuner": ["keras-tuner>=1.4.7"],
         "tpu": ["tensorflow-tpu>=2.18,<2.21"],
         "wandb": ["wandb>=0.20"],
-        "peer": ["torch==2.13.0"],  # benchmarks only; no other: no CUDA
+        # Benchmarks only; no other PyTorch: no CUDA.
+        "peer": ["jax>=0.7", "torch==2.13.0"],
         "test": [
             "huggingface_hub>=0.30",
             "ipykernel>=6.29",

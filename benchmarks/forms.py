@@ -4,6 +4,7 @@ All forms of one case see the same numpy data, so that they compute the same
 numbers; PyTorch's do too.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ class Case(NamedTuple):
       optimizer: the inner one.
       meta_loss_every: as `inner.meta_loss_every`.
       generator: (noise_dim, dense widths, channels).
+      num_learners: whose gradients are summed, of `remat` and its peers.
     """
 
     learner: str = "conv2_fc"
@@ -34,9 +36,37 @@ class Case(NamedTuple):
     optimizer: str = "sgd"
     meta_loss_every: int = 0
     generator: tuple = (128, (1024,), (128, 64))
+    num_learners: int = 1
 
 
 NUM_CLASSES = 10
+
+#: Sizes of people with two cores: those of the configs of these names.
+SIZES = {
+    "digits": Case(
+        widths=(32, 64, 64),
+        image_shape=(8, 8, 1),
+        num_inner_steps=10,
+        batch_size=10,
+        pool_size=2,
+    ),
+    "mnist_cpu": Case(
+        widths=(16, 32, 64), num_inner_steps=10, batch_size=32, pool_size=2
+    ),
+    "cifar10_16": Case(
+        widths=(16, 32, 64),
+        image_shape=(16, 16, 3),
+        num_inner_steps=20,
+        batch_size=64,
+        pool_size=2,
+    ),
+}
+
+#: Of `matrix_product`.
+PEAK_FLOPS = 2 * 1024**3
+
+#: The families that peers have too: pooled convolutions, one dense layer.
+FAMILY_WIDTHS = {"conv2_fc": (64, 128, 256), "conv3_fc": (64, 128, 256, 256)}
 
 
 class Inputs(NamedTuple):
@@ -73,6 +103,57 @@ def make_inputs(case: Case) -> Inputs:
     )
 
 
+def draw_params(case: Case) -> list[np.ndarray]:
+    """Draws (kernel, gain, bias or beta) per layer in gtn_tf's order."""
+    random = np.random.default_rng(1)
+    widths = case.widths or FAMILY_WIDTHS[case.learner]
+    height, width, channels = case.image_shape
+    shapes = []
+    for filters in widths[:-1]:
+        shapes.append((3, 3, channels, filters))
+        channels, height, width = filters, -(-height // 2), -(-width // 2)
+    shapes.append((height * width * channels, widths[-1]))
+    shapes.append((widths[-1], NUM_CLASSES))
+    params = []
+    for shape in shapes:
+        fan_in = int(np.prod(shape[:-1]))
+        kernel = random.normal(0, np.sqrt(2 / fan_in), shape)
+        gain = np.sqrt(np.sum(kernel**2, tuple(range(len(shape) - 1))))
+        params += [kernel, gain]
+        if len(shape) == 2:
+            params.append(np.zeros(shape[-1]))  # bias
+        if shape != shapes[-1]:
+            params.append(np.zeros(shape[-1]))  # beta
+    return [p.astype(np.float32) for p in params]
+
+
+@functools.cache
+def _square_matrix() -> object:
+    import tensorflow as tf
+
+    return tf.constant(
+        np.random.default_rng(0).random((1024, 1024), np.float32)
+    )
+
+
+def matrix_product() -> object:
+    """Multiplies two square matrices: what a machine can do at most."""
+    import tensorflow as tf
+
+    return tf.matmul(_square_matrix(), _square_matrix())
+
+
+def peer_form(name: str, case: Case) -> Callable:
+    """Returns a thunk: `torch_*` or `jax_*` (extra `peer`)."""
+    if name.startswith("torch"):
+        from benchmarks.torch_forms import torch_form
+
+        return torch_form(name, case)
+    from benchmarks.jax_forms import jax_form
+
+    return jax_form(name, case)
+
+
 def tensorflow_form(name: str, case: Case) -> Callable:
     """Returns a `tf.function` of no arguments: a key of the forms below."""
     import tensorflow as tf
@@ -83,7 +164,8 @@ def tensorflow_form(name: str, case: Case) -> Callable:
     from gtn_tf.meta.inner_optimizers import find_inner_optimizer
     from gtn_tf.meta.inner_problem import InnerProblem
     from gtn_tf.meta.meta_gradient import DATA_GRADIENTS
-    from gtn_tf.ops.seeds import root_seed
+    from gtn_tf.ops.counted_loop import counted_loop
+    from gtn_tf.ops.seeds import fold, root_seed
     from gtn_tf.types import Batch, SyntheticData
 
     if name.startswith("generator"):
@@ -123,7 +205,21 @@ def tensorflow_form(name: str, case: Case) -> Callable:
 
     def meta() -> list:
         gradient_of = DATA_GRADIENTS[name == "remat"]
-        return tf.nest.flatten(gradient_of(problem, learner, data, seed))
+
+        def one(index: tf.Tensor) -> list:
+            its_seed = fold(seed, index)
+            return tf.nest.flatten(
+                gradient_of(problem, learner, data, its_seed)
+            )
+
+        def body(index: tf.Tensor, *sums: tf.Tensor) -> tuple:
+            return (index + 1, *map(tf.add, sums, one(index)))
+
+        sums = one(tf.constant(0))
+        others = case.num_learners - 1
+        if not others:
+            return sums
+        return list(counted_loop(others, body, (tf.constant(1), *sums))[1:])
 
     return tf.function(plain if name == "plain" else meta, autograph=False)
 

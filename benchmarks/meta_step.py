@@ -2,6 +2,7 @@
 
     python -m benchmarks.meta_step --learner=conv2_fc --num_inner_steps=32 \
         --batch_size=128 --json=FILE
+    python -m benchmarks.meta_step --size=digits --num_cores=1 --num_rounds=30
 
 Every form runs in a process of its own; the processes take turns, one call
 each per round, and the medians over rounds are compared. On a machine that
@@ -13,10 +14,13 @@ time measures the neighbours as well.
     remat     the same, keeping states only
     generator, generator_forward    all T batches, with and without gradient
     torch_*   plain, stored and remat in eager PyTorch (extra `peer`)
+    jax_*     the same in JAX: jit, scan, checkpoint (extra `peer`)
 
 Ratios are per inner step, the final meta-loss (1 / T of plain) included in
 those of time. FLOPs are those of convolutions and matrix products that the
-optimised graph executes.
+optimised graph executes. A form's efficiency is the FLOPs of gtn_tf's graph of
+that form, over its least time, over those of a product of two matrices of 1024
+rows on as many cores, by wall time and by processor time.
 """
 
 import json
@@ -33,9 +37,22 @@ from pathlib import Path
 
 from absl import app, flags
 
-from benchmarks.forms import Case, state_bytes, tensorflow_form
+from benchmarks.forms import (
+    PEAK_FLOPS,
+    SIZES,
+    Case,
+    matrix_product,
+    peer_form,
+    state_bytes,
+    tensorflow_form,
+)
 from gtn_tf.runtime.provenance import commit, cpu_name
 
+_SIZE = flags.DEFINE_enum(
+    "size", None, list(SIZES), "in place of the sizes that follow"
+)
+_NUM_CORES = flags.DEFINE_integer("num_cores", None, "default: all")
+_NUM_LEARNERS = flags.DEFINE_integer("num_learners", 1, "of `remat`")
 _LEARNER = flags.DEFINE_string("learner", "conv2_fc", "family of the learner")
 _WIDTHS = flags.DEFINE_list("widths", None, "per layer; default: official")
 _IMAGE_SHAPE = flags.DEFINE_list("image_shape", ["28", "28", "1"], "H,W,C")
@@ -52,9 +69,9 @@ _GENERATOR = flags.DEFINE_list(
 _FORMS = flags.DEFINE_list(
     "forms",
     ["plain", "stored", "remat", "generator", "generator_forward"],
-    "which forms, torch apart",
+    "which forms, peers apart",
 )
-_TORCH = flags.DEFINE_bool("torch", True, "PyTorch too, if installed")
+_PEERS = flags.DEFINE_list("peers", ["torch", "jax"], "those installed")
 _NUM_ROUNDS = flags.DEFINE_integer("num_rounds", 5, "calls of each form")
 _FLOP_BATCH_SIZE = flags.DEFINE_integer(
     "flop_batch_size", 8, "B where FLOPs are counted: ratios do not change"
@@ -65,19 +82,20 @@ _SLOPE_STEPS = flags.DEFINE_integer(
     "the larger T of the memory slope; default: 4 T. The peak of one process "
     "differs by some 100 MB from the next one's: a short way shows mostly that",
 )
+_SLOPE = flags.DEFINE_bool("slope", True, "measure memory over T")
 _JSON = flags.DEFINE_string("json", None, "where to write")
 
 _SPAWN = multiprocessing.get_context("spawn")
 
 
 def _thunk(form: str, case: Case) -> Callable[[], object]:
-    if form.startswith("torch_"):
-        from benchmarks.torch_forms import torch_form
-
-        return torch_form(form, case)
+    if form.partition("_")[0] in ("torch", "jax"):
+        return peer_form(form, case)
     from gtn_tf.runtime.devices import configure_runtime
 
     configure_runtime()
+    if form == "peak":
+        return matrix_product
     return tensorflow_form(form, case).get_concrete_function()
 
 
@@ -85,8 +103,13 @@ def _seconds() -> tuple[float, float]:
     return time.perf_counter(), time.process_time()
 
 
-def _serve(form: str, case: Case, pipe: Connection) -> None:
+def _serve(
+    form: str, case: Case, pipe: Connection, num_cores: int | None
+) -> None:
     """Builds a form; answers commands until `stop`."""
+    # Before a library counts the cores that it makes threads for.
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, cores[:num_cores])
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     began = time.perf_counter()
     thunk = _thunk(form, case)
@@ -120,7 +143,9 @@ class Worker:
     def __init__(self, form: str, case: Case) -> None:
         self.pipe, theirs = _SPAWN.Pipe()
         self.process = _SPAWN.Process(
-            target=_serve, args=(form, case, theirs), daemon=True
+            target=_serve,
+            args=(form, case, theirs, _NUM_CORES.value),
+            daemon=True,
         )
         self.process.start()
         theirs.close()
@@ -145,7 +170,11 @@ def _case_of(form: str, case: Case) -> Case:
 
 
 def measure_seconds(forms: list[str], case: Case, num_rounds: int) -> dict:
-    """Returns {form: ms per inner step, first call, peak memory}."""
+    """Returns {form: ms per inner step, first call, peak memory, ..}.
+
+    `peak`, a product of matrices, takes its turn with them.
+    """
+    forms = [*forms, "peak"]
     workers = {form: Worker(form, _case_of(form, case)) for form in forms}
     for worker in workers.values():
         worker.ask("time")  # allocators settle
@@ -163,6 +192,8 @@ def measure_seconds(forms: list[str], case: Case, num_rounds: int) -> dict:
             "cpu_ms_per_inner_step": 1e3 * statistics.median(cpu) / num_steps,
             "wall_seconds": wall,
             "cpu_seconds": cpu,
+            "least_wall_seconds": min(wall),
+            "least_cpu_seconds": min(cpu),
             "peak_bytes": worker.ask("peak"),
             **worker.first,
         }
@@ -191,6 +222,34 @@ def measure_peaks(form: str, case: Case, steps: list[int]) -> dict[int, int]:
     return peaks
 
 
+def efficiencies(times: dict, operations: dict, case: Case) -> dict:
+    """Returns {form: FLOPs per second over a matrix product's, learners}.
+
+    Args:
+      times: from `measure_seconds`.
+      operations: from `count_operations`, of fewer images.
+      case: that was timed.
+    """
+    found = {}
+    share = case.batch_size / min(case.batch_size, _FLOP_BATCH_SIZE.value)
+    for form, seconds in times.items():
+        kind = form.rpartition("_")[2]
+        if kind not in operations:
+            continue
+        flops = share * sum(operations[kind]["flops"].values())
+        num_learners = case.num_learners if kind == "remat" else 1
+        found[form] = {
+            f"{clock}_efficiency": num_learners
+            * (flops / seconds[f"least_{clock}_seconds"])
+            / (PEAK_FLOPS / times["peak"][f"least_{clock}_seconds"])
+            for clock in ("wall", "cpu")
+        }
+        found[form]["learners_per_second"] = (
+            num_learners / seconds["least_wall_seconds"]
+        )
+    return found
+
+
 def ratios(raw: dict, key: str) -> dict[str, float]:
     """Returns the ratios of design interest from {form: {key: number}}."""
     pairs = {
@@ -200,6 +259,9 @@ def ratios(raw: dict, key: str) -> dict[str, float]:
         "torch_remat_over_remat": ("torch_remat", "remat"),
         "torch_stored_over_stored": ("torch_stored", "stored"),
         "torch_plain_over_plain": ("torch_plain", "plain"),
+        "jax_remat_over_remat": ("jax_remat", "remat"),
+        "jax_stored_over_stored": ("jax_stored", "stored"),
+        "jax_plain_over_plain": ("jax_plain", "plain"),
     }
     return {
         name: raw[above][key] / raw[below][key]
@@ -210,7 +272,14 @@ def ratios(raw: dict, key: str) -> dict[str, float]:
 
 def environment() -> dict[str, object]:
     """Returns versions and hardware."""
-    packages = ("tensorflow-cpu", "tensorflow", "keras", "torch", "numpy")
+    packages = (
+        "tensorflow-cpu",
+        "tensorflow",
+        "keras",
+        "torch",
+        "jax",
+        "numpy",
+    )
     versions = {}
     for name in packages:
         try:
@@ -223,7 +292,7 @@ def environment() -> dict[str, object]:
         "commit": commit(),
         "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
         "cpu": cpu_name(),
-        "num_cores": os.cpu_count(),
+        "num_cores": _NUM_CORES.value or os.cpu_count(),
         "load_average": os.getloadavg(),
     }
 
@@ -234,18 +303,22 @@ def measure(case: Case, forms: list[str], num_rounds: int) -> dict:
 
     times = measure_seconds(forms, case, num_rounds)
     counted = [form for form in forms if form in ("plain", "stored", "remat")]
-    small = case._replace(batch_size=_FLOP_BATCH_SIZE.value)
+    small = case._replace(
+        batch_size=min(case.batch_size, _FLOP_BATCH_SIZE.value), num_learners=1
+    )
     operations = count_operations(counted, small)
     result = {
         "case": case._asdict(),
         "ratios": ratios(times, "wall_ms_per_inner_step"),
         "cpu_ratios": ratios(times, "cpu_ms_per_inner_step"),
+        "least_cpu_ratios": ratios(times, "least_cpu_seconds"),
         "flop_ratios": flop_ratios(operations),
+        "efficiency": efficiencies(times, operations, case),
         "times": times,
         "operations": {"batch_size": small.batch_size, **operations},
         **environment(),
     }
-    if "remat" in forms:
+    if "remat" in forms and _SLOPE.value:
         fewer = case.num_inner_steps
         more = _SLOPE_STEPS.value or 4 * fewer
         peaks = measure_peaks("remat", case, [fewer, more])
@@ -270,9 +343,10 @@ def main(argv: list[str]) -> None:
     """Measures as the flags say."""
     del argv
     forms = list(_FORMS.value)
-    if _TORCH.value and util.find_spec("torch"):
-        names = [form for form in forms if form in ("plain", "stored", "remat")]
-        forms += [f"torch_{name}" for name in names]
+    names = [form for form in forms if form in ("plain", "stored", "remat")]
+    for peer in _PEERS.value:
+        if util.find_spec(peer):
+            forms += [f"{peer}_{name}" for name in names]
     noise_dim, dense_width, *channels = map(int, _GENERATOR.value)
     case = Case(
         learner=_LEARNER.value,
@@ -284,13 +358,19 @@ def main(argv: list[str]) -> None:
         meta_loss_every=_EVERY.value,
         generator=(noise_dim, (dense_width,), tuple(channels)),
     )
+    if _SIZE.value is not None:
+        case = SIZES[_SIZE.value]
+    case = case._replace(num_learners=_NUM_LEARNERS.value)
     result = measure(case, forms, _NUM_ROUNDS.value)
     text = json.dumps(result, indent=1)
     if _JSON.value is not None:
         from gtn_tf.runtime.files import write_atomically
 
         write_atomically(Path(_JSON.value), (text + "\n").encode())
-    shown = ("ratios", "cpu_ratios", "flop_ratios", "memory_slope_over_state")
+    shown = (
+        *("ratios", "cpu_ratios", "least_cpu_ratios", "flop_ratios"),
+        *("efficiency", "memory_slope_over_state"),
+    )
     print(json.dumps({k: result[k] for k in shown if k in result}, indent=1))
 
 

@@ -11,37 +11,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from benchmarks.forms import NUM_CLASSES, Case, make_inputs
+from benchmarks.forms import Case, draw_params, make_inputs
 
 Tensors = list[torch.Tensor]
 _EPSILON = 1e-12
-
-#: The families written here: pooled convolutions, then one dense layer.
-FAMILY_WIDTHS = {"conv2_fc": (64, 128, 256), "conv3_fc": (64, 128, 256, 256)}
-
-
-def draw_params(case: Case) -> list[np.ndarray]:
-    """Draws (kernel, gain, bias or beta) per layer in gtn_tf's order."""
-    random = np.random.default_rng(1)
-    widths = case.widths or FAMILY_WIDTHS[case.learner]
-    height, width, channels = case.image_shape
-    shapes = []
-    for filters in widths[:-1]:
-        shapes.append((3, 3, channels, filters))
-        channels, height, width = filters, -(-height // 2), -(-width // 2)
-    shapes.append((height * width * channels, widths[-1]))
-    shapes.append((widths[-1], NUM_CLASSES))
-    params = []
-    for shape in shapes:
-        fan_in = int(np.prod(shape[:-1]))
-        kernel = random.normal(0, np.sqrt(2 / fan_in), shape)
-        gain = np.sqrt(np.sum(kernel**2, tuple(range(len(shape) - 1))))
-        params += [kernel, gain]
-        if len(shape) == 2:
-            params.append(np.zeros(shape[-1]))  # bias
-        if shape != shapes[-1]:
-            params.append(np.zeros(shape[-1]))  # beta
-    return [p.astype(np.float32) for p in params]
 
 
 def torch_layout(array: np.ndarray) -> torch.Tensor:
@@ -195,4 +168,6 @@ def torch_form(name: str, case: Case) -> Callable[[], Tensors]:
         return [torch.stack(column) for column in columns]
 
     forms = {"torch_plain": plain, "torch_stored": stored, "torch_remat": remat}
+    if name == "torch_remat" and case.num_learners > 1:
+        return lambda: [remat() for _ in range(case.num_learners)]
     return forms[name]

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from benchmarks.forms import Case, make_inputs
+from benchmarks.forms import Case, draw_params, make_inputs, peer_form
+from gtn_tf.learners.families import from_family
+from gtn_tf.meta.data_gradients import rematerialized_data_gradient
+from gtn_tf.meta.inner_optimizers import SGD
+from gtn_tf.meta.inner_problem import InnerProblem
+from gtn_tf.ops.seeds import root_seed
+from gtn_tf.types import Batch, SyntheticData
 from tests.helpers.tiny import run_forked
 
 TINY = Case(
@@ -27,7 +33,7 @@ def run_benchmark(path):
             "--batch_size=4",
             "--num_rounds=1",
             "--forms=plain,remat",
-            "--notorch",
+            "--peers=",
             f"--json={path}",
         ],
     )
@@ -46,17 +52,17 @@ def test_writes_ratios(tmp_path):
     assert found["versions"]["keras"]
 
 
-@pytest.mark.parametrize("name", ["torch_stored", "torch_remat"])
-def test_torch_computes_the_same_meta_gradient(name):
-    pytest.importorskip("torch")
-    from benchmarks.torch_forms import draw_params, torch_form
-    from gtn_tf.learners.families import from_family
-    from gtn_tf.meta.data_gradients import rematerialized_data_gradient
-    from gtn_tf.meta.inner_optimizers import SGD
-    from gtn_tf.meta.inner_problem import InnerProblem
-    from gtn_tf.ops.seeds import root_seed
-    from gtn_tf.types import Batch, SyntheticData
-
+@pytest.mark.parametrize(
+    ("peer", "form"),
+    [
+        ("torch", "stored"),
+        ("torch", "remat"),
+        ("jax", "stored"),
+        ("jax", "remat"),
+    ],
+)
+def test_peers_compute_the_same_meta_gradient(peer, form):
+    pytest.importorskip(peer)
     inputs = make_inputs(TINY)
     learner = from_family("conv2_fc", TINY.image_shape, 10, TINY.widths)
     params = [tf.constant(p) for p in draw_params(TINY)]
@@ -79,14 +85,15 @@ def test_torch_computes_the_same_meta_gradient(name):
         problem, learner, data, root_seed(0)
     )
     images, labels, rate, momentum = (
-        t.numpy() for t in torch_form(name, TINY)()
+        np.asarray(t) for t in peer_form(f"{peer}_{form}", TINY)()
     )
-    found = (images.transpose(0, 1, 3, 4, 2), labels, rate, momentum)
+    if peer == "torch":
+        images = images.transpose(0, 1, 3, 4, 2)
     pairs = (
-        (expected.images, found[0]),
-        (expected.labels, found[1]),
-        (expected.hyperparameters["learning_rate"], found[2]),
-        (expected.hyperparameters["momentum"], found[3]),
+        (expected.images, images),
+        (expected.labels, labels),
+        (expected.hyperparameters["learning_rate"], rate),
+        (expected.hyperparameters["momentum"], momentum),
     )
     for a, b in pairs:
         scale = np.abs(a).max()
