@@ -11,13 +11,11 @@ Exit codes: 0; 1 the run diverged, or lost a worker or its disk; 2 bad input;
 128 + n stopped by signal n.
 """
 
-import contextlib
 import importlib.util
 import os
 import signal
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from absl import app, flags, logging
@@ -32,7 +30,7 @@ from gtn_tf.config.named import config_names, config_path
 from gtn_tf.runtime.cluster import has_several_workers
 from gtn_tf.runtime.files import disk_failure, write_atomically
 from gtn_tf.runtime.paths import local_path
-from gtn_tf.runtime.progress import say
+from gtn_tf.runtime.tensorflow_loading import load_tensorflow
 from gtn_tf.types import (
     DivergenceError,
     InputError,
@@ -175,7 +173,7 @@ def _run(argv: list[str]) -> int:
     name = Path(config_flags.get_config_filename(flags.FLAGS["config"])).stem
     workdir = local_path(_WORKDIR.value or Path("runs") / name, "--workdir")
     if _MODE.value not in _WITHOUT_TENSORFLOW:
-        _check_tensorflow()
+        _load_tensorflow()
     return MODES[_MODE.value](config, workdir)
 
 
@@ -221,44 +219,12 @@ def _check_config_file(config: object) -> None:
     )
 
 
-def _check_tensorflow() -> None:
+def _load_tensorflow() -> None:
     # Quiet by default: TensorFlow's own lines bury an error of ours.
     is_quiet = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") != "0"
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
-    if "tensorflow" not in sys.modules:  # as it is in a process that was forked
-        say("loading TensorFlow")
-    try:
-        with _held_back_lines() if is_quiet else contextlib.nullcontext():
-            import tensorflow  # noqa: F401
-    except ModuleNotFoundError as error:
-        if error.name != "tensorflow":
-            raise
-        raise InputError(
-            "TensorFlow is not installed; expected exactly one of its three "
-            "builds; pip install 'gtn_tf[cpu]', 'gtn_tf[gpu]' or 'gtn_tf[tpu]'"
-        ) from error
-
-
-@contextlib.contextmanager
-def _held_back_lines() -> Iterator[None]:
-    """Drops what libraries write to standard error, unless they fail.
-
-    While TensorFlow loads, no log level holds its lines on oneDNN back.
-    """
-    with tempfile.TemporaryFile() as held:
-        sys.stderr.flush()
-        before = os.dup(2)
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(before, held.read())
-            raise
-        finally:
-            os.dup2(before, 2)
-            os.close(before)
+    load_tensorflow(is_quiet)
 
 
 def _parse(argv: list[str]) -> list[str]:
