@@ -76,6 +76,15 @@ PAIRS = (
         "set --config.learner.initializer=he_normal",
     ),
     (
+        lambda c: (
+            c.learner.convolution != "direct" and not c.learner.weight_norm
+        ),
+        "learner.convolution '{c.learner.convolution}' with "
+        "learner.weight_norm False",
+        "plain convolutions are Keras' own",
+        "set --config.learner.convolution=direct",
+    ),
+    (
         lambda c: c.learner.pool is not None and c.learner.widths is not None,
         "learner.widths {c.learner.widths} with learner.pool "
         "'{c.learner.pool}'",

@@ -9,6 +9,12 @@ NORMALIZATIONS = {
     "none": None,
 }
 
+#: `learner.convolution` -> (images, kernel, strides, padding) -> images.
+CONVOLUTIONS = {
+    "direct": f"{_HERE}.convolutions:direct",
+    "patches": f"{_HERE}.convolutions:patches",
+}
+
 #: `learner.initializer` -> function that makes what draws kernels.
 INITIALIZERS = {
     "he_normal": f"{_HERE}.initializers:he_normal",

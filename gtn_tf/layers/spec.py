@@ -30,6 +30,8 @@ class LayerSpec:
       normalization: a name of `NORMALIZATIONS`, or `RUNNING`.
       initializer: of kernels, a name of `INITIALIZERS`; depthwise ones have
         `he_normal`.
+      convolution: how one with weight normalisation is computed, a name of
+        `CONVOLUTIONS`.
       activation: [...] -> [...]; tests of derivatives need a smooth one.
       masked: a `WidthMask` after each activation, so that a learner can be
         narrower than the layers that are built.
@@ -42,6 +44,7 @@ class LayerSpec:
     weight_norm: bool = True
     normalization: str = "mean_only"
     initializer: str = "he_normal"
+    convolution: str = "direct"
     activation: Callable[[tf.Tensor], tf.Tensor] = leaky_relu
     masked: bool = False
     pool_size: int = 3
@@ -60,7 +63,9 @@ class LayerSpec:
         strides: int | tuple[int, int] = 1,
     ) -> keras.layers.Layer:
         """Makes a convolution, with a bias if nothing normalises it."""
-        cls = WeightNormConv2D if self.weight_norm else keras.layers.Conv2D
+        cls, form = keras.layers.Conv2D, {}
+        if self.weight_norm:
+            cls, form = WeightNormConv2D, {"convolution": self.convolution}
         return cls(
             filters,
             kernel_size,
@@ -69,6 +74,7 @@ class LayerSpec:
             use_bias=self.normalization == "none",
             kernel_initializer=self._initializer(),
             dtype=self.dtype,
+            **form,
         )
 
     def depthwise(

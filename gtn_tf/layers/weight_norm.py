@@ -8,7 +8,9 @@ at ||V|| everywhere, so that a fresh layer computes what its plain twin would.
 import keras
 import tensorflow as tf
 
+from gtn_tf.import_paths import choose
 from gtn_tf.layers.initializers import he_normal
+from gtn_tf.layers.registry import CONVOLUTIONS
 
 _NORM_EPSILON = 1e-12  # guards 0 / 0 only: ||V||^2 of a fresh unit is about 2
 
@@ -134,6 +136,7 @@ class WeightNormConv2D(WeightNormLayer):
       kernel_size: one number or (height, width), in pixels.
       strides: one number or (height, width).
       padding: "same" or "valid" (TensorFlow's meaning).
+      convolution: a name of `CONVOLUTIONS`: how it is computed.
       **kwargs: `use_bias`, `kernel_initializer` and Keras' own.
     """
 
@@ -145,6 +148,7 @@ class WeightNormConv2D(WeightNormLayer):
         kernel_size: int | tuple[int, int],
         strides: int | tuple[int, int] = 1,
         padding: str = "same",
+        convolution: str = "direct",
         **kwargs: object,
     ) -> None:
         super().__init__(**kwargs)
@@ -152,17 +156,18 @@ class WeightNormConv2D(WeightNormLayer):
         self.kernel_size = _pair(kernel_size)
         self.strides = _pair(strides)
         self.padding = padding
+        self.convolution = convolution
+        self._convolve = choose(
+            convolution, CONVOLUTIONS, "learner.convolution"
+        )
 
     def build(self, input_shape: tuple[int, ...]) -> None:
         shape = (*self.kernel_size, input_shape[-1], self.filters)
         self._add_weights(shape, self.filters)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        outputs = tf.nn.conv2d(
-            inputs,
-            self.normalized_kernel(),
-            strides=self.strides,
-            padding=self.padding.upper(),
+        outputs = self._convolve(
+            inputs, self.normalized_kernel(), self.strides, self.padding
         )
         return self._add_bias(outputs)
 
@@ -173,6 +178,7 @@ class WeightNormConv2D(WeightNormLayer):
             "kernel_size": self.kernel_size,
             "strides": self.strides,
             "padding": self.padding,
+            "convolution": self.convolution,
         }
 
 

@@ -205,6 +205,7 @@ def build_learner_family(
         weight_norm=config.learner.weight_norm,
         normalization=config.learner.normalization,
         initializer=config.learner.initializer,
+        convolution=config.learner.convolution,
         pool_size=config.learner.pool_size,
         dtype=config.precision,
     )
