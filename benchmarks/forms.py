@@ -24,7 +24,9 @@ class Case(NamedTuple):
       optimizer: the inner one.
       meta_loss_every: as `inner.meta_loss_every`.
       generator: (noise_dim, dense widths, channels).
-      num_learners: whose gradients are summed, of `remat` and its peers.
+      num_learners: whose gradients are summed, of `remat` and its peers, one
+        after the other, and of `side_by_side`.
+      convolution: as `learner.convolution`.
     """
 
     learner: str = "conv2_fc"
@@ -37,6 +39,7 @@ class Case(NamedTuple):
     meta_loss_every: int = 0
     generator: tuple = (128, (1024,), (128, 64))
     num_learners: int = 1
+    convolution: str = "direct"
 
 
 NUM_CLASSES = 10
@@ -176,7 +179,7 @@ def tensorflow_form(name: str, case: Case) -> Callable:
         case.image_shape,
         NUM_CLASSES,
         case.widths,
-        LayerSpec(pool_size=case.pool_size),
+        LayerSpec(pool_size=case.pool_size, convolution=case.convolution),
     )
     data = tf.nest.map_structure(
         tf.constant,
@@ -204,7 +207,7 @@ def tensorflow_form(name: str, case: Case) -> Callable:
         return tf.nest.flatten(state)
 
     def meta() -> list:
-        gradient_of = DATA_GRADIENTS[name == "remat"]
+        gradient_of = DATA_GRADIENTS[name != "stored"]
 
         def one(index: tf.Tensor) -> list:
             its_seed = fold(seed, index)
@@ -215,6 +218,11 @@ def tensorflow_form(name: str, case: Case) -> Callable:
         def body(index: tf.Tensor, *sums: tf.Tensor) -> tuple:
             return (index + 1, *map(tf.add, sums, one(index)))
 
+        if name == "side_by_side":
+            seeds = [fold(seed, i) for i in range(case.num_learners)]
+            return tf.nest.flatten(
+                gradient_of(problem, learner, data, tf.stack(seeds))
+            )
         sums = one(tf.constant(0))
         others = case.num_learners - 1
         if not others:

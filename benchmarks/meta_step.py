@@ -12,6 +12,7 @@ time measures the neighbours as well.
     plain     first-order training for T steps on the same images: the unit
     stored    d meta-loss / d data, everything kept
     remat     the same, keeping states only
+    side_by_side    the same, of several learners with one more axis
     generator, generator_forward    all T batches, with and without gradient
     torch_*   plain, stored and remat in eager PyTorch (extra `peer`)
     jax_*     the same in JAX: jit, scan, checkpoint (extra `peer`)
@@ -52,7 +53,12 @@ _SIZE = flags.DEFINE_enum(
     "size", None, list(SIZES), "in place of the sizes that follow"
 )
 _NUM_CORES = flags.DEFINE_integer("num_cores", None, "default: all")
-_NUM_LEARNERS = flags.DEFINE_integer("num_learners", 1, "of `remat`")
+_NUM_LEARNERS = flags.DEFINE_integer(
+    "num_learners", 1, "of `remat` and `side_by_side`"
+)
+_CONVOLUTION = flags.DEFINE_string(
+    "convolution", "direct", "as learner.convolution"
+)
 _LEARNER = flags.DEFINE_string("learner", "conv2_fc", "family of the learner")
 _WIDTHS = flags.DEFINE_list("widths", None, "per layer; default: official")
 _IMAGE_SHAPE = flags.DEFINE_list("image_shape", ["28", "28", "1"], "H,W,C")
@@ -233,7 +239,7 @@ def efficiencies(times: dict, operations: dict, case: Case) -> dict:
     found = {}
     share = case.batch_size / min(case.batch_size, _FLOP_BATCH_SIZE.value)
     for form, seconds in times.items():
-        kind = form.rpartition("_")[2]
+        kind = "remat" if form == "side_by_side" else form.rpartition("_")[2]
         if kind not in operations:
             continue
         flops = share * sum(operations[kind]["flops"].values())
@@ -360,7 +366,9 @@ def main(argv: list[str]) -> None:
     )
     if _SIZE.value is not None:
         case = SIZES[_SIZE.value]
-    case = case._replace(num_learners=_NUM_LEARNERS.value)
+    case = case._replace(
+        num_learners=_NUM_LEARNERS.value, convolution=_CONVOLUTION.value
+    )
     result = measure(case, forms, _NUM_ROUNDS.value)
     text = json.dumps(result, indent=1)
     if _JSON.value is not None:

@@ -128,6 +128,30 @@ PAIRS = (
     ),
     (
         lambda c: (
+            c.meta.learner_batch_size > 1
+            and (
+                len(learner_names(c)) > 1
+                or c.learner.pool is not None
+                or c.learner.num_genotypes is not None
+                or c.inner.truncation_window is not None
+                or c.inner.learning_rate_spread > 0
+                or not c.inner.rematerialize
+            )
+        ),
+        "meta.learner_batch_size {c.meta.learner_batch_size}",
+        "side by side go learners of one kind, for all steps and at the same "
+        "rates, rematerialised",
+        "set --config.meta.learner_batch_size=1",
+    ),
+    (
+        lambda c: c.meta.num_learners % c.meta.learner_batch_size != 0,
+        "meta.num_learners {c.meta.num_learners} with meta.learner_batch_size "
+        "{c.meta.learner_batch_size}",
+        "expected a multiple of it, on each replica",
+        "set --config.meta.num_learners={c.meta.learner_batch_size}",
+    ),
+    (
+        lambda c: (
             c.learner.widths is not None
             and len(learner_names(c)) != 1
             and (

@@ -5,8 +5,13 @@
 * `rematerialized_data_gradient` keeps the learner's state after each step and
   walks back over the steps, recomputing one at a time under a tape
   (Griewank & Walther 2000). The adjoint sweep is written out because
-  tf.recompute_grad cannot wrap a function that contains a tape.
+  tf.recompute_grad cannot wrap a function that contains a tape. Several
+  learners of one kind go through it side by side: what one step computes is
+  vectorized over them, with their weights as one more axis.
 """
+
+from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
@@ -23,7 +28,8 @@ from gtn_tf.meta.inner_problem import (
     meta_loss,
 )
 from gtn_tf.ops.counted_loop import counted_loop
-from gtn_tf.types import LearnerState, SyntheticData
+from gtn_tf.ops.vectorized import one_by_one, vectorized
+from gtn_tf.types import Batch, LearnerState, SyntheticData
 
 _ZERO = tf.UnconnectedGradients.ZERO
 
@@ -63,15 +69,48 @@ def rematerialized_data_gradient(
 
     Where the problem has a truncation window, only the window's states, and
     a gradient of zero for the other steps.
+
+    Args:
+      problem: learners side by side have no truncation window.
+      learner: what is trained.
+      data: what it is trained on.
+      seed: [2]; or [L, 2] of L learners side by side, of whose gradients and
+        losses the sums are returned.
     """
     window = problem.window(seed, data.images.shape[0])
-    state = initial_state(learner, problem.optimizer, seed)
+    state = _per_learner(
+        seed,
+        lambda its: initial_state(learner, problem.optimizer, its),
+        seed,
+        one_by_one,
+    )
     if problem.truncation_window is not None:
         state = unroll(learner, problem.optimizer, state, data, window[0])
-    final, trajectory = _forward_sweep(problem, learner, state, data, window)
+    final, trajectory = _forward_sweep(
+        problem, learner, state, data, window, seed
+    )
     return _backward_sweep(
         problem, learner, final, trajectory, data, window, seed
     )
+
+
+def _per_learner(
+    seed: tf.Tensor,
+    function: Callable,
+    values: Any,
+    for_each: Callable = vectorized,
+) -> Any:
+    """Returns function(values), or that of each of L learners, stacked."""
+    if seed.shape.rank == 1:
+        return function(values)
+    return for_each(function, values)
+
+
+def _summed(seed: tf.Tensor, values: Any) -> Any:
+    """Returns values, or their sum over learners."""
+    if seed.shape.rank == 1:
+        return values
+    return tf.nest.map_structure(lambda v: tf.reduce_sum(v, 0), values)
 
 
 def _forward_sweep(
@@ -80,6 +119,7 @@ def _forward_sweep(
     state: LearnerState,
     data: SyntheticData,
     window: tuple[int | tf.Tensor, int],
+    seed: tf.Tensor,
 ) -> tuple[LearnerState, list[tf.TensorArray]]:
     """Trains over a window; returns the last state, and that before a step."""
     start, num_steps = window
@@ -94,8 +134,11 @@ def _forward_sweep(
     ) -> tuple:
         arrays = [a.write(step, t) for a, t in zip(arrays, flat, strict=True)]
         before = tf.nest.pack_sequence_as(state, flat)
-        after = inner_step(
-            learner, problem.optimizer, before, step_data(data, start + step)
+        its_data = step_data(data, start + step)
+        after = _per_learner(
+            seed,
+            lambda its: inner_step(learner, problem.optimizer, its, its_data),
+            before,
         )
         return step + 1, tf.nest.flatten(after), arrays
 
@@ -140,9 +183,13 @@ def _backward_sweep(
         before = tf.nest.pack_sequence_as(
             final, [a.read(step) for a in trajectory]
         )
-        adjoint, gradients = _step_adjoint(
-            problem, learner, before, step_data(data, start + step), adjoint
+        its_data = step_data(data, start + step)
+        adjoint, gradients = _per_learner(
+            seed,
+            lambda its: _step_adjoint(problem, learner, *its, its_data),
+            (before, adjoint),
         )
+        gradients = _summed(seed, gradients)
         adjoint, total = _add_intermediate(
             problem, learner, before, seed, (start, step), adjoint, total
         )
@@ -160,7 +207,9 @@ def _backward_sweep(
         parallel_iterations=1,
     )
     gradients = tf.nest.pack_sequence_as(data, [a.stack() for a in arrays])
-    losses = MetaLoss(total, final_loss, accuracy, tf.zeros([]))
+    losses = MetaLoss(
+        *_summed(seed, (total, final_loss, accuracy)), tf.zeros([])
+    )
     return gradients, losses
 
 
@@ -177,12 +226,26 @@ def _meta_loss_adjoint(
     num_done: int | tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
     """Returns (meta-loss, accuracy, d meta-loss / d state)."""
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(_floats(state))
-        real = problem.real_batch(seed, num_done)
-        loss, accuracy = meta_loss(learner, state, real)
-    adjoint = tape.gradient(loss, _floats(state), unconnected_gradients=_ZERO)
-    return loss, accuracy, adjoint
+
+    def adjoint_of(
+        its: tuple[LearnerState, Batch],
+    ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+        state, real = its
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(_floats(state))
+            loss, accuracy = meta_loss(learner, state, real)
+        adjoint = tape.gradient(
+            loss, _floats(state), unconnected_gradients=_ZERO
+        )
+        return loss, accuracy, adjoint
+
+    real = _per_learner(
+        seed,
+        lambda its: problem.real_batch(its, num_done),
+        seed,
+        one_by_one,
+    )
+    return _per_learner(seed, adjoint_of, (state, real))
 
 
 def _add_intermediate(
@@ -216,8 +279,8 @@ def _step_adjoint(
     problem: InnerProblem,
     learner: Learner,
     before: LearnerState,
-    data: SyntheticData,
     adjoint: list[tf.Tensor],
+    data: SyntheticData,
 ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
     """Recomputes one step; returns adjoints of the state and of its data."""
     flat_data = tf.nest.flatten(data)

@@ -59,6 +59,7 @@ class InnerProblem(NamedTuple):
       learning_rate_spread: s; a learner's rates are times exp(U[-s, s]).
       skips_non_finite: leave a learner out whose meta-gradient is not finite,
         or about to overflow.
+      learner_batch_size: L; learners of a meta-step that go side by side.
     """
 
     learners: tuple[Learner, ...]
@@ -68,6 +69,7 @@ class InnerProblem(NamedTuple):
     truncation_window: int | None = None
     learning_rate_spread: float = 0.0
     skips_non_finite: bool = False
+    learner_batch_size: int = 1
 
     def rate_factor(self, seed: tf.Tensor) -> tf.Tensor:
         """Returns the [] float32 factor of a learner's inner rates."""

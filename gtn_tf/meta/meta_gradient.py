@@ -58,6 +58,7 @@ def meta_gradient(
     # Learners that see the same batches share one pass of the generator.
     per_pass = num_learners if teacher.shares_data else 1
     gradient_of = DATA_GRADIENTS[rematerialize]
+    side_by_side = problem.learner_batch_size if teacher.shares_data else 1
 
     trained = [meta_params[name] for name in teacher.trained_names]
 
@@ -79,15 +80,27 @@ def meta_gradient(
             return _skipped_unless_finite(gradient, losses)
         return gradient, losses
 
+    def some_learners(
+        data: SyntheticData, index: tf.Tensor
+    ) -> tuple[SyntheticData, MetaLoss]:
+        if side_by_side == 1:
+            return one_learner(data, fold(step_seed, index))
+        seeds = [fold(step_seed, index + i) for i in range(side_by_side)]
+        (learner,) = problem.learners
+        return rematerialized_data_gradient(
+            problem, learner, data, tf.stack(seeds)
+        )
+
     def one_pass(first: tf.Tensor) -> tuple[list[tf.Tensor], MetaLoss]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(trained)
             data = teacher.synthesize(meta_params, fold(step_seed, first))
         data_gradient, losses = _sum_over(
-            lambda index: one_learner(data, fold(step_seed, index)),
+            lambda index: some_learners(data, index),
             first,
             per_pass,
             like=data,
+            step=side_by_side,
         )
         gradients = tape.gradient(
             data,
@@ -133,14 +146,15 @@ def _sum_over(
     first: int | tf.Tensor,
     number: int,
     like: list[tf.Tensor] | SyntheticData,
+    step: int = 1,
 ) -> tuple:
     """Returns the sum of function(first) .. function(first + number - 1).
 
-    `function` returns (gradients of the structure `like`, losses). It is
-    traced once, however many times it runs.
+    With a `step` of s, of every s-th of them. `function` returns (gradients of
+    the structure `like`, losses). It is traced once, however often it runs.
     """
     first = tf.convert_to_tensor(first)
-    if number == 1:
+    if number == step:
         return function(first)
     zero = tf.zeros([], tf.nest.flatten(like)[0].dtype)
     losses = MetaLoss(zero, zero, tf.zeros([]), tf.zeros([]))
@@ -149,7 +163,9 @@ def _sum_over(
     def body(index: tf.Tensor, *sums: tf.Tensor) -> tuple[tf.Tensor, ...]:
         values = tf.nest.flatten(function(index))
         added = [s + v for s, v in zip(sums, values, strict=True)]
-        return (index + 1, *added)
+        return (index + step, *added)
 
-    _, *flat = counted_loop(number, body, (first, *tf.nest.flatten(sums)))
+    _, *flat = counted_loop(
+        number // step, body, (first, *tf.nest.flatten(sums))
+    )
     return tf.nest.pack_sequence_as(sums, flat)

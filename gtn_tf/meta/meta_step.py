@@ -14,6 +14,7 @@ from gtn_tf.meta.meta_gradient import meta_gradient
 from gtn_tf.ops.seeds import Purpose, fold
 from gtn_tf.runtime.devices import Devices
 from gtn_tf.teachers.teacher import Teacher
+from gtn_tf.types import InputError
 
 #: meta-step (from 0) -> its scalars.
 MetaStep = tf.types.experimental.PolymorphicFunction
@@ -82,8 +83,18 @@ def make_meta_step(
       rematerialize: which form of the meta-gradient.
       global_clipnorm: largest norm of the mean gradient, or None.
       jit: compile the pure part with XLA.
+
+    Raises:
+      InputError: a replica's learners are no whole number of such that go
+        side by side.
     """
     num_own = num_learners // devices.num_replicas
+    if num_own % problem.learner_batch_size:
+        raise InputError(
+            f"meta.learner_batch_size is {problem.learner_batch_size} with "
+            f"{num_own} learners on each replica; expected a multiple of it; "
+            "set --config.meta.learner_batch_size=1"
+        )
     pure = pure_meta_gradient(teacher, problem, num_own, rematerialize, jit)
 
     def on_replica(step: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -280,6 +280,7 @@ def build_problem(
         truncation_window=config.inner.truncation_window,
         learning_rate_spread=config.inner.learning_rate_spread,
         skips_non_finite=config.learner.pool is not None,
+        learner_batch_size=config.meta.learner_batch_size,
     )
 
 
