@@ -20,6 +20,7 @@ EVALUATORS = {
     "real": "the same after training on real batches",
     "real_subset": "the same after training on a fixed real subset",
     "supernet": "the same by weights that all architectures share",
+    "ghn": "the same by weights that a hypernetwork writes",
     "params": "number of trained parameters",
     "flops": "multiply-adds per image",
     "naswot": "see nas.evaluators.zero_cost",

@@ -227,6 +227,24 @@ FIELDS = {
     "search.supernet.num_epochs": whole(
         100, 1, "of its training, at the rates of `real`, cosine"
     ),
+    "search.ghn.path": Field(
+        None,
+        "None or a folder search/ghn/NAME of a workdir",
+        is_path,
+        "the hypernetwork of the evaluator `ghn`; None: one is trained first",
+    ),
+    "search.ghn.num_epochs": whole(100, 1, "of its training"),
+    "search.ghn.learning_rate": real(
+        1e-3, "a number > 0", lambda v: v > 0, "of Adam, cosine"
+    ),
+    "search.ghn.num_phases": whole(
+        5, 1, "passes of messages over a cell, forwards and backwards"
+    ),
+    "search.ghn.normalizes": switch(
+        True,
+        "whether kernels have the variance of fresh ones and normalisation is "
+        "bounded, as in GHN-2; GHN-1 has neither",
+    ),
     "search.gtn": Field(
         None,
         "None, a workdir or an export",

@@ -19,8 +19,8 @@ from gtn_tf.nas.first_training import (
 from gtn_tf.nas.session import Session
 from gtn_tf.nas.strategies.enas import Enas
 from gtn_tf.nas.strategies.strategy import Found, State, Told
-from gtn_tf.nas.supernet_training import Stepper, open_supernet
-from gtn_tf.nas.supernets import Supernet
+from gtn_tf.nas.weight_sources import WeightSource
+from gtn_tf.nas.weight_training import Stepper, open_source
 from gtn_tf.ops.seeds import Purpose, fold, root_seed
 from gtn_tf.runtime.files import read_json
 from gtn_tf.search_spaces.protocol import Architecture
@@ -57,7 +57,7 @@ def find(enas: Enas, session: Session, workdir: Path) -> Found:
 def _train(
     enas: Enas, session: Session, settings: dict[str, Any], folder: Path
 ) -> None:
-    supernet, finished = open_supernet(session, folder / "supernet")
+    supernet, finished = open_source("supernet", session, folder / "supernet")
     controller = Controller(enas, session, supernet)
     training = FirstTraining(
         folder,
@@ -103,7 +103,7 @@ class Controller:
     """
 
     def __init__(
-        self, enas: Enas, session: Session, supernet: Supernet
+        self, enas: Enas, session: Session, supernet: WeightSource
     ) -> None:
         self._enas, self._session = enas, session
         self._strategy, self._supernet = enas.controller, supernet

@@ -27,8 +27,8 @@ from gtn_tf.nas.strategies.strategy import (
     Found,
     Strategy,
 )
-from gtn_tf.nas.supernet_training import prepare_supernet
 from gtn_tf.nas.teachers import check_teachers, prepare_teachers
+from gtn_tf.nas.weight_training import SOURCES, prepare_source
 from gtn_tf.nas.worker import Worker
 from gtn_tf.runtime.cluster import refuse_several_workers
 from gtn_tf.runtime.devices import configure_runtime
@@ -120,11 +120,14 @@ def _sources(
     teachers, seconds = prepare_teachers(config, workdir, evaluators)
     check_teachers(teachers, worker.session, evaluators)
     sources = {name: teacher_source(t) for name, t in teachers.items()}
-    if any(evaluator.teacher == "supernet" for evaluator in evaluators):
-        own = None if found is None else found.supernet
-        supernet = prepare_supernet(worker.session, workdir, own)
-        sources["supernet"] = Source(str(supernet.folder), supernet.digest)
-        seconds["supernet"] = supernet.seconds
+    for kind in SOURCES:
+        if all(evaluator.teacher != kind for evaluator in evaluators):
+            continue
+        own = found.supernet if found and kind == "supernet" else None
+        source = prepare_source(kind, worker.session, workdir, own)
+        sources[kind] = Source(str(source.folder), source.digest)
+        # Those of the strategy's own are `found_seconds`.
+        seconds[kind] = 0.0 if source.folder == own else source.seconds
     return sources, seconds
 
 

@@ -43,6 +43,26 @@ class SupernetSpec:
 
 
 @dataclasses.dataclass(frozen=True)
+class HyperNetworkSpec:
+    """The hypernetwork of the evaluator `ghn`.
+
+    Attributes:
+      path: of a finished one, or None.
+      num_epochs: of its training.
+      learning_rate: of Adam, at the start.
+      num_phases: passes of messages over a cell, forwards and backwards.
+      normalizes: whether what it writes is brought to the size of fresh
+        weights.
+    """
+
+    path: str | None
+    num_epochs: int
+    learning_rate: float
+    num_phases: int
+    normalizes: bool
+
+
+@dataclasses.dataclass(frozen=True)
 class SearchSpec:
     """A search.
 
@@ -93,6 +113,7 @@ class SearchSpec:
     training: RealTraining
     truth_training: RealTraining
     supernet: SupernetSpec
+    ghn: HyperNetworkSpec
     interpret: bool
     readout: str
     num_initializations: int
@@ -157,6 +178,7 @@ def search_spec(config: config_dict.ConfigDict) -> SearchSpec:
             "cosine",
         ),
         supernet=SupernetSpec(**search.supernet.to_dict()),
+        ghn=HyperNetworkSpec(**search.ghn.to_dict()),
         **same,
     )
 

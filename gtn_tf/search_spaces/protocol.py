@@ -66,6 +66,18 @@ class Interpreter(NamedTuple):
     apply: Callable[..., tuple]
 
 
+class WeightLayout(NamedTuple):
+    """What the numbers are that an operation reads at a place.
+
+    Attributes:
+      fan_in: [operations, numbers]; 0 where it is no kernel.
+      is_scale: [operations, numbers], whether a normalisation's scale.
+    """
+
+    fan_in: np.ndarray
+    is_scale: np.ndarray
+
+
 class SharedWeights(NamedTuple):
     """One network whose weights all architectures share.
 
@@ -84,6 +96,11 @@ class SharedWeights(NamedTuple):
         operations], images) -> logits, where all operations run at every place
         and their outputs are added by their shares; right at second order.
       derive: shares, as an array -> the architecture that they stand for.
+      layouts: of each of params; None: all use it.
+      num_kinds: of nodes of `graph`.
+      weight_nodes: [E], the nodes whose weights the rows are.
+      graph: architecture -> the kinds of its nodes [V] and their links [V, V],
+        1 from a node to one that reads it, which comes later; of every cell.
     """
 
     init: Callable[..., tuple]
@@ -93,6 +110,10 @@ class SharedWeights(NamedTuple):
     num_mixed: tuple[int, int]
     mix: Callable[..., tf.Tensor]
     derive: Callable[[np.ndarray], Architecture]
+    layouts: Sequence[WeightLayout | None]
+    num_kinds: int
+    weight_nodes: Sequence[int]
+    graph: Callable[[Architecture], tuple[np.ndarray, np.ndarray]]
 
 
 class Space:
@@ -105,6 +126,7 @@ class Space:
 
     Attributes:
       interprets: whether it has an `interpreter`.
+      name: for messages; None: that of the class.
 
     Raises (all of its functions):
       InputError: this space has no such function, or an architecture is not
@@ -112,6 +134,7 @@ class Space:
     """
 
     interprets = False
+    name: str | None = None
 
     def sample(self, seed: Seed) -> Architecture:
         """Draws an architecture; architecture i is `sample((run_seed, i))`."""
@@ -241,7 +264,7 @@ class Space:
 
     def _lacks(self, name: str) -> InputError:
         return InputError(
-            f"search.space {type(self).__name__!r} has no {name}; expected a "
-            "space that has; choose another --config.search.space, strategy "
-            "or evaluator"
+            f"search.space {self.name or type(self).__name__!r} has no "
+            f"{name}; expected a space that has; choose another "
+            "--config.search.space, strategy or evaluator"
         )

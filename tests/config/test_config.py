@@ -51,6 +51,7 @@ _WRONG_IF_NONE = {
     "search.guide": ("ralph", "", 1, True),
     "search.table": ("", 1, True),
     "search.supernet.path": ("", 1, True),
+    "search.ghn.path": ("", 1, True),
     "search.gtn": ("", 1, True),
     "search.distillation": ("", 1, True),
     "evaluation.widths": (5, "1", (1,), ((0,),), ((1.5, 2),), (((3, 2),),)),

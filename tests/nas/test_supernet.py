@@ -10,9 +10,9 @@ import tensorflow as tf
 from gtn_tf.learners.functional import Learner
 from gtn_tf.meta.inner_loop import inner_step
 from gtn_tf.meta.inner_optimizers import SGD
-from gtn_tf.nas import supernet_training
-from gtn_tf.nas.supernet_training import load_supernet, prepare_supernet
+from gtn_tf.nas import weight_training
 from gtn_tf.nas.supernets import Supernet
+from gtn_tf.nas.weight_training import load_source, prepare_source
 from gtn_tf.ops.seeds import root_seed
 from gtn_tf.search_spaces.nb201.genotypes import EDGES, OPS
 from gtn_tf.types import InputError, LearnerState, SyntheticData
@@ -108,9 +108,9 @@ def test_scores_do_not_depend_on_each_other(session, shared, supernet):
 
 @pytest.mark.slow
 def test_a_training_that_was_killed_goes_on(session, tmp_path, monkeypatch):
-    whole = prepare_supernet(session, tmp_path / "whole")
-    step = supernet_training.Stepper.__call__
-    per_epoch = supernet_training.steps_per_epoch(
+    whole = prepare_source("supernet", session, tmp_path / "whole")
+    step = weight_training.Stepper.__call__
+    per_epoch = weight_training.steps_per_epoch(
         session, len(session.data.train.images)
     )
 
@@ -123,17 +123,19 @@ def test_a_training_that_was_killed_goes_on(session, tmp_path, monkeypatch):
         return step(self, number)
 
     with monkeypatch.context() as patched:
-        patched.setattr(supernet_training.Stepper, "__call__", killed)
+        patched.setattr(weight_training.Stepper, "__call__", killed)
         with pytest.raises(Killed):
-            prepare_supernet(session, tmp_path / "killed")
-    resumed = prepare_supernet(session, tmp_path / "killed")
+            prepare_source("supernet", session, tmp_path / "killed")
+    resumed = prepare_source("supernet", session, tmp_path / "killed")
     assert resumed.digest == whole.digest
     assert resumed.folder.name == whole.folder.name
-    assert prepare_supernet(session, tmp_path / "killed") == resumed
-    assert load_supernet(session, whole.folder).digest() == whole.digest
+    assert prepare_source("supernet", session, tmp_path / "killed") == resumed
+    assert (
+        load_source("supernet", session, whole.folder).digest() == whole.digest
+    )
     shutil.rmtree(resumed.folder / "checkpoints")
     with pytest.raises(InputError, match="has not the weights") as caught:
-        load_supernet(session, resumed.folder)
+        load_source("supernet", session, resumed.folder)
     assert caught.match(tiny.ONE_LINE)
     rows = [
         tiny.read_rows(p.folder / "metrics.jsonl") for p in (whole, resumed)
@@ -146,12 +148,12 @@ def test_a_training_that_was_killed_goes_on(session, tmp_path, monkeypatch):
 def test_a_supernet_of_other_networks_is_refused(session, tmp_path):
     folder = tmp_path / "supernet"
     folder.mkdir()
-    settings = supernet_training.of_networks(session.spec)
+    settings = weight_training.of_networks(session.spec)
     (folder / "metadata.json").write_text(
         json.dumps({**settings, "digest": "0", "seconds": 1.5})
     )
     path = {"search__supernet__path": str(folder)}
-    found = prepare_supernet(nb201_search.session(**path), tmp_path)
+    found = prepare_source("supernet", nb201_search.session(**path), tmp_path)
     assert (found.digest, found.seconds) == ("0", 1.5)
     for changes, part in (
         ({"dataset__name": "mnist"}, "dataset 'digits'; expected 'mnist'"),
@@ -162,16 +164,16 @@ def test_a_supernet_of_other_networks_is_refused(session, tmp_path):
     ):
         other = nb201_search.session(**path, **changes)
         with pytest.raises(InputError, match=part) as caught:
-            prepare_supernet(other, tmp_path)
+            prepare_source("supernet", other, tmp_path)
         assert caught.match(tiny.ONE_LINE)
     (folder / "metadata.json").unlink()
     with pytest.raises(InputError, match="holds no finished") as caught:
-        prepare_supernet(nb201_search.session(**path), tmp_path)
+        prepare_source("supernet", nb201_search.session(**path), tmp_path)
     assert caught.match(tiny.ONE_LINE)
 
 
 def test_a_space_without_shared_weights(tmp_path):
     session = nb201_search.session(search__space="cells")
     with pytest.raises(InputError, match="has no shared weights") as caught:
-        prepare_supernet(session, tmp_path)
+        prepare_source("supernet", session, tmp_path)
     assert caught.match(tiny.ONE_LINE)

@@ -52,7 +52,7 @@ class Evaluator(abc.ABC):
       name, spec, space: as given.
       is_truth: whether its scores are what others are compared with.
       teacher: what it needs that is made first: the config key in `search` of
-        the export that it trains on, or `supernet`.
+        the export that it trains on, or a name of `weight_training.SOURCES`.
     """
 
     teacher: ClassVar[str | None] = None

@@ -6,7 +6,10 @@ from gtn_tf.nas.evaluators.counts import COUNTS, Counted
 from gtn_tf.nas.evaluators.evaluator import Evaluator
 from gtn_tf.nas.evaluators.real import OnReal
 from gtn_tf.nas.evaluators.real_subset import OnRealSubset
-from gtn_tf.nas.evaluators.supernet import BySupernet
+from gtn_tf.nas.evaluators.shared_weights import (
+    ByHyperNetwork,
+    BySupernet,
+)
 from gtn_tf.nas.evaluators.synthetic import OnDistillation, OnGTN
 from gtn_tf.nas.evaluators.table import Table
 from gtn_tf.nas.evaluators.zero_cost import PROXIES, ZeroCost
@@ -22,6 +25,7 @@ EVALUATORS: dict[str, type[Evaluator]] = {
     **dict.fromkeys(COUNTS, Counted),
     **dict.fromkeys(PROXIES, ZeroCost),
     "supernet": BySupernet,
+    "ghn": ByHyperNetwork,
     "table": Table,
 }
 

@@ -6,12 +6,14 @@ import math
 from collections.abc import Callable, Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from gtn_tf.layers.initial_values import draw_initial_values, find_initializers
 from gtn_tf.layers.spec import LayerSpec
 from gtn_tf.search_spaces.cells.genotypes import NUM_INPUTS
 from gtn_tf.search_spaces.cells.network import KerasAssembler
+from gtn_tf.search_spaces.protocol import WeightLayout
 
 Tensors = list[tf.Tensor]
 
@@ -98,6 +100,21 @@ class InterpretedEdge:
             traced(functools.partial(self._run_op, position))
             for position in range(len(self.blocks))
         ]
+
+    def layout(self) -> WeightLayout:
+        """Returns what the numbers of each operation's weights are."""
+        shape = len(self.blocks), self.param_size
+        fan_ins, are_scales = np.zeros(shape, np.float32), np.zeros(shape, bool)
+        for position, block in enumerate(self.blocks):
+            end = 0
+            for variable in block.model.trainable_variables:
+                begin, end = end, end + math.prod(variable.shape)
+                if variable.name == "kernel":
+                    fan_in = math.prod(variable.shape[:-1])
+                    fan_ins[position, begin:end] = fan_in
+                elif variable.name in ("gamma", "gain"):
+                    are_scales[position, begin:end] = True
+        return WeightLayout(fan_ins, are_scales)
 
     @staticmethod
     def _size_of_params(block: Block) -> int:

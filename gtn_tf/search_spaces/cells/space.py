@@ -46,6 +46,7 @@ class SearchSpace(Space):
     """
 
     interprets = True
+    name = "cells"
 
     num_nodes: int = 5
     ops: tuple[str, ...] = DEFAULT_OPS

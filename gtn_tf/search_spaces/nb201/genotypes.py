@@ -8,6 +8,8 @@ enters. Imports no TensorFlow.
 
 import re
 
+import numpy as np
+
 from gtn_tf.types import InputError
 
 OPS = (
@@ -22,6 +24,15 @@ NUM_NODES = 4
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 
 Genotype = tuple[str, ...]  # six of `OPS`, one per edge
+
+#: Nodes of a cell and, before the one that they enter, its edges.
+NODES_OF_GRAPH = tuple(
+    member
+    for node in range(NUM_NODES)
+    for member in (*(e for e in EDGES if e[1] == node), node)
+)
+#: Of nodes of that graph: what a cell reads, a sum, or an operation.
+GRAPH_KINDS = ("input", "sum", *OPS)
 
 # Tables also list the operations as numbers, by the node that is read.
 _NUMBERED_OPS = (
@@ -62,6 +73,27 @@ def canonical(genotype: Genotype) -> Genotype:
         op if tail in reached and head in reaching else "none"
         for op, (tail, head) in zip(genotype, EDGES, strict=True)
     )
+
+
+def graph(genotype: Genotype) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what the nodes of its graph are, and who reads whom.
+
+    Returns:
+      Places in `GRAPH_KINDS` [10]; links [10, 10], 1 from a node to one that
+      reads it; `none` reads nothing and is not read.
+    """
+    op_of = dict(zip(EDGES, canonical(genotype), strict=True))
+    kinds = [
+        GRAPH_KINDS.index(op_of.get(node, "sum" if node else "input"))
+        for node in NODES_OF_GRAPH
+    ]
+    links = np.zeros((len(kinds), len(kinds)), np.float32)
+    for edge, op in op_of.items():
+        if op != "none":
+            own = NODES_OF_GRAPH.index(edge)
+            links[NODES_OF_GRAPH.index(edge[0]), own] = 1.0
+            links[own, NODES_OF_GRAPH.index(edge[1])] = 1.0
+    return np.array(kinds), links
 
 
 def to_text(genotype: Genotype) -> str:

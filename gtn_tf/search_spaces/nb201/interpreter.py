@@ -20,6 +20,7 @@ from gtn_tf.search_spaces.cells.interpreter import Run
 from gtn_tf.search_spaces.cells.structure import NetworkSize, plan_cells
 from gtn_tf.search_spaces.nb201 import structure
 from gtn_tf.search_spaces.nb201.genotypes import EDGES, NUM_NODES, OPS
+from gtn_tf.search_spaces.protocol import WeightLayout
 
 
 class CellInterpreter:
@@ -134,6 +135,16 @@ class CellInterpreter:
                 found.extend([None] * piece.num_params)
             else:
                 found.append(rows)
+        return found
+
+    def layouts(self) -> list[WeightLayout | None]:
+        """Returns what those weights are; None: not of operations."""
+        found: list[WeightLayout | None] = []
+        for piece in self._pieces:
+            if isinstance(piece, Block):
+                found.extend([None] * piece.num_params)
+            else:
+                found.append(piece.layout())
         return found
 
     def apply(

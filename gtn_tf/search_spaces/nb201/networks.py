@@ -17,9 +17,12 @@ from gtn_tf.search_spaces.cells.network import KerasAssembler
 from gtn_tf.search_spaces.cells.structure import NetworkSize
 from gtn_tf.search_spaces.nb201.genotypes import (
     EDGES,
+    GRAPH_KINDS,
+    NODES_OF_GRAPH,
     OPS,
     Genotype,
     canonical,
+    graph,
 )
 from gtn_tf.search_spaces.nb201.interpreter import CellInterpreter
 from gtn_tf.search_spaces.nb201.structure import assemble
@@ -91,6 +94,10 @@ def share(network: NetworkSpec) -> SharedWeights:
         (len(EDGES), len(OPS)),
         interpreter.mix,
         derive,
+        interpreter.layouts(),
+        len(GRAPH_KINDS),
+        [NODES_OF_GRAPH.index(edge) for edge in EDGES],
+        graph,
     )
 
 

@@ -30,6 +30,7 @@ class NB201(Space):
     """
 
     interprets = True
+    name = "nb201"
 
     def __init__(self, **of_cells: Any) -> None:
         del of_cells

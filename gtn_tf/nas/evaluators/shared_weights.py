@@ -1,0 +1,47 @@
+"""Scores by weights that are trained once, for all architectures."""
+
+import time
+from pathlib import Path
+
+from gtn_tf.nas.evaluators.evaluator import Evaluation, Evaluator, Job
+from gtn_tf.nas.session import Session, keep
+from gtn_tf.nas.weight_sources import WeightSource
+from gtn_tf.nas.weight_training import load_source
+
+
+class _ByShared(Evaluator):
+    """Validation accuracy by the weights of `teacher`."""
+
+    def evaluate(self, job: Job, session: Session) -> Evaluation:
+        """See `Evaluator`."""
+
+        def load() -> tuple[WeightSource, float]:
+            began = time.perf_counter()
+            source = load_source(self.teacher, session, Path(job.teacher_path))
+            source.score(job.architecture)  # traces, for all
+            return source, time.perf_counter() - began
+
+        key = (self.teacher, job.teacher_path)
+        source, setup_seconds = keep(session.kept, key, load)
+        began = time.perf_counter()
+        score = source.score(job.architecture)
+        spent = time.perf_counter() - began
+        return {
+            "score": score,
+            "seconds": {
+                **dict.fromkeys(("build", "trace", "train"), 0.0),
+                **{"validate": spent, "setup": setup_seconds},
+            },
+        }
+
+
+class BySupernet(_ByShared):
+    """`supernet`: of the path; see `nas.supernets`."""
+
+    teacher = "supernet"
+
+
+class ByHyperNetwork(_ByShared):
+    """`ghn`: of what is written; see `nas.hypernetworks`."""
+
+    teacher = "ghn"
