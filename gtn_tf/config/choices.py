@@ -29,7 +29,10 @@ EXECUTORS = {
 SEARCH_STRATEGIES = {
     name: f"gtn_tf.nas.strategies.{name}:{name.capitalize()}"
     for name in ("random", "evolution", "local", "reinforce", "darts", "enas")
-} | {"nao": "gtn_tf.nas.strategies.nao:NAO"}
+} | {
+    "nao": "gtn_tf.nas.strategies.nao:NAO",
+    "nao_ws": "gtn_tf.nas.strategies.nao_ws:NAOWS",
+}
 #: Of the strategy `reinforce`.
 POLICIES = {
     "logits": "gtn_tf.nas.strategies.policies:Logits",

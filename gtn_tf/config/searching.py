@@ -68,12 +68,38 @@ FIELDS = {
     "search.reinforce.batch": whole(
         1, 1, "architectures per update, which may be scored at once"
     ),
+    "search.reinforce.num_epochs": whole(
+        1,
+        1,
+        "steps per update; more are those of PPO, whose probabilities go no "
+        "further than `search.reinforce.clip`",
+    ),
+    "search.reinforce.clip": real(
+        0.2,
+        "a number > 0",
+        lambda v: v > 0,
+        "how far an architecture's probability may go from 1 times that of "
+        "before the update",
+    ),
     "search.nao.num_first": whole(
         100, 2, "architectures that are drawn at random before the others"
     ),
     "search.nao.num_new": whole(50, 1, "architectures of a round"),
     "search.nao.num_epochs": whole(
         300, 1, "of the training of its networks, anew in every round"
+    ),
+    "search.nao_ws.num_rounds": whole(
+        5, 1, "in each the supernet is trained, then the pool renewed by it"
+    ),
+    "search.nao_ws.num_epochs": whole(30, 1, "of the supernet in a round"),
+    "search.nao_ws.pool": whole(
+        600, 2, "architectures that the supernet is trained on"
+    ),
+    "search.nao_ws.num_new": whole(
+        300, 1, "of them, which replace the worst after a round"
+    ),
+    "search.nao_ws.num_network_epochs": whole(
+        300, 1, "of encoder, predictor and decoder, anew in every round"
     ),
     "search.darts.num_epochs": whole(
         50, 1, "of its training, each of half the training images"

@@ -172,6 +172,55 @@ def test_a_bandit_is_learned(policy, rate):
     assert np.mean(hits[-100:]) > 0.9
 
 
+def test_steps_of_ppo_climb_the_clipped_objective():
+    """By differences; the first one is that of REINFORCE."""
+    rate, clip, batch = 0.3, 0.2, 6
+    told = [
+        Told(SPACE.to_text(SPACE.sample((3, i))), str(i), float(i % 3))
+        for i in range(batch)
+    ]
+
+    def update(num_epochs):
+        strategy = Reinforce("logits", rate, 0.5, batch, num_epochs, clip)
+        state = strategy.init(SPACE, 0)
+        before = np.array(state["params"])
+        for one in told:
+            state = strategy.tell(SPACE, state, one)
+        return before, np.array(state["params"]), np.array(state["means"])
+
+    before, params, first = update(1)
+    _, _, second = update(2)
+    first = first / 0.1  # Adam's mean, of one gradient
+    found = (second - 0.09 * first) / 0.1
+    policy = Logits(SPACE.decisions())
+    total, weight, known = 0.0, 0.0, []
+    for one in told:
+        total, weight = 0.5 * (total + one.score), 0.5 * (weight + 1)
+        options = SPACE.encode(SPACE.from_text(one.architecture))
+        known.append((options, one.score - total / weight))
+
+    def objective(vector):
+        values = []
+        for options, advantage in known:
+            now, then = (policy.log_p(v, options) for v in (vector, before))
+            ratio = np.exp(now - then)
+            clipped = np.clip(ratio, 1 - clip, 1 + clip)
+            values.append(min(ratio * advantage, clipped * advantage))
+        return np.mean(values)
+
+    plain = sum(a * policy.gradient(before, o) for o, a in known) / batch
+    np.testing.assert_allclose(first, plain, rtol=1e-12)
+    ratios = [
+        np.exp(policy.log_p(params, o) - policy.log_p(before, o))
+        for o, _ in known
+    ]
+    assert max(ratios) > 1 + clip  # so that some are clipped
+    direction = np.random.default_rng(3).standard_normal(len(params))
+    step = 1e-6 * direction
+    slope = (objective(params + step) - objective(params - step)) / 2e-6
+    assert found @ direction == pytest.approx(slope, rel=1e-5)
+
+
 def test_they_serve_the_cells_too():
     space = SearchSpace(2)
     for strategy in (

@@ -72,7 +72,7 @@ class NAO:
             found = list(drawn.values())[before:]
         if num_random < count:
             rest = count - num_random
-            found += self._new_ones(space, (seed, before), history, rest)
+            found += self.new_ones(space, (seed, before), history, rest)
         texts = [space.to_text(architecture) for architecture in found]
         return {**state, "num_asked": before + count}, texts
 
@@ -80,13 +80,21 @@ class NAO:
         """See `Strategy`."""
         return state
 
-    def _new_ones(
+    def new_ones(
         self,
         space: Space,
         seed: tuple[int, int],
         history: Sequence[Told],
         count: int,
     ) -> list[Architecture]:
+        """Returns architectures that are not in the history.
+
+        Args:
+          space: of the architectures.
+          seed: of the run and the round.
+          history: all of known scores.
+          count: how many; where the space is used up, with repeats.
+        """
         from gtn_tf.nas.strategies.nao_networks import Networks  # TensorFlow
 
         if not history:  # a first round that is not all random

@@ -33,6 +33,9 @@ class Policy(Protocol):
     ) -> np.ndarray:
         """Returns the gradient of the log probability of these options."""
 
+    def log_p(self, params: np.ndarray, options: Sequence[int]) -> float:
+        """Returns the log probability of these options."""
+
 
 class Logits:
     """Independent decisions: the parameters are their logits, one by one."""
@@ -60,6 +63,12 @@ class Logits:
                 for option, z in zip(options, parts, strict=True)
             ]
         )
+
+    def log_p(self, params: np.ndarray, options: Sequence[int]) -> float:
+        """See `Policy`."""
+        parts = map(softmax, np.split(params, self._ends))
+        chosen = [p[o] for p, o in zip(parts, options, strict=True)]
+        return float(np.log(chosen).sum())
 
 
 class Recurrent:
@@ -126,6 +135,11 @@ class Recurrent:
             else:
                 to["start"] += to_inputs[:_HIDDEN]
         return found
+
+    def log_p(self, params: np.ndarray, options: Sequence[int]) -> float:
+        """See `Policy`."""
+        steps = self._run(self._views(params), lambda step, _: options[step])
+        return float(sum(np.log(step["p"][step["option"]]) for step in steps))
 
     def _run(self, own: dict, choose: _Choose) -> list[dict[str, Any]]:
         """Takes all decisions; returns what each one was computed of."""

@@ -4,6 +4,11 @@ The gradient of E[R] is E[(R - b) d log p] for any b (Williams 1992); b is the
 moving mean of the scores, this one included, without its bias towards 0, as
 in the searches of NAS-Bench-201 and NATS-Bench. Adam makes the steps, so that
 the scale of the scores does not matter.
+
+An update of several steps is that of PPO (Schulman et al., arXiv 1707.06347,
+eq. 7), by which NASNet was found: the gradient is of the mean of min(r A,
+clip(r) A), r the probability over that of before the update. Its first step is
+REINFORCE's.
 """
 
 import dataclasses
@@ -30,12 +35,16 @@ class Reinforce:
       learning_rate: of Adam.
       baseline_decay: of the moving mean of scores.
       batch: proposals per update; so many may be open.
+      num_epochs: steps per update.
+      clip: how far r may go from 1.
     """
 
     policy: str
     learning_rate: float
     baseline_decay: float
     batch: int
+    num_epochs: int = 1
+    clip: float = 0.2
 
     adapts: ClassVar[bool] = True
 
@@ -83,27 +92,36 @@ class Reinforce:
         return state if len(batch) < self.batch else self._update(space, state)
 
     def _update(self, space: Space, state: State) -> State:
-        """Makes one step of Adam, up the mean of (R - b) d log p."""
+        """Makes its steps of Adam, up the mean of (R - b) d log p."""
         policy, params = self._policy(space), np.array(state["params"])
         total, weight = state["baseline"]
-        gradient = np.zeros_like(params)
+        known: list[tuple[Sequence[int], float]] = []  # options, R - b
         for options, reward in state["told"]:
             if reward is None:  # nothing has ever had a score
                 continue
             total = total * self.baseline_decay
             total += (1 - self.baseline_decay) * reward
             weight = weight * self.baseline_decay + 1 - self.baseline_decay
-            advantage = reward - total / weight
-            gradient += advantage * policy.gradient(params, options)
-        gradient /= len(state["told"])
-        number = state["num_updates"] + 1
-        means = _mixed(_MEAN_DECAY, state["means"], gradient)
-        squares = _mixed(_SQUARE_DECAY, state["squares"], gradient**2)
-        step = means / (1 - _MEAN_DECAY**number)
-        step /= np.sqrt(squares / (1 - _SQUARE_DECAY**number)) + _EPSILON
+            known.append((options, reward - total / weight))
+        means, squares = np.array(state["means"]), np.array(state["squares"])
+        number, before = state["num_updates"], params
+        for _ in range(self.num_epochs):
+            gradient = np.zeros_like(params)
+            for options, advantage in known:
+                share = self._share(policy, before, params, options, advantage)
+                if share:
+                    own = policy.gradient(params, options)
+                    gradient += share * advantage * own
+            gradient /= len(state["told"])
+            number += 1
+            means = _mixed(_MEAN_DECAY, means, gradient)
+            squares = _mixed(_SQUARE_DECAY, squares, gradient**2)
+            step = means / (1 - _MEAN_DECAY**number)
+            step /= np.sqrt(squares / (1 - _SQUARE_DECAY**number)) + _EPSILON
+            params = params + self.learning_rate * step
         return {
             **state,
-            "params": (params + self.learning_rate * step).tolist(),
+            "params": params.tolist(),
             "means": means.tolist(),
             "squares": squares.tolist(),
             "baseline": [total, weight],
@@ -111,10 +129,27 @@ class Reinforce:
             "told": [],
         }
 
+    def _share(
+        self,
+        policy: Policy,
+        before: np.ndarray,
+        params: np.ndarray,
+        options: Sequence[int],
+        advantage: float,
+    ) -> float:
+        """Returns r, and 0 where it is clipped."""
+        if params is before:
+            return 1.0
+        now, then = (policy.log_p(p, options) for p in (params, before))
+        ratio = float(np.exp(now - then))
+        if (ratio - 1.0) * np.sign(advantage) > self.clip:
+            return 0.0
+        return ratio
+
     def _policy(self, space: Space) -> Policy:
         make = choose(self.policy, POLICIES, "search.reinforce.policy")
         return make(space.decisions())
 
 
-def _mixed(decay: float, old: Sequence[float], new: np.ndarray) -> np.ndarray:
-    return decay * np.array(old) + (1 - decay) * new
+def _mixed(decay: float, old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    return decay * old + (1 - decay) * new
