@@ -72,7 +72,7 @@ def search(config: config_dict.ConfigDict, workdir: Path) -> int:
         proposals = Proposals(
             strategy, worker.space, spec.seed, spec.num_architectures
         )
-        sources, setup_seconds = _sources(config, workdir, worker, found)
+        sources, setup_seconds = make_sources(config, workdir, worker, found)
     except Stopped as stopped:
         return stopped.code
     store = JobStore(workdir / "search" / "results", problem_of)
@@ -109,7 +109,7 @@ def search(config: config_dict.ConfigDict, workdir: Path) -> int:
         return 0
 
 
-def _sources(
+def make_sources(
     config: config_dict.ConfigDict,
     workdir: Path,
     worker: Worker,

@@ -31,7 +31,10 @@ class PaperRow(NamedTuple):
       test_error_std: of five trainings of one architecture, or None.
       is_random: whether architectures are proposed at random.
       genotype: name of a published genotype that a run may have, or None.
-      evaluator: of a search whose pick a run may have, or None.
+      strategy: that is the row's method here, with its evaluator: a search
+        whose pick a run may have.
+      evaluator: of that search; None: whatever it is.
+      space: that the method runs on here.
       has_cutout: whether trained with Cutout.
       num_cells: N of the runs that belong here.
       channels: F of them.
@@ -44,10 +47,20 @@ class PaperRow(NamedTuple):
     test_error_std: float | None = None
     is_random: bool = False
     genotype: str | None = None
+    strategy: str = "random"
     evaluator: str | None = None
+    space: str = "cells"
     has_cutout: bool = False
     num_cells: int = 6
     channels: int = 36
+
+    @property
+    def method(self) -> str:
+        """What the row's method is here."""
+        found = self.strategy
+        if self.evaluator is not None:
+            found += f" by {self.evaluator}"
+        return found if self.space == "cells" else f"{found}, on {self.space}"
 
 
 #: In the order of the appendix' table.
@@ -64,23 +77,27 @@ def belongs(row: PaperRow, result: Mapping[str, Any]) -> bool:
       row: of `PAPER_ROWS`.
       result: `retrain/NAME/result.json`.
     """
-    search = result.get("search") or {}
-    # Without its budget: "real:epochs=3" is a search with real data.
-    evaluator = (search.get("evaluator") or "").partition(":")[0] or None
-    name = None if search else result["genotype_name"]
-    if evaluator is name is None:
+    rows = [r for r in PAPER_ROWS if _is_origin(r, result)]
+    if row not in rows:
         return False
-    origin = (name, evaluator, result["cutout"] > 0)
-    if origin != _origin(row):
-        return False
-    widths = {r.channels for r in PAPER_ROWS if _origin(r) == origin}
+    widths = {r.channels for r in rows}
     return len(widths) == 1 or (row.channels == 128) == (
         result["channels"] >= 128
     )
 
 
-def _origin(row: PaperRow) -> tuple[str | None, str | None, bool]:
-    return row.genotype, row.evaluator, row.has_cutout
+def _is_origin(row: PaperRow, result: Mapping[str, Any]) -> bool:
+    """Whether a training's architecture is of a row's, with its Cutout."""
+    if row.has_cutout != (result["cutout"] > 0):
+        return False
+    search = result.get("search")
+    if not search:
+        return result["genotype_name"] == row.genotype is not None
+    # Without its budget: "real:epochs=3" is a search with real data.
+    evaluator = (search.get("evaluator") or "").partition(":")[0] or None
+    is_strategy = search.get("strategy", "random") == row.strategy
+    is_own = row.evaluator is None and row.strategy != "random"
+    return is_strategy and (is_own or evaluator == row.evaluator is not None)
 
 
 def paper_protocol(row: PaperRow) -> dict[str, Any]:

@@ -169,7 +169,11 @@ _RETRAINING = {
     "seeds": are_numbers,
     "test_error_std": is_number_or_none,
     "search": or_none(
-        {"evaluator?": or_none(is_text), "seconds?": is_number_or_none}
+        {
+            "strategy?": is_text,
+            "evaluator?": or_none(is_text),
+            "seconds?": is_number_or_none,
+        }
     ),
 }
 

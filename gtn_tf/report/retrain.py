@@ -21,6 +21,7 @@ _COLUMNS = [
     "published error",
     "published parameters",
     "published GPU days",
+    "method here",
     "our error",
     "seeds",
     "parameters",
@@ -51,7 +52,7 @@ def retrain_section(results: Results) -> Html | None:
             Table(
                 "Trained here, without a row in the paper.",
                 _COLUMNS,
-                [(r["name"], *[ABSENT] * 3, *_ours(r)) for r in others],
+                [(r["name"], *[ABSENT] * 4, *_ours(r)) for r in others],
             )
         )
     return render("retrain", source=SOURCE, tables=tables)
@@ -68,6 +69,7 @@ def _table(
             _published_error(row),
             row.params,
             f"{row.gpu_days:g}",
+            macro("words")(row.method),
         )
         if not ours:
             rows.append((*published, *[ABSENT] * 6))

@@ -21,9 +21,9 @@ class Origin(NamedTuple):
     Attributes:
       genotype: the cells.
       name: of the literature, of the file, or `search-` and the key.
-      search: None, or facts of the search whose pick it is: `evaluator`,
-        `num_architectures` and, where the search has them, `seconds` (setup
-        and all evaluations by that evaluator).
+      search: None, or facts of the search whose pick it is: `strategy`,
+        `evaluator`, `num_architectures` and, where the search has them,
+        `seconds` (setup and all evaluations by that evaluator).
     """
 
     genotype: Genotype
@@ -109,6 +109,7 @@ def _pick(value: str) -> Origin:
     name = f"search-{genotype.key()[:8]}"
     cost = found.ranking["evaluators"].get(evaluator, {})
     facts = {
+        "strategy": found.ranking.get("strategy", {}).get("name", "random"),
         "evaluator": evaluator or None,
         "num_architectures": cost.get("num_scored"),
         "seconds": cost.get("total_seconds"),

@@ -3,6 +3,8 @@ from pathlib import Path
 import pytest
 
 from configs import cifar10_retrain, cifar10_retrain_f128
+from gtn_tf.config.choices import SEARCH_STRATEGIES
+from gtn_tf.config.evaluator_names import EVALUATORS
 from gtn_tf.report.paper_tables import (
     PAPER_ROWS,
     belongs,
@@ -25,13 +27,20 @@ def test_the_numbers_that_the_paper_claims():
 def test_rows_name_published_genotypes():
     named = {row.genotype for row in PAPER_ROWS} - {None}
     assert named <= set(published())
-    assert not any(row.genotype and row.evaluator for row in PAPER_ROWS)
+    assert {row.strategy for row in PAPER_ROWS} <= set(SEARCH_STRATEGIES)
+    evaluators = {row.evaluator for row in PAPER_ROWS} - {None}
+    assert evaluators <= set(EVALUATORS)
 
 
-def _result(name="mine", cutout=0, channels=36, evaluator=None, **more):
+def _result(
+    name="mine", cutout=0, channels=36, evaluator=None, strategy=None, **more
+):
+    search = evaluator and {"evaluator": evaluator}
+    if strategy:
+        search = {**search, "strategy": strategy}
     return {
         "genotype_name": name,
-        "search": evaluator and {"evaluator": evaluator},
+        "search": search,
         "cutout": cutout,
         "channels": channels,
         **more,
@@ -61,6 +70,17 @@ def _rows_of(result):
         ),
         (_result(evaluator="real:epochs=3"), ["Random search + real data"]),
         (_result(evaluator="params"), []),
+        (_result(evaluator="ghn"), ["GHN Top"]),
+        (
+            _result(evaluator="real:epochs=20", strategy="reinforce"),
+            ["NASNet-A"],
+        ),
+        (
+            _result(cutout=16, evaluator="real", strategy="evolution"),
+            ["AmoebaNet-B + Cutout"],
+        ),
+        (_result(evaluator="gtn", strategy="evolution"), []),
+        (_result(evaluator="params", strategy="enas"), ["ENAS"]),
         # A pick of a search, whatever it may happen to be called.
         (_result("NASNet-A", evaluator="gtn"), ["Random search + GTN"]),
         (_result("NASNet-A", search={"evaluator": None}), []),

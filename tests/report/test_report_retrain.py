@@ -29,6 +29,7 @@ def test_a_pick_of_a_search_stands_beside_its_row(tmp_path):
     scale = "cifar10_16, N=1, F=8, 1,000 epochs, Cutout off; not the paper's"
     expected = [
         *("Random search + GTN", "3.84 \u00b1 0.06 %", "8.2M", "0.67"),
+        "random by gtn",
         *("31.25 \u00b1 1.25 %", "3", "54,321", "0.1 (2.40 h)"),
         *("0.5 (12.0 h)", scale),
     ]
@@ -38,7 +39,8 @@ def test_a_pick_of_a_search_stands_beside_its_row(tmp_path):
 def test_rows_without_ours_are_published_values_only(tmp_path):
     found = retrain_section(_results(tmp_path, RETRAINING))
     rows = [r for r in Page(found).tables if r[0] == "NASNet-A"]
-    assert rows == [["NASNet-A", "3.41 %", "3.3M", "2000", *"-" * 6]]
+    method = "reinforce by real"
+    assert rows == [["NASNet-A", "3.41 %", "3.3M", "2000", method, *"-" * 6]]
     assert found.count('<tr class="absent">') == 7 + 16
 
 
@@ -53,7 +55,7 @@ def test_what_has_no_row_has_a_table_of_its_own(tmp_path):
     }
     found = retrain_section(_results(tmp_path, other))
     (row,) = (r for r in Page(found).tables if r[0] == "ours")
-    assert row[1:8] == ["-", "-", "-", "31.25 %", "1", "54,321", "-"]
+    assert row[1:9] == ["-", "-", "-", "-", "31.25 %", "1", "54,321", "-"]
     assert "without a row in the paper" in found
 
 

@@ -30,6 +30,7 @@ def test_what_a_search_selected(tmp_path):
     ranked = write_search(tmp_path)
     genotype = Genotype.from_text(ranked["selected"]["genotype"])
     expected = {
+        "strategy": "random",
         "evaluator": "gtn",
         "num_architectures": 12,
         "seconds": ranked["evaluators"]["gtn"].get("total_seconds"),

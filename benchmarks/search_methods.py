@@ -1,0 +1,522 @@
+r"""Strategies x evaluators on NAS-Bench-201, at equal total seconds.
+
+    python -m benchmarks.search_methods --table=nb201_val_accs.csv \
+        --workdir=runs/methods --folder=docs/results/nb201_methods
+
+Each search proposes until its seconds are spent, or `--proposals` are made; of
+the ten best by its evaluator the truth, the table, selects one. What a search
+is charged: the evaluator's set-up once, and its price for every different cell.
+
+* An evaluator's score of a cell does not depend on who asks. So each is found
+  once, in `search/results` of the workdir, and charged to every search that
+  asks for it: strategies and seeds are replayed on the same scores.
+* Prices are measured once, in `prices.json`: the evaluators one after the
+  other, round by round in one process, and of the rounds the fastest. Remove
+  the file to measure them again; scores stay.
+* The set-up of `supernet` and `ghn` is their number of steps by the price of
+  one; that of `gtn` is its meta-training's. Searches that train weights of
+  their own are charged the seconds that they took.
+
+Killed, the same command goes on; `--write_only` writes what is there.
+"""
+
+import collections
+import dataclasses
+import importlib
+import itertools
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from absl import app, flags
+
+from gtn_tf.config.choices import SEARCH_STRATEGIES
+from gtn_tf.figures.style import (
+    LINES,
+    WIDTH,
+    add_note,
+    in_theme,
+    new_figure,
+    save_twins,
+)
+from gtn_tf.import_paths import choose
+from gtn_tf.nas.executors import run_inline
+from gtn_tf.nas.job_results import problem_of
+from gtn_tf.nas.jobs import Plan
+from gtn_tf.nas.proposals import Proposal, Proposals
+from gtn_tf.nas.search import make_sources
+from gtn_tf.nas.session import Session
+from gtn_tf.nas.spec import SearchSpec, search_spec
+from gtn_tf.nas.strategies.strategy import Coupled, Strategy
+from gtn_tf.nas.weight_training import SOURCES, Stepper, open_source
+from gtn_tf.nas.worker import Worker
+from gtn_tf.runtime.files import read_json, write_atomically, write_json
+from gtn_tf.runtime.interrupts import catch_signals
+from gtn_tf.runtime.job_store import JobStore
+from gtn_tf.runtime.progress import say
+from gtn_tf.runtime.provenance import commit, cpu_name
+from gtn_tf.statistics.intervals import shown
+from gtn_tf.statistics.picks import best_keys
+from gtn_tf.statistics.ranking import ranking
+from gtn_tf.types import InputError
+
+_CONFIG = flags.DEFINE_string(
+    "config", "configs.nb201_16_methods", "Module of the config."
+)
+_TABLE = flags.DEFINE_string("table", None, "CSV of validation accuracies.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Where scores are kept.")
+_FOLDER = flags.DEFINE_string("folder", None, "Where the result goes.")
+_SECONDS = flags.DEFINE_float("seconds", 1000.0, "Of each search, in all.")
+_PROPOSALS = flags.DEFINE_integer("proposals", 300, "Of a search, at most.", 1)
+_NUM_SEEDS = flags.DEFINE_integer("num_seeds", 3, "Per search.", 1)
+_WRITE_ONLY = flags.DEFINE_bool("write_only", False, "Score nothing new.")
+
+#: In this order: the cheap ones are done first.
+EVALUATORS = (
+    *("params", "naswot", "supernet", "ghn"),
+    *("gtn", "real:steps=20", "real_subset:steps=20"),
+)
+STRATEGIES = ("random", "evolution", "reinforce", "nao")
+COUPLED = ("darts", "enas", "nao_ws")
+_TOP = 10
+_NUM_ENAS_DRAWS = 50
+_ROUNDS, _STEPS = 3, 40
+#: Of the bundled GTN: measured with it, on one core of its own.
+_GTN_SECONDS = 563.0
+_DRAWN = ("gtn", "real:steps=20", "supernet", "ghn", "params", "naswot")
+
+
+class Stopped(Exception):
+    """A signal; what is done is kept."""
+
+
+class Scores:
+    """Scores of cells, each found once.
+
+    Args:
+      spec: of the search that names the evaluators.
+      config: of it, for what is trained first.
+      workdir: where scores and trainings are.
+      caught: signals so far.
+    """
+
+    def __init__(
+        self, spec: SearchSpec, config: Any, workdir: Path, caught: list[int]
+    ) -> None:
+        self.worker = Worker(spec, lambda: bool(caught))
+        self.space = self.worker.space
+        self.truth = spec.truth
+        sources, self.setup_seconds = make_sources(
+            config, workdir, self.worker, None
+        )
+        self._plan = Plan(spec, self.worker.evaluators, sources)
+        self._store = JobStore(workdir / "search" / "results", problem_of)
+        self._caught = caught
+
+    def job(self, evaluator: str, proposal: Proposal) -> tuple[str, dict]:
+        """Returns the job that scores a cell: key, and what it is."""
+        planned = self._plan.jobs_of(proposal, 0)
+        return next(
+            (key, job)
+            for key, job in planned.items()
+            if job["evaluator"] == evaluator
+        )
+
+    def get(self, evaluator: str, proposal: Proposal) -> float | None:
+        """Returns a score, None for a failure.
+
+        Raises:
+          LookupError: it is not there, and nothing is to be scored.
+          Stopped: a signal came.
+        """
+        key, planned = self.job(evaluator, proposal)
+        result = self._store.get(key)
+        if result is None:
+            if _WRITE_ONLY.value:
+                raise LookupError(key)
+            due = collections.deque([(key, planned["job"])])
+            outcomes = list(
+                run_inline(self.worker.do, due, lambda: bool(self._caught))
+            )
+            if not outcomes:
+                raise Stopped
+            identity = {k: v for k, v in planned.items() if k != "job"}
+            result = {"key": key, **identity, **outcomes[0][1], "versions": {}}
+            self._store.put(key, result)
+        return result["score"]
+
+    def all_of(self, evaluator: str, keys: Sequence[str]) -> dict[str, float]:
+        """Returns what is known of cells."""
+        asked = set(keys)
+        return {
+            result["genotype_key"]: result["score"]
+            for result in self._store.all().values()
+            if result["evaluator"] == evaluator
+            and result["genotype_key"] in asked
+        }
+
+
+def measure_prices(scores: Scores) -> dict[str, dict[str, float]]:
+    """Returns each evaluator's seconds per cell and of its set-up."""
+    space, spec = scores.space, scores.worker.spec
+    prices: dict[str, list[float]] = {name: [] for name in EVALUATORS}
+    setup = dict.fromkeys(EVALUATORS, 0.0)
+    for number in range(_ROUNDS + 1):
+        for name in EVALUATORS:
+            cell = space.sample((spec.seed, 7, number))
+            text = space.to_text(cell)
+            _, planned = scores.job(name, Proposal(text, space.key(cell)))
+            seconds = dict(scores.worker.do(planned["job"])["seconds"])
+            traced = seconds.pop("setup", 0.0)
+            if number:
+                prices[name].append(sum(seconds.values()))
+            else:  # the first traces
+                setup[name] = traced
+    per_epoch = len(scores.worker.session.data.train.images)
+    per_epoch = -(-per_epoch // spec.training.batch_size)
+    for kind in SOURCES:
+        step = _step_seconds(kind, scores.worker.session)
+        setup[kind] += getattr(spec, kind).num_epochs * per_epoch * step
+    setup["gtn"] += scores.setup_seconds.get("gtn") or _GTN_SECONDS
+    return {
+        name: {"price": min(found), "setup": setup[name]}
+        for name, found in prices.items()
+    }
+
+
+def _step_seconds(kind: str, session: Session) -> float:
+    """Returns the median seconds of a training step, the fastest round's."""
+    source, _ = open_source(kind, session, Path(_WORKDIR.value) / "no training")
+    rates = SOURCES[kind].rates(session.spec)
+    take_step = Stepper(session, source, 10**6, 10**9, rates=rates)
+    take_step(1)
+    rounds = []
+    for number in range(_ROUNDS):
+        spent = []
+        for step in range(_STEPS):
+            began = time.perf_counter()
+            take_step(2 + number * _STEPS + step)
+            spent.append(time.perf_counter() - began)
+        rounds.append(float(np.median(spent)))
+    return min(rounds)
+
+
+def make_strategy(spec: SearchSpec, name: str, search: Any) -> Any:
+    """Returns a strategy with the config's options."""
+    make = choose(name, SEARCH_STRATEGIES, "search.strategy")
+    options = search.get(name)
+    return make(**(options.to_dict() if options is not None else {}))
+
+
+def run_search(
+    strategy: Strategy,
+    evaluator: str,
+    seed: int,
+    scores: Scores,
+    price: Mapping[str, float],
+) -> dict[str, Any]:
+    """Searches until the seconds are spent.
+
+    Returns:
+      `seconds` and `truths`, one of each for every different cell: when it was
+      scored, and the best accuracy among the ten best of then; `pick`, `num`
+      proposals and `num_different`, and the `keys`.
+    """
+    count = _PROPOSALS.value
+    proposals = Proposals(strategy, scores.space, seed, count)
+    known: dict[str, float | None] = {}
+    truths: dict[str, float] = {}
+    spent, curve = price["setup"], []
+    number = 0
+    while number < len(proposals.made):
+        proposal = proposals.made[number]
+        if proposal.key not in known:
+            if spent + price["price"] > _SECONDS.value:
+                break
+            spent += price["price"]
+            known[proposal.key] = scores.get(evaluator, proposal)
+            truths[proposal.key] = scores.get(scores.truth, proposal)
+            top = best_keys(known, _TOP)
+            curve.append((spent, max(truths[key] for key in top)))
+        number += 1
+        proposals.tell(known)
+    return {
+        "seconds": [at for at, _ in curve],
+        "truths": [best for _, best in curve],
+        "pick": curve[-1][1] if curve else None,
+        "num": number,
+        "num_different": len(known),
+        "keys": list(known),
+    }
+
+
+def run_coupled(
+    name: str, seed: int, config: Any, scores: Scores, workdir: Path
+) -> dict[str, Any]:
+    """Trains a search's own weights, and takes its ten best cells."""
+    spec = dataclasses.replace(
+        scores.worker.spec, seed=seed, num_architectures=_NUM_ENAS_DRAWS
+    )
+    strategy: Coupled = make_strategy(spec, name, config.search)
+    session = Session(spec, scores.space, scores.worker.session.should_stop)
+    found = strategy.find(session, workdir)
+    texts = list(dict.fromkeys(found.architectures))
+    if name == "enas":  # its draws have no order of their own
+        texts = _by_supernet(texts, session, found.supernet)
+    cells = [
+        Proposal(text, scores.space.key(scores.space.from_text(text)))
+        for text in texts[:_TOP]
+    ]
+    truths = [scores.get(scores.truth, cell) for cell in cells]
+    return {
+        "seconds": [found.seconds],
+        "truths": [max(truths)],
+        "pick": max(truths),
+        "first": truths[0],
+        "cells": [cell.architecture for cell in cells],
+        "num_different": len(cells),
+    }
+
+
+def _by_supernet(
+    texts: Sequence[str], session: Session, folder: Path
+) -> list[str]:
+    source, _ = open_source("supernet", session, folder)
+    own = {t: source.score(session.space.from_text(t)) for t in texts}
+    return best_keys(own, len(own))
+
+
+def searches(
+    config: Any, scores: Scores, prices: Mapping, workdir: Path
+) -> Iterator[tuple[str, str, int, dict[str, Any]]]:
+    """Yields (strategy, evaluator, seed, what was found)."""
+    for evaluator, strategy, seed in itertools.product(
+        EVALUATORS, STRATEGIES, range(_NUM_SEEDS.value)
+    ):
+        made = make_strategy(scores.worker.spec, strategy, config.search)
+        found = run_search(made, evaluator, seed, scores, prices[evaluator])
+        say(f"{strategy} by {evaluator}, seed {seed}: {found['pick']}")
+        yield strategy, evaluator, seed, found
+    for name, seed in itertools.product(COUPLED, range(_NUM_SEEDS.value)):
+        found = run_coupled(name, seed, config, scores, workdir)
+        say(f"{name}, seed {seed}: {found['pick']}")
+        yield name, "its own", seed, found
+
+
+def compare(
+    found: Sequence[tuple[str, str, int, dict[str, Any]]], scores: Scores
+) -> dict[str, Any]:
+    """Returns how well evaluators rank the cells that all have scored."""
+    drawn: dict[str, set[str]] = {}
+    for strategy, evaluator, _, result in found:
+        if strategy == "random":
+            drawn.setdefault(evaluator, set()).update(result["keys"])
+    keys = sorted(set.intersection(*drawn.values())) if drawn else []
+    if len(keys) < _TOP:
+        return {}
+    names = [name for name in EVALUATORS if name in drawn]
+    names.sort(key=lambda name: name != "gtn")  # others are compared with it
+    known = {name: scores.all_of(name, keys) for name in (*names, scores.truth)}
+    ranked = ranking(known, scores.truth)
+    return {
+        "num_cells": len(keys),
+        "evaluators": {
+            name: {
+                field: row[field]
+                for field in (
+                    *("spearman", "spearman_ci95"),
+                    *("kendall", "kendall_ci95"),
+                )
+            }
+            for name, row in ranked["evaluators"].items()
+        },
+        "differences": ranked["differences"],
+    }
+
+
+def page(result: Mapping[str, Any]) -> str:
+    """Returns the page of a result, as Markdown."""
+    by_search: dict[tuple[str, str], list[dict]] = {}
+    for row in result["searches"]:
+        by_search.setdefault((row["strategy"], row["evaluator"]), []).append(
+            row
+        )
+    lines = [
+        "# Search methods on NAS-Bench-201, at equal seconds",
+        "",
+        "Accuracy [%] of the pick, by the table, after "
+        f"{result['seconds']:.0f} seconds in all or {result['proposals']} "
+        f"proposals: of the {_TOP} best by the evaluator the best by the "
+        "table, mean ± standard deviation over seeds; in brackets different "
+        "cells that were scored. Written by "
+        "`python -m benchmarks.search_methods`, whose docstring says what a "
+        "search is charged; [all numbers](methods.json).",
+        "",
+        f"| evaluator | set-up, s | each, s | {' | '.join(STRATEGIES)} |",
+        f"|{'---|' * (3 + len(STRATEGIES))}",
+    ]
+    for evaluator in EVALUATORS:
+        cells = [_cell(by_search.get((s, evaluator), [])) for s in STRATEGIES]
+        price = result["prices"][evaluator]
+        lines.append(
+            f"| {evaluator} | {price['setup']:.0f} | {price['price']:.3g} | "
+            f"{' | '.join(cells)} |"
+        )
+    lines += [
+        "",
+        "Searches that train weights of their own:",
+        "",
+        f"| method | best of its {_TOP} | its first | seconds | seeds |",
+        "|---|---|---|---|---|",
+    ]
+    for name in COUPLED:
+        rows = by_search.get((name, "its own"), [])
+        if rows:
+            first = [row["first"] for row in rows]
+            seconds = [row["seconds"][0] for row in rows]
+            lines.append(
+                f"| {name} | {_mean([r['pick'] for r in rows])} | "
+                f"{_mean(first)} | {np.mean(seconds):.0f} | {len(rows)} |"
+            )
+    ranks = result["ranking"]
+    if ranks:
+        lines += [
+            "",
+            f"How well the evaluators rank the {ranks['num_cells']} random "
+            "cells that all have scored, with 95 % intervals, over cells:",
+            "",
+            "| evaluator | Spearman | Kendall | gtn - it, Spearman |",
+            "|---|---|---|---|",
+        ]
+        for name, row in ranks["evaluators"].items():
+            other = ranks["differences"].get(f"gtn - {name}")
+            apart = "-"
+            if other:
+                apart = f"{other['spearman']:+.2f} {shown(other['ci95'], 2)}"
+            lines.append(
+                f"| {name} | {row['spearman']:.2f} "
+                f"{shown(row['spearman_ci95'], 2)} | {row['kendall']:.2f} "
+                f"{shown(row['kendall_ci95'], 2)} | {apart} |"
+            )
+    where = result["provenance"]
+    lines += [
+        "",
+        "![Accuracy of the best so far against seconds](methods.png)",
+        "",
+        "The seconds of what trains its own weights were taken as they were, "
+        "on a machine that other processes shared; prices are of the fastest "
+        f"of {_ROUNDS} rounds. Measured on {where['cpu']}, commit "
+        f"{where['commit']}.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _cell(rows: Sequence[Mapping[str, Any]]) -> str:
+    known = [row for row in rows if row["pick"] is not None]
+    if not known:
+        return "-"
+    number = np.mean([row["num_different"] for row in known])
+    return f"{_mean([row['pick'] for row in known])} [{number:.0f}]"
+
+
+def _mean(values: Sequence[float]) -> str:
+    deviation = np.std(values, ddof=1) if len(values) > 1 else float("nan")
+    return f"{np.mean(values):.2f} ± {deviation:.2f}"
+
+
+def _at(grid: np.ndarray, row: Mapping[str, Any]) -> np.ndarray:
+    """Returns the best at given seconds, NaN before the first."""
+    places = np.searchsorted(row["seconds"], grid, "right")
+    return np.array([np.nan, *row["truths"]])[places]
+
+
+@in_theme
+@matplotlib.rc_context({"axes.labelsize": 9, "axes.titlesize": 9})
+def draw(path: Path, result: Mapping[str, Any]) -> None:
+    """Draws the best so far against seconds, a panel per strategy."""
+    figure = new_figure(WIDTH, 620.0)
+    panels = figure.subplots(len(STRATEGIES), 1, sharex=True, sharey=True)
+    grid = np.linspace(0.0, result["seconds"], 400)
+    for panel, strategy in zip(panels, STRATEGIES, strict=True):
+        for evaluator, line in zip(_DRAWN, LINES, strict=True):
+            runs = [
+                _at(grid, row)
+                for row in result["searches"]
+                if (row["strategy"], row["evaluator"]) == (strategy, evaluator)
+            ]
+            if runs:
+                colour, dashes, _ = line
+                panel.plot(
+                    grid,
+                    np.mean(runs, axis=0),
+                    color=colour,
+                    linestyle=dashes,
+                    label=evaluator,
+                )
+        panel.set_title(strategy, loc="left")
+        panel.set_ylabel("accuracy [%]")
+    panels[0].set_ylim(85.0, 92.0)
+    panels[0].legend(ncols=3, fontsize=8, loc="lower right")
+    panels[-1].set_xlabel("seconds, set-up included")
+    add_note(
+        figure,
+        f"Best accuracy in the table among the {_TOP} best cells by the "
+        "evaluator so far; mean over seeds.",
+    )
+    save_twins(path, figure)
+
+
+def main(argv: list[str]) -> None:
+    """Scores, searches and writes."""
+    del argv
+    workdir = Path(_WORKDIR.value)
+    config = importlib.import_module(_CONFIG.value).get_config()
+    config.search.table = str(Path(_TABLE.value).absolute())
+    config.search.evaluators = EVALUATORS
+    caught: list[int] = []
+    found = []
+    try:
+        scores = Scores(search_spec(config), config, workdir, caught)
+        path = workdir / "prices.json"
+        if not path.exists():
+            write_json(path, measure_prices(scores))
+        prices = read_json(path)
+        with catch_signals(caught):
+            for one in searches(config, scores, prices, workdir):
+                found.append(one)
+    except InputError as error:
+        raise app.UsageError(str(error)) from error
+    except (LookupError, Stopped) as error:
+        say(f"unfinished ({type(error).__name__}); the same command goes on")
+    result = {
+        "seconds": _SECONDS.value,
+        "proposals": _PROPOSALS.value,
+        "prices": prices,
+        "searches": [
+            {
+                "strategy": strategy,
+                "evaluator": evaluator,
+                "seed": seed,
+                **{k: v for k, v in row.items() if k != "keys"},
+            }
+            for strategy, evaluator, seed, row in found
+        ],
+        "ranking": compare(found, scores),
+        "provenance": {"cpu": cpu_name(), "commit": commit()},
+    }
+    if _FOLDER.value:
+        folder = Path(_FOLDER.value)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "methods.json", result)
+        write_atomically(folder / "README.md", page(result).encode())
+        draw(folder / "methods.png", result)
+    print(page(result))
+
+
+if __name__ == "__main__":
+    flags.mark_flags_as_required(["table", "workdir"])
+    app.run(main)

@@ -1,0 +1,38 @@
+"""The tables' search methods on NAS-Bench-201, at the scale of two CPU cores.
+
+    python -m gtn_tf.main --config=configs/nb201_16_methods.py --mode=search \
+        --config.search.table=nb201_val_accs.csv
+
+trains a supernet and a hypernetwork, and says how well they rank 400 cells
+beside what is free. The methods at equal seconds:
+
+    python -m benchmarks.search_methods --table=nb201_val_accs.csv \
+        --workdir=runs/methods --folder=docs/results/nb201_methods
+
+Networks, images and table are those of nb201_16. The lengths of the trainings
+are what fits a thousand seconds of two cores; published are 100 to 250 epochs
+of networks that are ten times as large. Killed, both commands go on.
+
+Measured: -
+"""
+
+from ml_collections import config_dict
+
+from configs import nb201_16
+
+
+def get_config() -> config_dict.ConfigDict:
+    config = nb201_16.get_config()
+    search = config.search
+    search.num_architectures = 400
+    search.evaluators = ("supernet", "ghn", "params", "flops")
+    search.gtn = "gtn:cifar10_16"
+    search.supernet.num_epochs = 50
+    search.ghn.num_epochs = 15
+    search.ghn.num_phases = 2
+    search.darts.num_epochs = 15
+    search.enas.num_epochs = 40
+    search.nao_ws.num_epochs = 8
+    search.nao_ws.pool = 200
+    search.nao_ws.num_new = 100
+    return config
