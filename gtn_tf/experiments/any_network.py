@@ -35,6 +35,7 @@ from gtn_tf.figures.style import (
     add_note,
     in_percent,
     in_theme,
+    name_marks,
     new_figure,
 )
 from gtn_tf.statistics.over_seeds import Value, difference, of_arm
@@ -217,7 +218,7 @@ def figure(result: dict) -> Figure:
     axes.set_ylim(len(places) - 0.5, -0.5)
     axes.xaxis.set_major_formatter(in_percent)
     axes.set_xlabel("validation accuracy [%] after training on its data")
-    figure.legend(loc="outside upper left", ncols=2, handlelength=1)
+    name_marks(figure, num_columns=2)
     rows = result["accuracies"][f"{PLAIN}: {OWN_RATES}"]
     note = "No meta-training saw these networks."
     add_note(figure, f"{seeds_note([rows[MEAN]])} {note}")

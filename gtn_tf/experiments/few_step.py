@@ -229,7 +229,6 @@ def figure(result: dict) -> Figure:
         own,
         color=_LEARNED.colour,
         marker=_LEARNED.marker,
-        label=f"{SOURCES[result['source']].label}, step by step",
     )
     real = result["real"]
     steps = [row["num_steps"] for row in real]
@@ -241,7 +240,6 @@ def figure(result: dict) -> Figure:
         linestyle=_REAL.dashes,
         marker=_REAL.marker,
         capsize=3,
-        label="real, rates tuned for each number",
     )
     axes.axhline(result["accuracy"], color=INK, linewidth=0.8, linestyle=":")
     needed = result["real_steps_needed"]
@@ -264,7 +262,23 @@ def figure(result: dict) -> Figure:
     log_steps(axes, [1, *steps])
     name_accuracy(axes, "test accuracy [%]")
     axes.set_xlabel("inner steps (log scale)")
-    figure.legend(loc="outside upper left", ncols=1)
+    learned = SOURCES[result["source"]].label
+    middle = len(own) // 4
+    axes.annotate(
+        f"{learned},\nstep by step",
+        (middle + 1, own[middle]),
+        xytext=(14, -28),
+        textcoords="offset points",
+        va="top",
+    )
+    axes.annotate(
+        "real, rates tuned\nfor each number",
+        (steps[-1], real[-1]["accuracy"]),
+        xytext=(6, -44),
+        textcoords="offset points",
+        va="top",
+        ha="right",
+    )
     note = seeds_note([*real, {**result, "ci95": None}])
     add_note(figure, f"{note} Grey: interval of the steps needed.")
     return figure

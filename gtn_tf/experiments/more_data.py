@@ -51,6 +51,7 @@ from gtn_tf.figures.style import (
     add_note,
     in_theme,
     name_accuracy,
+    name_lines,
     new_figure,
 )
 from gtn_tf.statistics.intervals import shown
@@ -68,6 +69,15 @@ _LEGEND = (
     "the curriculum, then new draws of its generator; all_sampled: such draws",
     "alone; endless: another GTN, of fresh noise; real_tuned: tuned rates",
 )
+
+#: Of the figure, in the order of its colours.
+_LABELS = {
+    "repeat": "curriculum,\nover again",
+    REAL: SOURCES[REAL].label.replace(" ", "\n", 1),
+    "sample": "curriculum,\nthen new draws",
+    "all_sampled": "new draws\nalone",
+    "endless": "GTN of\nfresh noise",
+}
 
 
 def run(config: config_dict.ConfigDict, folder: Path) -> dict:
@@ -223,13 +233,8 @@ def figure(result: dict) -> Figure:
     _panel(panels[2], of_ensembles, "num_learners", label)
     for panel in panels:
         name_accuracy(panel, "test accuracy [%]")
-    handles = {}
     for panel in panels:
-        series, labels = panel.get_legend_handles_labels()
-        handles |= dict(zip(labels, series, strict=True))
-    figure.legend(
-        handles.values(), handles.keys(), loc="outside upper left", ncols=3
-    )
+        name_lines(panel)
     add_note(figure, seeds_note(result["sizes"]))
     return figure
 
@@ -237,15 +242,15 @@ def figure(result: dict) -> Figure:
 def _panel(axes: Axes, rows: list[dict], key: str, label: str) -> None:
     for name, line in _by_source(rows):
         of_source = [row for row in rows if row["source"] == name]
-        _series(axes, of_source, key, name, line)
+        if len(of_source) > 1:
+            _series(axes, of_source, key, name, line)
     log_steps(axes, sorted({row[key] for row in rows}))
     axes.set_xlabel(f"{label} (log scale)")
 
 
 def _by_source(rows: list[dict]) -> Iterable[tuple[str, tuple]]:
     names = dict.fromkeys(row["source"] for row in rows)
-    known = ("repeat", "real_tuned", "sample", "all_sampled", "endless")
-    lines = dict(zip(known, LINES, strict=False))
+    lines = dict(zip(_LABELS, LINES, strict=False))
     return [(name, lines[name]) for name in names]
 
 
@@ -261,7 +266,7 @@ def _series(
         linestyle=dashes,
         marker=marker,
         capsize=3,
-        label=SOURCES[REAL].label if label == REAL else label,
+        label=_LABELS[label],
     )
 
 

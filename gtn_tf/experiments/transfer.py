@@ -35,6 +35,7 @@ from gtn_tf.figures.style import (
     add_note,
     in_percent,
     in_theme,
+    name_marks,
     new_figure,
 )
 from gtn_tf.statistics.over_seeds import Value, difference, of_arm
@@ -179,7 +180,7 @@ def figure(result: dict) -> Figure:
     axes.set_ylim(len(variants) - 0.5, -0.5)
     axes.xaxis.set_major_formatter(in_percent)
     axes.set_xlabel("test accuracy [%] of learners trained on its data")
-    figure.legend(loc="outside upper left", ncols=len(shown), handlelength=1)
+    name_marks(figure, num_columns=len(shown))
     note = seeds_note(result["arms"][shown[0]].values())
     add_note(figure, f"{note} *: no GTN was meta-trained on these learners.")
     return figure

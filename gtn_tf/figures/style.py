@@ -110,23 +110,32 @@ def name_steps(axes: Axes, label: str) -> None:
 
 
 def name_lines(axes: Axes) -> None:
-    """Writes each line's label at its end, apart from the others."""
+    """Writes each line's label at its end, apart from the others.
+
+    One of error bars carries its label for its line.
+    """
     axes.figure.draw_without_rendering()
+    labels = {line: line.get_label() for line in axes.lines}
+    labels |= {bars.lines[0]: bars.get_label() for bars in axes.containers}
     ends = {}
-    for line in axes.lines:
-        known = line.get_xydata()[np.isfinite(line.get_ydata())]
-        if len(known) and not line.get_label().startswith("_"):
+    for line, label in labels.items():
+        if label.startswith("_"):
+            continue
+        points = line.get_xydata()
+        known = points[np.isfinite(points[:, 1])]
+        if len(known):
             ends[line] = known[-1]
     if not ends:
         return
     heights = axes.transData.transform(list(ends.values()))[:, 1]
     heights *= POINTS_PER_INCH / axes.figure.dpi
-    moved = moved_apart(heights, _LABEL_POINTS)
+    rows = 1 + max(labels[line].count("\n") for line in ends)
+    moved = moved_apart(heights, rows * _LABEL_POINTS)
     for (line, end), height, at in zip(
         ends.items(), heights, moved, strict=True
     ):
         axes.annotate(
-            line.get_label(),
+            labels[line],
             end,
             xytext=(12, at - height),
             textcoords="offset points",
@@ -141,6 +150,16 @@ def name_lines(axes: Axes) -> None:
                 "shrinkB": 2,
             },
         )
+
+
+def name_marks(figure: Figure, num_columns: int) -> None:
+    """Names the marks of a dot plot above it, in their colours."""
+    figure.legend(
+        loc="outside upper left",
+        ncols=num_columns,
+        handlelength=1,
+        labelcolor="linecolor",
+    )
 
 
 def moved_apart(places: np.ndarray, least: float) -> np.ndarray:
