@@ -89,6 +89,7 @@ def test_a_bundled_teacher_without_tensorflow(run):
     assert run("-c", code).strip() == "(10, 10, 8, 8, 1)"
 
 
+@pytest.mark.slow
 def test_meta_training_by_name_leaves_a_report(run, tmp_path):
     sizes = {**tiny.SIZES, "meta.num_steps": 1, "inner.meta_loss_every": 0}
     sizes |= {"learner.name": "mlp", "learner.widths": (4, 3)}

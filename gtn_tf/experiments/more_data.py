@@ -242,8 +242,7 @@ def figure(result: dict) -> Figure:
 def _panel(axes: Axes, rows: list[dict], key: str, label: str) -> None:
     for name, line in _by_source(rows):
         of_source = [row for row in rows if row["source"] == name]
-        if len(of_source) > 1:
-            _series(axes, of_source, key, name, line)
+        _series(axes, of_source, key, name, line)
     log_steps(axes, sorted({row[key] for row in rows}))
     axes.set_xlabel(f"{label} (log scale)")
 
@@ -266,7 +265,8 @@ def _series(
         linestyle=dashes,
         marker=marker,
         capsize=3,
-        label=_LABELS[label],
+        # A single point has no end of a line to be named at.
+        label=_LABELS[label] if len(rows) > 1 else None,
     )
 
 

@@ -20,7 +20,7 @@ _COMMAND = (
     "--config.evaluation.tuning_num_learners=1",
     "--config.meta.num_steps=2",
 )
-_KEPT = ("mlp_batch_norm", "strided")
+_KEPT = ("mlp_batch_norm", "mlp")
 
 
 def _few_networks():
@@ -60,7 +60,7 @@ def test_held_out_networks_on_data_of_every_arm(tmp_path):
     assert EXPERIMENT.table(result) in done.errors
     assert result["networks"] == list(_KEPT)
     of_plain, of_arm = result["results"]
-    assert of_plain["how"]["real_subset"]["strided"].startswith(
+    assert of_plain["how"]["real_subset"][_KEPT[1]].startswith(
         "constant rate 0.1, momentum 0.5"
     )
     setup = result["setup_seconds"]

@@ -37,9 +37,9 @@ def test_the_order_of_others_is_predicted(trained):
 
 
 def test_what_was_encoded_is_decoded():
-    cells = np.random.default_rng(1).integers(5, size=(64, 6))
+    cells = np.random.default_rng(1).integers(5, size=(24, 6))
     networks = Networks((5,) * 6, seed=3)
-    networks.train(cells, np.linspace(0, 1, 64), 500)
+    networks.train(cells, np.linspace(0, 1, 24), 250)
     decoded, _ = networks.moved(cells, 0.0)
     np.testing.assert_array_equal(decoded, cells)
 

@@ -158,7 +158,14 @@ def run(interpreter):
     return init, step
 
 
-@pytest.mark.parametrize("name", GENOTYPES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "chain-wide",
+        pytest.param("wide-chain", marks=pytest.mark.slow),
+        "concatenated input",
+    ],
+)
 def test_equals_the_built_network(name, interpreter, run):
     genotype = GENOTYPES[name]
     init, step = run

@@ -379,17 +379,15 @@ class _NotFiniteAt(NamedTuple):
         training_run.make_meta_step = make
 
 
-def test_warm_start_pool_and_random_rates_survive_kills(tmp_path):
+def test_warm_start_pool_and_random_rates_survive_a_kill(tmp_path):
     done = tiny.run_main(tmp_path / "whole", *_ANY)
     assert done.code == 0, done
     assert "warm start from 20 real images in " in done.errors
     rows = read_rows(tmp_path / "whole" / "metrics.jsonl")
     assert [row["num_skipped_learners"] for row in rows] == [0] * 4
-    # Before the first checkpoint, and beyond the second.
-    for step in (1, 3):
-        hook = tiny.StopAfter(step, int(signal.SIGKILL))
-        done = tiny.run_main(tmp_path / "killed", *_ANY, hook=hook)
-        assert done.code == -signal.SIGKILL, done
+    hook = tiny.StopAfter(3, int(signal.SIGKILL))
+    done = tiny.run_main(tmp_path / "killed", *_ANY, hook=hook)
+    assert done.code == -signal.SIGKILL, done
     done = tiny.run_main(tmp_path / "killed", *_ANY)
     assert "warm start" not in done.errors
     assert tiny.values_of(tmp_path / "killed") == tiny.values_of(
