@@ -27,9 +27,10 @@ from gtn_tf.config import (
     validate,
 )
 from gtn_tf.config.named import config_names, config_path
+from gtn_tf.paths import is_in_bucket, local_path
+from gtn_tf.runtime.bucket_workdir import opened_workdir
 from gtn_tf.runtime.cluster import has_several_workers
 from gtn_tf.runtime.files import disk_failure, write_atomically
-from gtn_tf.runtime.paths import local_path
 from gtn_tf.runtime.tensorflow_loading import load_tensorflow
 from gtn_tf.types import (
     DivergenceError,
@@ -55,8 +56,8 @@ _COPY_CONFIG = flags.DEFINE_string(
 _WORKDIR = flags.DEFINE_string(
     "workdir",
     None,
-    "Where results go; default: runs/<name of the config file>. A workdir "
-    "with a checkpoint is resumed.",
+    "Where results go, a folder or gs://..; default: runs/<name of the config "
+    "file>. A workdir with a checkpoint is resumed.",
 )
 
 
@@ -171,10 +172,31 @@ def _run(argv: list[str]) -> int:
     _check_config_file(config)
     validate(config)
     name = Path(config_flags.get_config_filename(flags.FLAGS["config"])).stem
-    workdir = local_path(_WORKDIR.value or Path("runs") / name, "--workdir")
-    if _MODE.value not in _WITHOUT_TENSORFLOW:
+    where = _WORKDIR.value or Path("runs") / name
+    if is_in_bucket(where):
+        _refuse_sharing(config)
+    if is_in_bucket(where) or _MODE.value not in _WITHOUT_TENSORFLOW:
         _load_tensorflow()
-    return MODES[_MODE.value](config, workdir)
+    alone = _MODE.value != "report"
+    with opened_workdir(where, "--workdir", alone) as workdir:
+        return MODES[_MODE.value](config, workdir)
+
+
+def _refuse_sharing(config: config_dict.ConfigDict) -> None:
+    """Refuses processes that would share a bucket, which has no locks."""
+    search, is_search = config.search, _MODE.value == "search"
+    several = {
+        "several workers in TF_CONFIG": has_several_workers(config.strategy),
+        "search.num_shards": is_search and search.num_shards > 1,
+        "search.executor 'ray'": is_search and search.executor == "ray",
+    }
+    found = [reason for reason, is_so in several.items() if is_so]
+    if found:
+        raise InputError(
+            f"--workdir={_WORKDIR.value} with {found[0]}; expected one "
+            "process, as a bucket has no locks; mount it (gcsfuse), or give a "
+            "--workdir on a disk that all can reach"
+        )
 
 
 def _copy_config(name: str, arguments: list[str]) -> int:

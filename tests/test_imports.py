@@ -13,6 +13,7 @@ import gtn_tf
 PACKAGES = (
     *(
         "types",
+        "paths",
         "import_paths",
         "given",
         "ops",

@@ -148,6 +148,11 @@ def test_tpu_vm_run():
     assert back[3:8] == [
         *("tpu-vm", "scp", "--recurse", "gtn:gtn_tf/runs/tpu/*", "w")
     ]
+    *_, train = _commands(
+        "tpu_vm_run.sh", "--workdir=gs://bucket/run", "--", *flags
+    )
+    shell = train[-1].removeprefix("--command=cd gtn_tf && ")
+    assert shlex.split(shell)[4:] == ["--workdir=gs://bucket/run", *flags]
     assert _run("tpu_vm_run.sh", "--dry_run").returncode == 2
 
 

@@ -27,7 +27,7 @@ Trial = tuple[str, Callable[[Path], str]]
 
 _MOST_BYTES = 4 * 2**30
 _MOST_SILENT_SECONDS = 90
-_MOST_SECONDS = 60  # a longer run that says something is as it should be
+_MOST_SECONDS = 30  # a longer run that says something is as it should be
 _SEARCH = (
     *("--config.search.num_architectures=2", "--config.search.num_cells=0"),
     *("--config.search.channels=4", "--config.search.num_nodes=1"),
@@ -69,7 +69,10 @@ def _watch(running: tiny.Running, seconds: float = _MOST_SECONDS) -> str:
     """Waits; returns what is wrong with how it went, '' if nothing."""
     began = heard = time.monotonic()
     size = -1
-    while running.is_running and time.monotonic() - began < seconds:
+    while running.is_running and (
+        time.monotonic() - began < seconds
+        or time.monotonic() - heard > _MOST_SILENT_SECONDS / 3
+    ):
         time.sleep(0.2)
         if _resident_bytes(running.pid) > _MOST_BYTES:
             running.signal(signal.SIGKILL)
@@ -111,36 +114,81 @@ def _finish(workdir: Path, mode: str) -> str:
     return ""
 
 
+#: Of a whole number, and of any other; as they are written on a command line.
+_WHOLE = ("0", "-1", "1", "100000000", str(2**31), str(10**12), str(2**63))
+_REAL = ("0.0", "-1.0", "1e-300", "0.9999999", "3e38", "1e400", "nan")
+#: What a key needs in order to have any effect.
+_NEEDS = {
+    "search.evolution": ("--config.search.strategy=evolution",),
+    "search.reinforce": ("--config.search.strategy=reinforce",),
+    "search.nao": ("--config.search.strategy=nao",),
+    "search.darts": ("--config.search.strategy=darts",),
+    "search.enas": ("--config.search.strategy=enas",),
+    "search.supernet": ("--config.search.evaluators=('supernet','params')",),
+    "search.select_top": ("--config.search.guide=params",),
+    "warm_start.fit": ("--config.warm_start.num_images=20",),
+    "learner.pool_num": ("--config.learner.pool=ordinary",),
+    "learner.num_genotypes": ("--config.learner.name=cell",),
+    "learner.num_nodes": (
+        "--config.learner.name=cell",
+        "--config.learner.num_genotypes=1",
+    ),
+    "learner.num_cells": (
+        "--config.learner.name=cell",
+        "--config.learner.genotype=GTN-fixed",
+    ),
+    "learner.channels": (
+        "--config.learner.name=cell",
+        "--config.learner.genotype=GTN-fixed",
+    ),
+    "evaluation.num_seeds": ("--config.evaluation.experiment=few_step",),
+    "evaluation.num_draws": ("--config.evaluation.experiment=weight_norm",),
+    "evaluation.widths": ("--config.evaluation.learners=('mlp',)",),
+}
+
+
+def borderline() -> list[tuple[str, str, tuple[str, ...]]]:
+    """Returns (mode, KEY=VALUE, further flags) of all keys that are numbers."""
+    found = []
+    for key, field in FIELDS.items():
+        samples = (1, 2, 0.5, (1,), (1, 1), (0.5,), ((1, 1),))
+        valid = [sample for sample in samples if field.is_valid(sample)]
+        if not valid:
+            continue
+        is_whole = 0.5 not in valid and (0.5,) not in valid
+        of_group = {"evaluation": "evaluate", "search": "search"}
+        of_group["retrain"] = "retrain"
+        mode = of_group.get(key.partition(".")[0], "pretrain")
+        needs = [v for start, v in _NEEDS.items() if key.startswith(start)]
+        for number in _WHOLE if is_whole else _REAL:
+            value = number
+            if isinstance(valid[0], tuple):
+                # Learners' widths: as many as the layers of the family.
+                count = 2 if "widths" in key else len(valid[0])
+                value = f"({(number + ',') * count})"
+            if key == "evaluation.widths":
+                value = f"({value},)"
+            found.append((mode, f"{key}={value}", *(needs or [()])))
+    return found
+
+
 def values(rng: random.Random, finished: Path) -> Iterator[Trial]:
     """Yields single keys at the border of what they can be, and beyond."""
-    of_group = {"evaluation": "evaluate", "search": "search"}
-    of_group["retrain"] = "retrain"
-    candidates = []
-    for key, field in FIELDS.items():
-        kind = type(field.default)
-        if kind is int or "whole number" in field.expected.partition(",")[0]:
-            numbers = ["0", "-1", "1", "100000000", str(2**31), str(2**63)]
-        elif kind is float:
-            numbers = ["0.0", "-1.0", "1e-300", "3e38", "1e400", "nan"]
-        else:
-            continue
-        is_tuple = kind is tuple
-        candidates += [
-            (key, f"({number},{number})" if is_tuple else number)
-            for number in numbers
-        ]
-    rng.shuffle(candidates)
-    for key, value in candidates:
-        mode = of_group.get(key.partition(".")[0], "pretrain")
+    trials = borderline()
+    rng.shuffle(trials)
+    for mode, setting, needs in trials:
 
         def run(
-            workdir: Path, mode: str = mode, key: str = key, value: str = value
+            workdir: Path,
+            mode: str = mode,
+            setting: str = setting,
+            needs: tuple[str, ...] = needs,
         ) -> str:
             if mode != "pretrain":
                 shutil.copytree(finished, workdir, dirs_exist_ok=True)
-            return _watch(_start(workdir, mode, f"--config.{key}={value}"))
+            return _watch(_start(workdir, mode, *needs, f"--config.{setting}"))
 
-        yield f"{mode} {key}={value}", run
+        yield f"{mode} {setting}", run
 
 
 def kills(rng: random.Random, finished: Path) -> Iterator[Trial]:

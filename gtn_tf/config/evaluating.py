@@ -35,6 +35,7 @@ FIELDS = {
         3,
         1,
         "of experiments: GTNs per arm, of seed, seed + 1, ..",
+        high=10_000,
     ),
     "evaluation.arms": Field(
         (),
@@ -51,6 +52,7 @@ FIELDS = {
         20,
         1,
         "of experiment weight_norm: draws of hyperparameters",
+        high=10_000,
     ),
     "evaluation.learners": Field(
         (),

@@ -135,6 +135,7 @@ FIELDS = {
         8,
         1,
         "of the pool, each of which is traced",
+        high=1000,
     ),
     "learner.widths": Field(
         None,
@@ -182,6 +183,7 @@ FIELDS = {
         "each learner draws one of them, as if it were a family; None: each "
         "learner draws its own, by one graph that interprets any (minutes to "
         "trace, several times slower)",
+        high=1000,
     ),
     "learner.num_cells": whole(
         1,

@@ -43,6 +43,7 @@ FIELDS = {
         10,
         1,
         "of them, drawn with replacement, of which the best is parent",
+        high=100_000,
     ),
     "search.evolution.in_flight": whole(
         1,
@@ -130,11 +131,14 @@ FIELDS = {
         lambda v: 0 <= v < 1,
         "of the moving mean of rewards",
     ),
-    "search.enas.batch": whole(10, 1, "architectures per update"),
+    "search.enas.batch": whole(
+        10, 1, "architectures per update", high=10_000
+    ),
     "search.num_architectures": whole(
         128,
         1,
         "architectures that are proposed: `random` draws different ones",
+        high=100_000,
     ),
     "search.space": Field(
         "cells",

@@ -29,6 +29,8 @@ FIELDS = (
 
 #: Keys that hold more than one type: ConfigDict must not fix the first one.
 _ANY_TYPE = {"jit_compile"}
+#: All other whole numbers have 31 bits: the product of two fits into 64.
+_SEEDS = {"seed", "dataset.split_seed"}
 
 
 def default_config() -> config_dict.ConfigDict:
@@ -68,10 +70,10 @@ def unknown_key_error(key: str) -> InputError:
     )
 
 
-def _has_too_large(value: Any) -> bool:
+def _largest(value: Any) -> int:
     if isinstance(value, tuple | list):
-        return any(map(_has_too_large, value))
-    return isinstance(value, int) and abs(value) >= 2**63
+        return max(map(_largest, value), default=0)
+    return abs(value) if isinstance(value, int) else 0
 
 
 def validate(config: config_dict.ConfigDict) -> None:
@@ -95,10 +97,11 @@ def validate(config: config_dict.ConfigDict) -> None:
                 f"{key} is {values[key]!r}; expected {field.expected}; "
                 f"set --config.{key}"
             )
-        if _has_too_large(values[key]):
+        bits = 63 if key in _SEEDS else 31
+        if _largest(values[key]) >= 2**bits:
             raise InputError(
                 f"{key} is {values[key]!r}; expected whole numbers below "
-                f"2**63, which 64 bits hold; set --config.{key}"
+                f"2**{bits}; set --config.{key}"
             )
     for is_impossible, received, expected, remedy in PAIRS:
         if is_impossible(config):

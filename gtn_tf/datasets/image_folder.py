@@ -19,6 +19,7 @@ from gtn_tf.datasets.loading import Dataset, DatasetSpec, Split, chosen
 from gtn_tf.datasets.memory import check_fits
 from gtn_tf.datasets.registry import split_scheme
 from gtn_tf.datasets.resizing import RESAMPLING
+from gtn_tf.paths import path_to_read
 from gtn_tf.types import InputError, one_line
 
 _SPLITS = {
@@ -52,7 +53,7 @@ def load_folder(spec: DatasetSpec, with_test: bool) -> Dataset:
         `spec.image_size`, or more than memory holds; or as
         `from_splits.dataset_from_splits`.
     """
-    root = Path(os.path.expanduser(split_scheme(spec.name)[1]))
+    root = path_to_read(split_scheme(spec.name)[1], "dataset.name")
     folders = _split_folders(root)
     class_names = _subfolders(folders["train"])
     files = {

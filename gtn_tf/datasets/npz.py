@@ -5,7 +5,6 @@ Its arrays are named as Keras (`x_train`, `y_train`, ..) or MedMNIST
 and are what `arrays.from_python` takes; `class_names` may be there too.
 """
 
-import os
 import zipfile
 import zlib
 from pathlib import Path
@@ -17,6 +16,7 @@ from gtn_tf.datasets.from_splits import dataset_from_splits
 from gtn_tf.datasets.loading import Dataset, DatasetSpec, Split
 from gtn_tf.datasets.memory import check_fits
 from gtn_tf.datasets.registry import split_scheme
+from gtn_tf.paths import path_to_read
 from gtn_tf.types import InputError, one_line
 
 #: Split -> the names of its images and labels, in each way to name them.
@@ -42,7 +42,7 @@ def load_npz(spec: DatasetSpec, with_test: bool) -> Dataset:
       InputError: no such file, a damaged one, one with pickles, or other
         arrays than above; or as `arrays.from_python`.
     """
-    path = Path(os.path.expanduser(split_scheme(spec.name)[1]))
+    path = path_to_read(split_scheme(spec.name)[1], "dataset.name")
     arrays = _read(path)
     class_names = arrays.pop("class_names", None)
     pairs = _pairs(arrays, path)

@@ -126,7 +126,7 @@ def prepared_builder(
 
     if data_dir is not None:
         data_dir = os.path.expanduser(data_dir)
-        if not tf.io.gfile.isdir(data_dir):
+        if not _is_folder(data_dir):
             raise InputError(
                 f"dataset.data_dir {data_dir!r} is not a directory; expected a "
                 f"TFDS directory holding {name}; pass another "
@@ -146,6 +146,13 @@ def prepared_builder(
     if not present:
         _download(builder)
     return builder
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return tf.io.gfile.isdir(path)
+    except tf.errors.OpError as error:  # of a bucket
+        raise unreadable(path, "a folder that can be reached", error) from error
 
 
 def _download(builder: tfds.core.DatasetBuilder) -> None:

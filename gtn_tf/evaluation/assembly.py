@@ -15,6 +15,7 @@ from gtn_tf.evaluation.sources import Setting, Tuning
 from gtn_tf.meta.inner_problem import InnerProblem
 from gtn_tf.runtime.files import to_json
 from gtn_tf.training.assembly import build_learner_family, build_problem
+from gtn_tf.training.memory import check_memory, transfer_parts
 
 #: Keys that results which are kept know nothing of: absent at their default.
 _LATER_DATA = ("dataset.image_size", "dataset.max_images")
@@ -55,11 +56,14 @@ def transfer_problems(
     """Returns the problem with each of `evaluation.learners`, by its name."""
     names = config.evaluation.learners
     shape = dataset.image_shape, dataset.num_classes
+    pairs = list(zip(names, transfer_widths(config), strict=True))
+    for name, widths in pairs:
+        check_memory(config, transfer_parts(config, name, widths, *shape))
     return {
         name: problem._replace(
             learners=build_learner_family(config, name, widths, *shape)
         )
-        for name, widths in zip(names, transfer_widths(config), strict=True)
+        for name, widths in pairs
     }
 
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gtn_tf.paths import local_path
 from gtn_tf.runtime.files import replaced_folder, write_json
-from gtn_tf.runtime.paths import local_path
 from gtn_tf.types import InputError
 
 if TYPE_CHECKING:

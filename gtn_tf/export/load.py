@@ -22,8 +22,8 @@ import numpy as np
 from gtn_tf.export.bundled import bundled_folder
 from gtn_tf.export.card import card_of
 from gtn_tf.export.reading import ARRAYS, damaged, read_arrays, read_metadata
+from gtn_tf.paths import local_path, path_to_read
 from gtn_tf.runtime.files import replaced_folder, write_json
-from gtn_tf.runtime.paths import local_path
 from gtn_tf.types import (
     Batch,
     InputError,
@@ -257,9 +257,9 @@ def load(path: Path | str) -> Teacher:
     """Opens the export of a GTN.
 
     Args:
-      path: a workdir; an export folder; "gtn:" and the name of a bundled one
-        (`gtn_tf.export.bundled`), such as "gtn:digits"; or "hf:owner/name" on
-        the Hugging Face hub.
+      path: a workdir or an export folder, here or in a bucket (`gs://..`);
+        "gtn:" and the name of a bundled one (`gtn_tf.export.bundled`), such as
+        "gtn:digits"; or "hf:owner/name" on the Hugging Face hub.
 
     Raises:
       InputError: there is no export, or it is damaged or foreign.
@@ -271,7 +271,7 @@ def load(path: Path | str) -> Teacher:
         from gtn_tf.export.hub import download
 
         path = download(name)
-    path = local_path(path, "path of an export")
+    path = path_to_read(path, "path of an export")
     candidates = (path, path / "export")
     found = [p for p in candidates if (p / "metadata.json").exists()]
     if not found:

@@ -23,8 +23,8 @@ from gtn_tf.export import write as export
 from gtn_tf.export.load import Teacher, load
 from gtn_tf.front.data_argument import dataset_name
 from gtn_tf.front.learner_argument import LearnerArgument, learner_names
+from gtn_tf.runtime.bucket_workdir import opened_workdir
 from gtn_tf.runtime.devices import without_lasting_determinism
-from gtn_tf.runtime.paths import local_path
 from gtn_tf.training.assembly import load_dataset
 from gtn_tf.training.pretrain import pretrain
 from gtn_tf.types import DivergenceError, InputError
@@ -62,7 +62,8 @@ def fit(
         `tf.data.Dataset` of such pairs, in the same order each time; a dict of
         such splits and their class names (see `gtn_tf.datasets.arrays`); or
         what `dataset.name` takes, such as "mnist" or "folder:~/pets".
-      workdir: of all files; the export is in its folder `export`.
+      workdir: of all files, here or in a bucket (`gs://..`); the export is in
+        its folder `export`.
       learner: what learns from the synthetic data: a function of no arguments,
         or of (image_shape, num_classes), that makes a Keras model of images
         [B, H, W, C] in normalised units to logits [B, K]; a name, such as
@@ -96,17 +97,19 @@ def fit(
     keys = {_KEYS[k]: v for k, v in named.items() if v is not None}
     keys |= {key.replace("__", "."): v for key, v in overrides.items()}
     try:
-        workdir = local_path(workdir, "workdir")
         filled = _config(config, keys, dataset_name(data), learner)
-        with without_lasting_determinism():
-            code = _train_and_export(filled, workdir)
+        with (
+            opened_workdir(workdir, "workdir") as folder,
+            without_lasting_determinism(),
+        ):
+            code = _train_and_export(filled, folder)
     except (InputError, DivergenceError) as error:
         raise type(error)(in_python(str(error))) from error
     if code == 130:
         raise KeyboardInterrupt
     if code:
         raise SystemExit(code)
-    return load(workdir)
+    return load(folder)
 
 
 def _config(

@@ -27,6 +27,7 @@ from gtn_tf.nas.spec import SearchSpec
 from gtn_tf.nas.supernets import Supernet
 from gtn_tf.nas.weight_sources import WeightSource
 from gtn_tf.ops.seeds import Purpose, fold, root_seed
+from gtn_tf.paths import path_to_read
 from gtn_tf.runtime.files import read_json
 from gtn_tf.search_spaces.protocol import Architecture
 from gtn_tf.types import Batch, InputError, SyntheticData
@@ -169,7 +170,8 @@ def prepare_source(
     if asked.path is not None:
         wanted = of_networks(spec)
         wanted |= {name: settings[name] for name in SOURCES[kind].read_by}
-        return _given(kind, Path(spec.folder) / asked.path, wanted)
+        path = path_to_read(asked.path, f"search.{kind}.path")
+        return _given(kind, Path(spec.folder) / path, wanted)
     if own is not None:
         return _finished(own)
     train = functools.partial(_train, kind, session, settings)

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gtn_tf.nas.results import SearchResults, read_search
+from gtn_tf.paths import path_to_read
 from gtn_tf.runtime.files import open_to_read, parse_json
-from gtn_tf.runtime.paths import local_path
 from gtn_tf.search_spaces.cells.genotypes import Genotype
 from gtn_tf.search_spaces.cells.published_genotypes import published
 from gtn_tf.statistics.picks import best_keys
@@ -48,7 +48,7 @@ def find_genotype(value: str | None) -> Origin:
         return Origin(published()[value].genotype, value)
     if value.startswith(_SEARCH):
         return _pick(value.removeprefix(_SEARCH))
-    path = local_path(value, "retrain.genotype")
+    path = path_to_read(value, "retrain.genotype")
     if not path.exists():
         raise InputError(
             f"retrain.genotype is '{value}'; expected a published name, a "
@@ -126,7 +126,7 @@ def _split(value: str) -> tuple[Path, str]:
         if letter == ":"
     ][::-1]
     found = [
-        (local_path(place, "retrain.genotype"), evaluator)
+        (path_to_read(place, "retrain.genotype"), evaluator)
         for place, evaluator in places
     ]
     for workdir, evaluator in found:

@@ -109,6 +109,28 @@ def meta_training_parts(
     return parts
 
 
+def transfer_parts(
+    config: config_dict.ConfigDict,
+    name: str,
+    widths: Sequence[Any] | None,
+    image_shape: tuple[int, int, int],
+    num_classes: int,
+) -> list[Part]:
+    """Returns what a learner takes that is trained and not meta-trained."""
+    num_params, activations = _learner_size(
+        config, name, widths, image_shape, num_classes
+    )
+    key = "evaluation.widths"
+    return [
+        Part(f"states of {name}", num_params * _STATE, (key,)),
+        Part(
+            "activations of an inner step",
+            config.inner.batch_size * activations,
+            ("inner.batch_size", key),
+        ),
+    ]
+
+
 def network_parts(
     group: str,
     channels: int,

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from gtn_tf.export.load import load
+from gtn_tf.paths import local_path
 from gtn_tf.retrain.genotype import find_genotype
 from gtn_tf.runtime.files import disk_failure, open_to_read, read_json
 from gtn_tf.runtime.job_store import JobStore
-from gtn_tf.runtime.paths import local_path
 from gtn_tf.runtime.row_log import MetricsLog, read_rows
 from gtn_tf.types import InputError
 from tests.helpers import tiny

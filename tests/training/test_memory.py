@@ -6,6 +6,7 @@ from gtn_tf.training.memory import (
     check_memory,
     meta_training_parts,
     network_parts,
+    transfer_parts,
 )
 from gtn_tf.types import InputError
 from tests.helpers import tiny
@@ -55,11 +56,11 @@ def test_a_convolution_by_hand():
     ("changes", "key"),
     [
         ({"inner__num_steps": 10**8}, "inner.num_steps"),
-        ({"inner__batch_size": 2**31}, "inner.batch_size"),
-        ({"meta__batch_size": 2**40}, "meta.batch_size"),
-        ({"generator__noise_dim": 10**12}, "generator.noise_dim"),
-        ({"generator__channels": (10**12, 3)}, "generator.channels"),
-        ({"learner__widths": (10**12, 3)}, "learner.widths"),
+        ({"inner__batch_size": 2 * 10**9}, "inner.batch_size"),
+        ({"meta__batch_size": 2 * 10**9}, "meta.batch_size"),
+        ({"generator__noise_dim": 10**9}, "generator.noise_dim"),
+        ({"generator__channels": (10**9, 3)}, "generator.channels"),
+        ({"learner__widths": (10**9, 3)}, "learner.widths"),
         (
             {
                 "learner__name": "cell",
@@ -97,11 +98,32 @@ def test_networks_of_cells():
         check_memory(config, parts)
 
 
+def test_a_learner_that_is_tried_only():
+    config = tiny.get_config()
+    config.evaluation.learners = ("mlp",)
+    config.evaluation.widths = ((5, 2 * 10**9),)
+    parts = transfer_parts(config, "mlp", (5, 7), SHAPE, NUM_CLASSES)
+    num_params = 64 * 5 + 5 * 7 + 7 * 10
+    assert [part.num_floats for part in parts] == [
+        2 * num_params,
+        10 * (5 + 7 + 10),
+    ]
+    check_memory(config, parts)
+    (widths,) = config.evaluation.widths
+    parts = transfer_parts(config, "mlp", widths, SHAPE, NUM_CLASSES)
+    with pytest.raises(InputError, match=r"lower --config\.evaluation\.widths"):
+        check_memory(config, parts)
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("meta.num_steps", 2**63), ("generator.dense_widths", (8, 10**30))],
+    [
+        ("meta.num_steps", 2**31),
+        ("generator.dense_widths", (8, 10**30)),
+        ("dataset.split_seed", 2**63),
+    ],
 )
-def test_what_64_bits_do_not_hold_is_one_line(key, value):
+def test_what_cannot_be_meant_is_one_line(key, value):
     config = tiny.get_config()
     config.update_from_flattened_dict({key: value})
     with pytest.raises(InputError, match=r"expected whole numbers below 2\*\*"):

@@ -22,8 +22,8 @@ from gtn_tf.nas.evaluators.evaluator import (
 )
 from gtn_tf.nas.session import Session
 from gtn_tf.nas.spec import SearchSpec
+from gtn_tf.paths import path_to_read
 from gtn_tf.runtime.files import open_to_read
-from gtn_tf.runtime.paths import local_path
 from gtn_tf.search_spaces.protocol import Space
 from gtn_tf.types import InputError
 
@@ -49,7 +49,7 @@ class Table(Evaluator):
                 "file with a column 'genotype' and a column 'score', or "
                 "NAS-Bench-201's; set --config.search.table to its path"
             )
-        self._path = Path(spec.folder) / local_path(path, name.text)
+        self._path = Path(spec.folder) / path_to_read(path, name.text)
         self._scores = read_scores(self._path, space, name.column)
 
     def budget(self) -> dict[str, Any]:
