@@ -105,7 +105,12 @@ def test_the_search_finds_imports():
     found = set(_imported("gtn_tf.training.run"))
     assert {"gtn_tf.training.assembly", "gtn_tf.types"} <= found
     found = set(_imported("gtn_tf.main"))
-    assert {_package(name) for name in found} == {"config", "runtime", "types"}
+    assert {_package(name) for name in found} == {
+        "config",
+        "paths",
+        "runtime",
+        "types",
+    }
 
 
 def test_no_test_imports_another():

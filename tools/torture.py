@@ -59,10 +59,12 @@ MODES = {
 
 
 def _start(workdir: Path, mode: str, *more: str) -> tiny.Running:
-    flags, _ = MODES[mode]
-    if mode != "pretrain":
-        flags = (*MODES["pretrain"][0], *flags)
-    return tiny.start_main(workdir, f"--mode={mode}", *flags, *more)
+    flags = MODES["pretrain"][0] + (
+        MODES[mode][0] if mode != "pretrain" else ()
+    )
+    # Of a tuple that is given twice, both would be taken.
+    by_key = {flag.partition("=")[0]: flag for flag in (*flags, *more)}
+    return tiny.start_main(workdir, f"--mode={mode}", *by_key.values())
 
 
 def _watch(running: tiny.Running, seconds: float = _MOST_SECONDS) -> str:
@@ -118,29 +120,29 @@ def _finish(workdir: Path, mode: str) -> str:
 _WHOLE = ("0", "-1", "1", "100000000", str(2**31), str(10**12), str(2**63))
 _REAL = ("0.0", "-1.0", "1e-300", "0.9999999", "3e38", "1e400", "nan")
 #: What a key needs in order to have any effect.
+_CELL = ("--config.learner.name=cell", "--config.learner.widths=None")
+_FIXED_CELL = (*_CELL, "--config.learner.genotype=GTN-fixed")
+_NB201 = ("--config.search.space=nb201",)
 _NEEDS = {
     "search.evolution": ("--config.search.strategy=evolution",),
     "search.reinforce": ("--config.search.strategy=reinforce",),
     "search.nao": ("--config.search.strategy=nao",),
-    "search.darts": ("--config.search.strategy=darts",),
-    "search.enas": ("--config.search.strategy=enas",),
-    "search.supernet": ("--config.search.evaluators=('supernet','params')",),
+    "search.darts": (*_NB201, "--config.search.strategy=darts"),
+    "search.enas": (*_NB201, "--config.search.strategy=enas"),
+    "search.supernet": (
+        *_NB201,
+        "--config.search.evaluators=('supernet','params')",
+    ),
     "search.select_top": ("--config.search.guide=params",),
     "warm_start.fit": ("--config.warm_start.num_images=20",),
-    "learner.pool_num": ("--config.learner.pool=ordinary",),
-    "learner.num_genotypes": ("--config.learner.name=cell",),
-    "learner.num_nodes": (
-        "--config.learner.name=cell",
-        "--config.learner.num_genotypes=1",
+    "learner.pool_num": (
+        "--config.learner.pool=ordinary",
+        "--config.learner.widths=None",
     ),
-    "learner.num_cells": (
-        "--config.learner.name=cell",
-        "--config.learner.genotype=GTN-fixed",
-    ),
-    "learner.channels": (
-        "--config.learner.name=cell",
-        "--config.learner.genotype=GTN-fixed",
-    ),
+    "learner.num_genotypes": _CELL,
+    "learner.num_nodes": (*_CELL, "--config.learner.num_genotypes=1"),
+    "learner.num_cells": _FIXED_CELL,
+    "learner.channels": _FIXED_CELL,
     "evaluation.num_seeds": ("--config.evaluation.experiment=few_step",),
     "evaluation.num_draws": ("--config.evaluation.experiment=weight_norm",),
     "evaluation.widths": ("--config.evaluation.learners=('mlp',)",),

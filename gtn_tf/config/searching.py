@@ -131,9 +131,7 @@ FIELDS = {
         lambda v: 0 <= v < 1,
         "of the moving mean of rewards",
     ),
-    "search.enas.batch": whole(
-        10, 1, "architectures per update", high=10_000
-    ),
+    "search.enas.batch": whole(10, 1, "architectures per update", high=10_000),
     "search.num_architectures": whole(
         128,
         1,

@@ -9,8 +9,11 @@ import tensorflow as tf
 from gtn_tf.types import InputError, one_line
 
 _NUM_PROBES = 64
-#: Activations whose outputs are no logits.
-_NO_LOGITS = ("sigmoid", "hard_sigmoid", "relu", "relu6", "softplus")
+#: Activations whose outputs are no logits: they have a limit.
+_NO_LOGITS = (
+    *("sigmoid", "hard_sigmoid", "relu", "relu6", "softplus", "exponential"),
+    *("tanh", "hard_tanh", "softsign", "elu", "selu", "celu"),
+)
 
 
 def without_softmax(model: keras.Model) -> keras.Model:
@@ -66,6 +69,8 @@ def check_mapping(
     shape = tuple(images.shape)
     try:
         outputs = model(images, training=False)
+        with keras.StatelessScope():
+            model(images, training=True)
     except Exception as error:  # a person's code may raise anything
         raise InputError(
             f"model '{model.name}' cannot be called with images {shape} "

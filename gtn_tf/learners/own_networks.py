@@ -11,7 +11,8 @@ same network, and refused where it is not:
   with a warning, where that matters (see `second_order`);
 * weights of frozen layers keep their values (see `initial_values`), and
   regularisers of weights are part of the loss (see `functional`);
-* losses of activations, and images with channels first, are refused.
+* losses of activations, constraints of weights, and images with channels first
+  are refused.
 """
 
 import functools
@@ -28,7 +29,7 @@ from gtn_tf.learners.logits import (
     probe,
     without_softmax,
 )
-from gtn_tf.learners.raw_pixels import without_preprocessing
+from gtn_tf.learners.raw_pixels import check_scale, without_preprocessing
 from gtn_tf.learners.second_derivatives import check_second_derivatives
 from gtn_tf.types import InputError, one_line
 
@@ -55,6 +56,7 @@ def build_own_network(
     model = without_preprocessing(_called(build), image_shape)
     images = probe(image_shape)
     check_mapping(model, images, num_classes)
+    check_scale(model, image_shape)
     _check_layers(model)
     model = without_softmax(model)
     check_logits(model, images)
@@ -158,6 +160,13 @@ def _check_layers(model: keras.Model) -> None:
                 f"{named} has a loss of its activations; expected losses of "
                 "weights alone; take activity_regularizer or add_loss away"
             )
+        for variable in layer._trainable_variables:
+            if getattr(variable, "constraint", None) is not None:
+                raise InputError(
+                    f"{named} has a constraint of its {variable.name}; "
+                    "expected weights that steps alone change; take the "
+                    "constraint away, or use a regularizer"
+                )
         is_batch_norm = isinstance(layer, keras.layers.BatchNormalization)
         if is_batch_norm and layer.trainable and layer.momentum == 1:
             raise InputError(

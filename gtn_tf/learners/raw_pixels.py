@@ -2,11 +2,14 @@
 
 Synthetic images are in normalised units. So an input of whole numbers becomes
 one of floats, and the layers that rescale or normalise what the network is
-given hand it on, wherever in the model they are written. Augmentation of pixel
-values, or of images without their labels, is refused.
+given hand it on, wherever in the model they are written. What else rescales the
+images (an operator, a Lambda, code of a subclass) is seen by what the first
+weights are given, and refused, as is augmentation of pixel values, or of images
+without their labels.
 """
 
 import contextlib
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,8 +19,20 @@ from absl import logging
 from gtn_tf.types import InputError, one_line
 
 _PREPROCESSING = (keras.layers.Rescaling, keras.layers.Normalization)
+#: Of what the first weights are given, by images of about 1.
+_SCALES = (0.05, 20.0)
 #: These change labels too, which a network does not see.
 _OF_LABELS = ("CutMix", "MixUp")
+
+
+class _Watched:
+    """Remembers what it is given, and that it was called."""
+
+    seen: list[tuple[keras.layers.Layer, tf.Tensor]]
+
+    def call(self, inputs: tf.Tensor, *args: Any, **more: Any) -> Any:
+        self.seen.append((self, inputs))
+        return super().call(inputs, *args, **more)
 
 
 class _Passing:
@@ -54,6 +69,46 @@ def without_preprocessing(
             ", ".join(names),
         )
     return model
+
+
+def check_scale(model: keras.Model, image_shape: tuple[int, int, int]) -> None:
+    """Looks at what the first weights are given, of a model that can be called.
+
+    Raises:
+      InputError: pixels are rescaled there.
+    """
+    layers = [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if layer._trainable_variables and not layer._layers
+    ]
+    rng = np.random.default_rng(0)
+    # Pooling leaves the scale of a plane as it is.
+    images = rng.normal(size=(16, 1, 1, 1)) + rng.normal(
+        size=(16, *image_shape)
+    )
+    images = (images / np.sqrt(2)).astype(np.float32)
+    seen: list[tuple[keras.layers.Layer, tf.Tensor]] = []
+    before = [type(layer) for layer in layers]
+    for layer, cls in zip(layers, before, strict=True):
+        watched = type(cls.__name__, (_Watched, cls), {"seen": seen})
+        _set_class(layer, watched)
+    try:
+        model(tf.constant(images), training=False)
+    finally:
+        for layer, cls in zip(layers, before, strict=True):
+            _set_class(layer, cls)
+    if not seen or not tf.is_tensor(seen[0][1]):
+        return
+    layer, given = seen[0]
+    scale = float(np.std(given.numpy().astype(np.float32)))
+    if not _SCALES[0] < scale < _SCALES[1]:
+        raise InputError(
+            f"layer '{layer.name}' ({type(layer).__name__}) is given images of "
+            f"standard deviation {scale:.2g}; expected about 1, as images are "
+            "normalised already; take the rescaling out of the network, or "
+            "make it a keras.layers.Rescaling right after the input"
+        )
 
 
 def _pass(

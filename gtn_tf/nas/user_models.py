@@ -38,7 +38,7 @@ from gtn_tf.nas.validation_data import Given, validation_data
 from gtn_tf.ops.seeds import Purpose, fold, root_seed
 from gtn_tf.runtime.graph_memory import TracedGraphs
 from gtn_tf.statistics.intervals import mean_interval
-from gtn_tf.types import DivergenceError, InputError
+from gtn_tf.types import DivergenceError, InputError, one_line
 
 Builder = Callable[[], keras.Model]
 
@@ -125,7 +125,8 @@ def rank(
                 row = _score(
                     name, build, teacher, rules, real, initials, readout
                 )
-        except (InputError, DivergenceError) as error:
+        except Exception as raised:  # a person's network may raise anything
+            error = _in_one_line(raised)
             logging.warning("Builder %s has no score: %s.", name, error)
             if isinstance(error, InputError):
                 refused.append((name, error))
@@ -144,6 +145,16 @@ def rank(
         + ", ".join(rule.text for rule in rules)
     )
     return ModelScores(rows, title)
+
+
+def _in_one_line(error: Exception) -> InputError | DivergenceError:
+    if isinstance(error, InputError | DivergenceError):
+        return error
+    reason = f"{type(error).__name__}: {one_line(error)}"
+    return InputError(
+        f"its training raised {reason}; expected a network that trains; "
+        "correct it"
+    )
 
 
 def _check_numbers(seed: int, seeds: int) -> None:

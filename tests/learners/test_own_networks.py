@@ -178,6 +178,24 @@ def _ended(*more):
         (lambda: _ended(L.Dense(3, activation="relu")), "with relu"),
         (lambda: _ended(L.Dense(3, activation="sigmoid")), "with sigmoid"),
         (lambda: _ended(L.Dense(3), L.ReLU()), "with ReLU"),
+        (lambda: _ended(L.Dense(3), L.Activation("tanh")), "with tanh"),
+        (lambda: _Scaled(1 / 255), r"standard deviation 0\.00"),
+        (lambda: _Scaled(255), "standard deviation 2"),
+        (
+            lambda: stack(L.Lambda(lambda x: x / 127.5 - 1), *_end()),
+            r"layer 'dense\w*' \(Dense\) is given images",
+        ),
+        (
+            lambda: stack(
+                L.Resizing(6, 6), L.Rescaling(1 / 255), L.Conv2D(2, 3), *_end()
+            ),
+            "is given images of standard deviation",
+        ),
+        (lambda: _Scaled(1, fails=True), "only when it is trained"),
+        (
+            lambda: _ended(L.Dense(3, bias_constraint="non_neg")),
+            "a constraint of its bias",
+        ),
         (lambda: Subclassed("softmax"), "returns probabilities"),
         (lambda: Subclassed("relu"), "returns no number below 0"),
         (
@@ -210,6 +228,28 @@ def test_what_cannot_be_put_right_is_one_line(builder, part):
     with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
         build_own_network(builder, SHAPE, NUM_CLASSES)
     caught.match(part)
+
+
+def _end():
+    return L.Flatten(), L.Dense(NUM_CLASSES)
+
+
+class _Scaled(keras.Model):
+    def __init__(self, factor, fails=False):
+        super().__init__()
+        self.factor, self.fails = factor, fails
+        self.flatten, self.out = _end()
+
+    def call(self, images, training=False):
+        if training and self.fails:
+            raise RuntimeError("only when it is trained")
+        return self.out(self.flatten(images * self.factor))
+
+
+def test_pooling_leaves_the_scale(recwarn):
+    model = stack(L.AveragePooling2D(8), *_end())
+    assert build(model) is model
+    assert not recwarn.list
 
 
 def _constant(value):
