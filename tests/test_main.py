@@ -301,6 +301,6 @@ def test_another_platform_or_backend_is_one_line(tmp_path, hook, parts):
 
 def test_a_bucket_is_no_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    done = tiny.run_main("gs://bucket/run")
-    tiny.assert_one_line(done, 2, "--workdir is 'gs://bucket/run'")
+    done = tiny.run_main("s3://bucket/run")
+    tiny.assert_one_line(done, 2, "--workdir 's3://bucket/run' cannot be used")
     assert not _files(tmp_path)

@@ -1,5 +1,6 @@
 """Rows of numbers in .jsonl files, one per step. No TensorFlow here."""
 
+import contextlib
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -27,7 +28,24 @@ def read_rows(path: Path, number_key: str = "step") -> list[dict]:
       InputError: The file cannot be read, or a line other than the last is
         damaged.
     """
-    return [row for _, row in _lines(Path(path), number_key)]
+    return list(iterate_rows(path, number_key))
+
+
+def iterate_rows(path: Path, number_key: str = "step") -> Iterator[dict]:
+    """Yields what `read_rows` returns: there may be a million of them."""
+    for _, row in _lines(Path(path), number_key):
+        yield row
+
+
+def rows_from_the_end(path: Path) -> Iterator[dict]:
+    """Yields rows of steps, the last first; leaves out what is damaged."""
+    with open_to_read(path) as file:
+        lines = file.readlines()
+    for line in reversed(lines):
+        with contextlib.suppress(ValueError):
+            row = parse_json(line)
+            if isinstance(row, dict) and isinstance(row.get("step"), int):
+                yield row
 
 
 def read_thinned_rows(path: Path, most: int = 20_000) -> list[dict]:
@@ -106,15 +124,17 @@ def last_row(workdir: Path, num_steps: int) -> dict:
     Raises:
       InputError: it is not of meta-step `num_steps`.
     """
-    rows = read_rows(workdir / "metrics.jsonl")
-    done = rows[-1]["step"] if rows else 0
+    last = None
+    for row in iterate_rows(workdir / "metrics.jsonl"):
+        last = row
+    done = last["step"] if last else 0
     if done != num_steps:
         raise InputError(
             f"{str(workdir)!r} has done {done} meta-steps; expected "
             f"{num_steps}, as many as what it is compared with; move it away "
             "to train it anew"
         )
-    return rows[-1]
+    return last
 
 
 def validations(workdir: Path, num_steps: int) -> list[list] | None:
@@ -127,11 +147,11 @@ def validations(workdir: Path, num_steps: int) -> list[list] | None:
     if not path.exists():
         return None
     return validation_curve(
-        [row for row in read_rows(path) if row["step"] <= num_steps]
+        row for row in iterate_rows(path) if row["step"] <= num_steps
     )
 
 
-def validation_curve(rows: list[dict]) -> list[list]:
+def validation_curve(rows: Iterable[dict]) -> list[list]:
     """Returns [meta-step, validation accuracy] of the rows that have one."""
     key = "validation_accuracy"
     return [[row["step"], row[key]] for row in rows if key in row]

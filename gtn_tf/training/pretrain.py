@@ -29,7 +29,7 @@ from gtn_tf.runtime.host_loop import (
 )
 from gtn_tf.runtime.interrupts import Stopped, catch_signals, exit_code
 from gtn_tf.runtime.progress import say
-from gtn_tf.runtime.row_log import read_rows
+from gtn_tf.runtime.row_log import rows_from_the_end
 from gtn_tf.runtime.run_log import HParams, RunLog, find_logs
 from gtn_tf.runtime.tracing import trace
 from gtn_tf.runtime.workdir import check_workdir, claim_workdir
@@ -228,10 +228,11 @@ def _one_step(
 def _steps_without_learners(workdir: Path, step: int) -> int:
     """Returns how many of the steps just before had all learners skipped."""
     path = workdir / "metrics.jsonl"
-    rows = read_rows(path) if path.exists() else []
     count = 0
-    for row in reversed([row for row in rows if row["step"] < step]):
-        if row["meta_loss"] is not None:
+    for row in rows_from_the_end(path) if path.is_file() else ():
+        if row["step"] >= step:
+            continue
+        if row.get("meta_loss") is not None:
             break
         count += 1
     return count

@@ -8,6 +8,7 @@ from gtn_tf.runtime.row_log import (
     MetricsLog,
     read_rows,
     read_thinned_rows,
+    rows_from_the_end,
     validations,
 )
 from gtn_tf.types import InputError
@@ -25,6 +26,14 @@ def test_files_are_read_without_tensorflow():
         "assert not bad, bad"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_rows_from_the_end_leave_out_what_is_damaged(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    write_rows(path, [1, 2, 3])
+    with path.open("a") as file:
+        file.write('[4]\n{"step": 5, "x"')
+    assert [row["step"] for row in rows_from_the_end(path)] == [3, 2, 1]
 
 
 def test_rows_survive_exactly(tmp_path):
