@@ -88,6 +88,8 @@ class Mixed:
     def __init__(self, darts: Darts, session: Session) -> None:
         self._darts, self._session = darts, session
         self._shared = session.space.shared_weights(session.network("search"))
+        if self._shared.mix is None:
+            raise session.space.lacks("mix of its operations")
         seed = fold(root_seed(session.spec.seed), Purpose.SUPERNET)
         params, self._statistics = self._shared.init(seed)
         self._params = [tf.Variable(value) for value in params]

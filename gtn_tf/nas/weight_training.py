@@ -83,9 +83,12 @@ def _make_supernet(session: Session) -> Supernet:
 
 
 def _make_hypernetwork(session: Session) -> HyperNetwork:
+    # A direction that is normalised anyway has no size to write.
+    shared = session.space.shared_weights(session.network("plain"))
+    if shared.graph is None:
+        raise session.space.lacks("graphs for a hypernetwork")
     return HyperNetwork(
-        # A direction that is normalised anyway has no size to write.
-        session.space.shared_weights(session.network("plain")),
+        shared,
         session.data.validation,
         session.spec.ghn,
         fold(root_seed(session.spec.seed), Purpose.SUPERNET, 2),

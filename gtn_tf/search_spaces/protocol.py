@@ -86,34 +86,36 @@ class SharedWeights(NamedTuple):
     architecture uses a few.
 
     Attributes:
-      init: seed [2] -> (params of all, statistics as in `apply`, but for the
-        architecture that they begin with).
+      init: seed [2] -> (params of all, what is the same for all of the
+        statistics of `apply`).
       encode: architecture -> what its statistics begin with.
       rows: those -> the rows [E] that it uses of each of params; None: all.
       apply: as that of a `Learner`, of the params that one architecture uses.
       num_mixed: (places, operations) of `mix`.
-      mix: (params of all, statistics, shares of the operations [places,
-        operations], images) -> logits, where all operations run at every place
-        and their outputs are added by their shares; right at second order.
+      mix: None, or (params of all, statistics, shares of the operations
+        [places, operations], images) -> logits, where all operations run at
+        every place and their outputs are added by their shares; right at
+        second order.
       derive: shares, as an array -> the architecture that they stand for.
       layouts: of each of params; None: all use it.
       num_kinds: of nodes of `graph`.
       weight_nodes: [E], the nodes whose weights the rows are.
-      graph: architecture -> the kinds of its nodes [V] and their links [V, V],
-        1 from a node to one that reads it, which comes later; of every cell.
+      graph: None, or architecture -> the kinds of its nodes [V] and their
+        links [V, V], 1 from a node to one that reads it, which comes later; of
+        every cell.
     """
 
     init: Callable[..., tuple]
     encode: Callable[..., list]
     rows: Callable[..., list]
     apply: Callable[..., tuple]
-    num_mixed: tuple[int, int]
-    mix: Callable[..., tf.Tensor]
-    derive: Callable[[np.ndarray], Architecture]
-    layouts: Sequence[WeightLayout | None]
-    num_kinds: int
-    weight_nodes: Sequence[int]
-    graph: Callable[[Architecture], tuple[np.ndarray, np.ndarray]]
+    num_mixed: tuple[int, int] = (0, 0)
+    mix: Callable[..., tf.Tensor] | None = None
+    derive: Callable[[np.ndarray], Architecture] | None = None
+    layouts: Sequence[WeightLayout | None] = ()
+    num_kinds: int = 0
+    weight_nodes: Sequence[int] = ()
+    graph: Callable[[Architecture], tuple[np.ndarray, np.ndarray]] | None = None
 
 
 class Space:
@@ -138,15 +140,15 @@ class Space:
 
     def sample(self, seed: Seed) -> Architecture:
         """Draws an architecture; architecture i is `sample((run_seed, i))`."""
-        raise self._lacks("sample")
+        raise self.lacks("sample")
 
     def to_text(self, architecture: Architecture) -> str:
         """Returns one line, which `from_text` reads."""
-        raise self._lacks("to_text")
+        raise self.lacks("to_text")
 
     def from_text(self, text: str) -> Architecture:
         """Reads what `to_text` writes."""
-        raise self._lacks("from_text")
+        raise self.lacks("from_text")
 
     def to_json(self, architecture: Architecture) -> dict[str, Any]:
         """Returns what selected.json holds of it besides its text."""
@@ -154,33 +156,33 @@ class Space:
 
     def decisions(self) -> tuple[int, ...]:
         """Returns the number of options of each decision."""
-        raise self._lacks("decisions")
+        raise self.lacks("decisions")
 
     def encode(self, architecture: Architecture) -> tuple[int, ...]:
         """Returns the option that was taken at each decision, from 0."""
-        raise self._lacks("encode")
+        raise self.lacks("encode")
 
     def decode(self, options: Sequence[int]) -> Architecture:
         """Returns the architecture of these options; undoes `encode`."""
-        raise self._lacks("decode")
+        raise self.lacks("decode")
 
     def build(
         self, architecture: Architecture, network: NetworkSpec
     ) -> keras.Model:
         """Builds a network: [B, H, W, C] images -> [B, K] logits."""
-        raise self._lacks("build")
+        raise self.lacks("build")
 
     def interpreter(self, network: NetworkSpec) -> Interpreter:
         """Traces one graph for all architectures."""
-        raise self._lacks("interpreter")
+        raise self.lacks("interpreter")
 
     def shared_weights(self, network: NetworkSpec) -> SharedWeights:
         """Makes one network of all architectures."""
-        raise self._lacks("shared weights")
+        raise self.lacks("shared weights")
 
     def cost(self, architecture: Architecture, network: NetworkSpec) -> Cost:
         """Counts what `build` would build."""
-        raise self._lacks("cost")
+        raise self.lacks("cost")
 
     def canonical(self, architecture: Architecture) -> Architecture:
         """Returns the one that stands for all of the same function."""
@@ -212,7 +214,7 @@ class Space:
         numbers = self.decisions()
         open_ones = [i for i, number in enumerate(numbers) if number > 1]
         if not open_ones:
-            raise self._lacks("mutate (it holds one architecture)")
+            raise self.lacks("mutate (it holds one architecture)")
         chosen = open_ones[int(rng.integers(len(open_ones)))]
         step = 1 + int(rng.integers(numbers[chosen] - 1))
         options[chosen] = (options[chosen] + step) % numbers[chosen]
@@ -262,7 +264,8 @@ class Space:
             f"--config.{asked_by.split('.')[0]}.num_nodes"
         )
 
-    def _lacks(self, name: str) -> InputError:
+    def lacks(self, name: str) -> InputError:
+        """Returns the error of a space that has no such function."""
         return InputError(
             f"search.space {self.name or type(self).__name__!r} has no "
             f"{name}; expected a space that has; choose another "

@@ -11,6 +11,8 @@ from gtn_tf.learners.functional import Learner
 from gtn_tf.meta.inner_loop import inner_step
 from gtn_tf.meta.inner_optimizers import SGD
 from gtn_tf.nas import weight_training
+from gtn_tf.nas.mixed_training import find as find_by_darts
+from gtn_tf.nas.strategies.darts import Darts
 from gtn_tf.nas.supernets import Supernet
 from gtn_tf.nas.weight_training import load_source, prepare_source
 from gtn_tf.ops.seeds import root_seed
@@ -172,8 +174,16 @@ def test_a_supernet_of_other_networks_is_refused(session, tmp_path):
     assert caught.match(tiny.ONE_LINE)
 
 
-def test_a_space_without_shared_weights(tmp_path):
+@pytest.mark.parametrize(
+    ("train", "lack"),
+    [
+        (lambda *a: prepare_source("ghn", *a), "graphs for a hypernetwork"),
+        (lambda *a: find_by_darts(Darts(1, False, 0.1), *a), "mix of its"),
+    ],
+)
+def test_what_the_cells_lack_is_one_line(tmp_path, train, lack):
     session = nb201_search.session(search__space="cells")
-    with pytest.raises(InputError, match="has no shared weights") as caught:
-        prepare_source("supernet", session, tmp_path)
+    message = f"search.space 'cells' has no {lack}"
+    with pytest.raises(InputError, match=message) as caught:
+        train(session, tmp_path)
     assert caught.match(tiny.ONE_LINE)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from gtn_tf.layers.spec import LayerSpec
 from gtn_tf.ops.seeds import root_seed
+from gtn_tf.search_spaces.cells import shared_weights
 from gtn_tf.search_spaces.cells.encoded_genotype import (
     EncodedGenotype,
     draw_genotype,
@@ -17,7 +18,11 @@ from gtn_tf.search_spaces.cells.interpreter import CellInterpreter
 from gtn_tf.search_spaces.cells.network import FORMS as NETWORK_FORMS
 from gtn_tf.search_spaces.cells.network import build_cell_network
 from gtn_tf.search_spaces.cells.space import SearchSpace
-from gtn_tf.search_spaces.protocol import Interpreter, NetworkSpec
+from gtn_tf.search_spaces.protocol import (
+    Interpreter,
+    NetworkSpec,
+    SharedWeights,
+)
 
 #: Form of a `NetworkSpec` -> how its layers are made.
 FORMS = NETWORK_FORMS | {
@@ -46,6 +51,11 @@ def interpret(space: SearchSpace, network: NetworkSpec) -> Interpreter:
         lambda seed, genotype: init(seed, encode(genotype, space)),
         interpreter.apply,
     )
+
+
+def share(space: SearchSpace, network: NetworkSpec) -> SharedWeights:
+    """Makes one network whose weights all genotypes share."""
+    return shared_weights.share(space, network, _layers(network))
 
 
 def _layers(network: NetworkSpec) -> LayerSpec:

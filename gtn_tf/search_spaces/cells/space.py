@@ -26,6 +26,7 @@ from gtn_tf.search_spaces.protocol import (
     Interpreter,
     NetworkSpec,
     Seed,
+    SharedWeights,
     Space,
 )
 from gtn_tf.types import InputError
@@ -165,6 +166,12 @@ class SearchSpace(Space):
         from gtn_tf.search_spaces.cells import search_networks  # TensorFlow
 
         return search_networks.interpret(self, network)
+
+    def shared_weights(self, network: NetworkSpec) -> SharedWeights:
+        """Makes `search_networks.share`."""
+        from gtn_tf.search_spaces.cells import search_networks  # TensorFlow
+
+        return search_networks.share(self, network)
 
     def cost(self, architecture: Genotype, network: NetworkSpec) -> Cost:
         """Counts the network in training form."""
