@@ -94,10 +94,16 @@ FIELDS = {
     ),
     "search.nao_ws.num_epochs": whole(30, 1, "of the supernet in a round"),
     "search.nao_ws.pool": whole(
-        600, 2, "architectures that the supernet is trained on"
+        600,
+        2,
+        "architectures that the supernet is trained on",
+        high=100_000,
     ),
     "search.nao_ws.num_new": whole(
-        300, 1, "of them, which replace the worst after a round"
+        300,
+        1,
+        "of them, which replace the worst after a round",
+        high=100_000,
     ),
     "search.nao_ws.num_network_epochs": whole(
         300, 1, "of encoder, predictor and decoder, anew in every round"
@@ -266,7 +272,10 @@ FIELDS = {
         1e-3, "a number > 0", lambda v: v > 0, "of Adam, cosine"
     ),
     "search.ghn.num_phases": whole(
-        5, 1, "passes of messages over a cell, forwards and backwards"
+        5,
+        1,
+        "passes of messages over a cell, forwards and backwards",
+        high=100,
     ),
     "search.ghn.normalizes": switch(
         True,

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import mmap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -39,13 +40,20 @@ def iterate_rows(path: Path, number_key: str = "step") -> Iterator[dict]:
 
 def rows_from_the_end(path: Path) -> Iterator[dict]:
     """Yields rows of steps, the last first; leaves out what is damaged."""
-    with open_to_read(path) as file:
-        lines = file.readlines()
-    for line in reversed(lines):
-        with contextlib.suppress(ValueError):
-            row = parse_json(line)
-            if isinstance(row, dict) and isinstance(row.get("step"), int):
-                yield row
+    if not path.stat().st_size:  # which cannot be mapped
+        return
+    with (
+        open_to_read(path) as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text,
+    ):
+        end = len(text)
+        while end:
+            begin = text.rfind(b"\n", 0, end - 1) + 1
+            with contextlib.suppress(ValueError):
+                row = parse_json(text[begin:end])
+                if isinstance(row, dict) and isinstance(row.get("step"), int):
+                    yield row
+            end = begin
 
 
 def read_thinned_rows(path: Path, most: int = 20_000) -> list[dict]:
@@ -169,7 +177,7 @@ class RowLog:
         self._begin(Path(path), map(_line, kept))
 
     def _begin(self, path: Path, lines: Iterable[bytes]) -> None:
-        write_atomically(path, b"".join(lines))
+        write_atomically(path, lines)
         self._file = path.open("ab")
 
     def append(self, row: dict) -> None:
