@@ -7,7 +7,8 @@ batch's mean and variance (Wu & Johnson 2021, "PreciseBN"), whatever the
 momentum is.
 """
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
 
 import keras
 import tensorflow as tf
@@ -36,6 +37,7 @@ def settle_statistics(
     moving: dict[int, float],
     state: LearnerState,
     batches: Iterable[SyntheticData],
+    measure: Callable[..., list[tf.Tensor]] | None = None,
 ) -> LearnerState:
     """Returns the state with the mean statistics of the batches.
 
@@ -44,22 +46,29 @@ def settle_statistics(
       moving: from `moving_statistics(model)`; momenta below 1.
       state: at the end of a training.
       batches: what it was trained on, step by step.
+      measure: from `batch_measure`, where several states are settled.
     """
     if not moving:
         return state
-
-    @tf.function(autograph=False)
-    def measure(images: tf.Tensor) -> list[tf.Tensor]:
-        return _of_batch(
-            learner, moving, state.params, state.statistics, images
-        )
-
-    measured = [measure(data.images) for data in batches]
+    if measure is None:
+        measure = batch_measure(learner, moving)
+    measured = [
+        measure(state.params, state.statistics, data.images) for data in batches
+    ]
     statistics = list(state.statistics)
     for number, place in enumerate(moving):
         values = [of_batch[number] for of_batch in measured]
         statistics[place] = tf.add_n(values) / len(values)
     return state._replace(statistics=statistics)
+
+
+def batch_measure(
+    learner: Learner, moving: dict[int, float]
+) -> Callable[..., list[tf.Tensor]]:
+    """Returns (params, statistics, images) -> a batch's statistics, traced."""
+    return tf.function(
+        functools.partial(_of_batch, learner, moving), autograph=False
+    )
 
 
 def _of_batch(

@@ -68,6 +68,17 @@ def inner_step_and_loss(
       before the update (as training mode computes them); and the
       cross-entropy [] of the batch, likewise, without the layers' penalties.
     """
+    gradients, statistics, entropy = inner_gradients(learner, state, data)
+    params, slots = optimizer.update(
+        gradients, state.params, state.slots, data.hyperparameters
+    )
+    return LearnerState(params, statistics, slots), entropy
+
+
+def inner_gradients(
+    learner: Learner, state: LearnerState, data: SyntheticData
+) -> tuple[list[tf.Tensor], list[tf.Tensor], tf.Tensor]:
+    """Returns (gradients, statistics, cross-entropy []) on one batch."""
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(state.params)
         logits, statistics = learner.apply(
@@ -79,10 +90,7 @@ def inner_step_and_loss(
     gradients = tape.gradient(
         loss, state.params, unconnected_gradients=tf.UnconnectedGradients.ZERO
     )
-    params, slots = optimizer.update(
-        gradients, state.params, state.slots, data.hyperparameters
-    )
-    return LearnerState(params, statistics, slots), entropy
+    return gradients, statistics, entropy
 
 
 def unroll(

@@ -4,6 +4,7 @@ Traced once: a step is one call, so that the number of steps, their rates and
 the source of the batches ask for no further trace.
 """
 
+import copy
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from gtn_tf.datasets.batches import RealData
 from gtn_tf.export.load import Teacher
 from gtn_tf.learners.functional import Learner
 from gtn_tf.meta.evaluation import log_likelihood, predict, share_right
-from gtn_tf.meta.inner_loop import inner_step_and_loss
+from gtn_tf.meta.inner_loop import inner_gradients, inner_step_and_loss
 from gtn_tf.meta.inner_optimizers import InnerOptimizer
 from gtn_tf.runtime.graph_rewriting import arithmetic_as_written
 from gtn_tf.types import DivergenceError, LearnerState, SyntheticData
@@ -76,6 +77,39 @@ class Trainer:
             }
 
         self._step, self._test = step, test
+
+    def sharing_traces(
+        self, optimizers: Iterable[InnerOptimizer]
+    ) -> list["Trainer"]:
+        """Returns trainers of the same learner by several optimizers.
+
+        What they have in common is traced once: gradients and validation.
+        """
+
+        @tf.function(autograph=False)
+        def gradients_of(state: LearnerState, data: SyntheticData) -> tuple:
+            return inner_gradients(self._learner, state, data)
+
+        def by(optimizer: InnerOptimizer) -> "Trainer":
+            update = tf.function(optimizer.update, autograph=False)
+
+            def step(
+                state: LearnerState, data: SyntheticData
+            ) -> tuple[LearnerState, tf.Tensor]:
+                bare = state._replace(slots=[])
+                gradients, statistics, loss = gradients_of(
+                    bare, data._replace(hyperparameters={})
+                )
+                params, slots = update(
+                    gradients, state.params, state.slots, data.hyperparameters
+                )
+                return LearnerState(params, statistics, slots), loss
+
+            trainer = copy.copy(self)
+            trainer._optimizer, trainer._step = optimizer, step
+            return trainer
+
+        return [by(optimizer) for optimizer in optimizers]
 
     def initial_state(self, *arguments: Any) -> LearnerState:
         """Draws a fresh learner; takes what `Learner.init` takes."""

@@ -23,6 +23,7 @@ from gtn_tf.config.evaluator_names import READOUTS
 from gtn_tf.datasets.batches import RealData
 from gtn_tf.export.load import Teacher, load
 from gtn_tf.learners.batch_statistics import (
+    batch_measure,
     moving_statistics,
     settle_statistics,
 )
@@ -223,15 +224,19 @@ def _score(
             layer.momentum = 0.0
     learner = from_keras(lambda: model, second_order=False)
     moving = moving_statistics(model)
-    trainers = {
-        rule.kind: Trainer(lambda: learner, rule.optimizer, real)
-        for rule in rules
-    }
+    optimizers = {rule.kind: rule.optimizer for rule in rules}
+    first = Trainer(lambda: learner, rules[0].optimizer, real)
+    trainers = dict(
+        zip(optimizers, first.sharing_traces(optimizers.values()), strict=True)
+    )
+    measure = batch_measure(learner, moving)
 
     def read(rule: RateRule, seed: tf.Tensor) -> float:
         trainer = trainers[rule.kind]
         trained = trainer.train(trainer.initial_state(seed), rule.steps)
-        settled = settle_statistics(learner, moving, trained.state, rule.steps)
+        settled = settle_statistics(
+            learner, moving, trained.state, rule.steps, measure
+        )
         value = trainer.read(trained._replace(state=settled), readout)
         if not np.isfinite(value):
             raise DivergenceError(f"{readout} is {value} after the training")
