@@ -4,7 +4,6 @@ All forms of one case see the same numpy data, so that they compute the same
 numbers; PyTorch's do too.
 """
 
-import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -27,6 +26,7 @@ class Case(NamedTuple):
       num_learners: whose gradients are summed, of `remat` and its peers, one
         after the other, and of `side_by_side`.
       convolution: as `learner.convolution`.
+      precision: a Keras policy, of the learner.
     """
 
     learner: str = "conv2_fc"
@@ -40,6 +40,7 @@ class Case(NamedTuple):
     generator: tuple = (128, (1024,), (128, 64))
     num_learners: int = 1
     convolution: str = "direct"
+    precision: str = "float32"
 
 
 NUM_CLASSES = 10
@@ -65,8 +66,6 @@ SIZES = {
     ),
 }
 
-#: Of `matrix_product`.
-PEAK_FLOPS = 2 * 1024**3
 
 #: The families that peers have too: pooled convolutions, one dense layer.
 FAMILY_WIDTHS = {"conv2_fc": (64, 128, 256), "conv3_fc": (64, 128, 256, 256)}
@@ -130,22 +129,6 @@ def draw_params(case: Case) -> list[np.ndarray]:
     return [p.astype(np.float32) for p in params]
 
 
-@functools.cache
-def _square_matrix() -> object:
-    import tensorflow as tf
-
-    return tf.constant(
-        np.random.default_rng(0).random((1024, 1024), np.float32)
-    )
-
-
-def matrix_product() -> object:
-    """Multiplies two square matrices: what a machine can do at most."""
-    import tensorflow as tf
-
-    return tf.matmul(_square_matrix(), _square_matrix())
-
-
 def peer_form(name: str, case: Case) -> Callable:
     """Returns a thunk: `torch_*` or `jax_*` (extra `peer`)."""
     if name.startswith("torch"):
@@ -179,7 +162,11 @@ def tensorflow_form(name: str, case: Case) -> Callable:
         case.image_shape,
         NUM_CLASSES,
         case.widths,
-        LayerSpec(pool_size=case.pool_size, convolution=case.convolution),
+        LayerSpec(
+            pool_size=case.pool_size,
+            convolution=case.convolution,
+            dtype=case.precision,
+        ),
     )
     data = tf.nest.map_structure(
         tf.constant,

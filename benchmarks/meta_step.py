@@ -27,27 +27,24 @@ rows on as many cores, by wall time and by processor time.
 import json
 import multiprocessing
 import os
-import platform
 import resource
 import statistics
 import time
 from collections.abc import Callable
-from importlib import metadata, util
+from importlib import util
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from absl import app, flags
 
 from benchmarks.forms import (
-    PEAK_FLOPS,
     SIZES,
     Case,
-    matrix_product,
     peer_form,
     state_bytes,
     tensorflow_form,
 )
-from gtn_tf.runtime.provenance import commit, cpu_name
+from benchmarks.machine import PEAK_FLOPS, environment, matrix_product
 
 _SIZE = flags.DEFINE_enum(
     "size", None, list(SIZES), "in place of the sizes that follow"
@@ -276,33 +273,6 @@ def ratios(raw: dict, key: str) -> dict[str, float]:
     }
 
 
-def environment() -> dict[str, object]:
-    """Returns versions and hardware."""
-    packages = (
-        "tensorflow-cpu",
-        "tensorflow",
-        "keras",
-        "torch",
-        "jax",
-        "numpy",
-    )
-    versions = {}
-    for name in packages:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return {
-        "versions": versions,
-        "python": platform.python_version(),
-        "commit": commit(),
-        "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
-        "cpu": cpu_name(),
-        "num_cores": _NUM_CORES.value or os.cpu_count(),
-        "load_average": os.getloadavg(),
-    }
-
-
 def measure(case: Case, forms: list[str], num_rounds: int) -> dict:
     """Returns everything that the JSON file holds."""
     from benchmarks.op_counts import flop_ratios
@@ -322,7 +292,7 @@ def measure(case: Case, forms: list[str], num_rounds: int) -> dict:
         "efficiency": efficiencies(times, operations, case),
         "times": times,
         "operations": {"batch_size": small.batch_size, **operations},
-        **environment(),
+        **environment(_NUM_CORES.value),
     }
     if "remat" in forms and _SLOPE.value:
         fewer = case.num_inner_steps

@@ -1,8 +1,10 @@
-"""The meta-step of `conv2_fc` and its kin in eager PyTorch, as a peer.
+"""The meta-step of `conv2_fc` and its kin in PyTorch, as a peer.
 
 The same arithmetic as `gtn_tf` on the same data: weight normalisation, 3x3
 convolutions, max-pools of stride 2, mean-only batch normalisation, leaky
-ReLU, SGD with momentum; stored and rematerialised.
+ReLU, SGD with momentum; stored and rematerialised, eager; and compiled, for
+which a step and its adjoint are functions that `torch.compile` takes whole. On
+a GPU where there is one.
 """
 
 from collections.abc import Callable
@@ -99,9 +101,46 @@ def _inner_step(
     return params, moments, means
 
 
+def _compiled_step(pool_size: int) -> tuple[Callable, Callable]:
+    """Returns a step of (params, moments, data) and its adjoint, compiled."""
+
+    def loss_of(
+        params: Tensors, images: torch.Tensor, labels: torch.Tensor
+    ) -> tuple[torch.Tensor, Tensors]:
+        logits, means = logits_of(params, None, images, pool_size)
+        return _cross_entropy(logits, labels), means
+
+    def step(params: Tensors, moments: Tensors, data: Tensors) -> tuple:
+        images, labels, rate, momentum = data
+        gradients, means = torch.func.grad(loss_of, has_aux=True)(
+            params, images, labels
+        )
+        moments = [
+            momentum * m + g for m, g in zip(moments, gradients, strict=True)
+        ]
+        params = [p - rate * m for p, m in zip(params, moments, strict=True)]
+        return params, moments, means
+
+    def adjoint_of(
+        params: Tensors, moments: Tensors, data: Tensors, adjoint: tuple
+    ) -> tuple:
+        return torch.func.vjp(step, params, moments, data)[1](adjoint)
+
+    return torch.compile(step), torch.compile(adjoint_of)
+
+
 def torch_form(name: str, case: Case) -> Callable[[], Tensors]:
-    """Returns a thunk: `torch_plain`, `torch_stored` or `torch_remat`."""
+    """Returns a thunk.
+
+    Args:
+      name: `torch_plain`, `torch_stored`, `torch_remat`, `torch_compiled`: the
+        last as `torch_remat`.
+      case: its sizes.
+    """
+    if torch.cuda.is_available():
+        torch.set_default_device("cuda")
     inputs = make_inputs(case)
+    step_of, adjoint_of = _compiled_step(case.pool_size)
     images = torch.tensor(inputs.images).permute(0, 1, 4, 2, 3).contiguous()
     whole = [images, *map(torch.tensor, inputs[1:4])]
     real_images = torch.tensor(inputs.real_images).permute(0, 3, 1, 2)
@@ -167,7 +206,39 @@ def torch_form(name: str, case: Case) -> Callable[[], Tensors]:
         columns = zip(*reversed(gradients), strict=True)
         return [torch.stack(column) for column in columns]
 
-    forms = {"torch_plain": plain, "torch_stored": stored, "torch_remat": remat}
+    def compiled() -> Tensors:
+        params, moments = list(initial), [torch.zeros_like(p) for p in initial]
+        trajectory = []
+        for step in range(num_steps):
+            trajectory.append((params, moments))
+            params, moments, means = step_of(
+                params, moments, [v[step] for v in whole]
+            )
+        state = [t.detach().requires_grad_() for t in [*params, *means]]
+        n = len(params)
+        adjoint = torch.autograd.grad(meta_loss(state[:n], state[n:]), state)
+        zeros = [torch.zeros_like(m) for m in means]
+        adjoint = (
+            list(adjoint[:n]),
+            [torch.zeros_like(m) for m in moments],
+            list(adjoint[n:]),
+        )
+        gradients = []
+        for step in reversed(range(num_steps)):
+            before = trajectory.pop()
+            data = [v[step] for v in whole]
+            *products, of_data = adjoint_of(*before, data, adjoint)
+            adjoint = (*products, zeros)
+            gradients.append(of_data)
+        columns = zip(*reversed(gradients), strict=True)
+        return [torch.stack(column) for column in columns]
+
+    forms = {
+        "torch_plain": plain,
+        "torch_stored": stored,
+        "torch_remat": remat,
+        "torch_compiled": compiled,
+    }
     if name == "torch_remat" and case.num_learners > 1:
         return lambda: [remat() for _ in range(case.num_learners)]
     return forms[name]

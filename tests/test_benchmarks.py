@@ -57,6 +57,13 @@ def test_writes_ratios(tmp_path):
     [
         ("torch", "stored"),
         ("torch", "remat"),
+        pytest.param(
+            *("torch", "compiled"),
+            marks=[
+                pytest.mark.slow,
+                pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+            ],
+        ),
         ("jax", "stored"),
         ("jax", "remat"),
     ],
