@@ -140,7 +140,6 @@ def torch_form(name: str, case: Case) -> Callable[[], Tensors]:
     if torch.cuda.is_available():
         torch.set_default_device("cuda")
     inputs = make_inputs(case)
-    step_of, adjoint_of = _compiled_step(case.pool_size)
     images = torch.tensor(inputs.images).permute(0, 1, 4, 2, 3).contiguous()
     whole = [images, *map(torch.tensor, inputs[1:4])]
     real_images = torch.tensor(inputs.real_images).permute(0, 3, 1, 2)
@@ -205,6 +204,10 @@ def torch_form(name: str, case: Case) -> Callable[[], Tensors]:
             gradients.append(products[2 * n :])
         columns = zip(*reversed(gradients), strict=True)
         return [torch.stack(column) for column in columns]
+
+    step_of = adjoint_of = None
+    if name == "torch_compiled":
+        step_of, adjoint_of = _compiled_step(case.pool_size)
 
     def compiled() -> Tensors:
         params, moments = list(initial), [torch.zeros_like(p) for p in initial]
