@@ -259,7 +259,7 @@ def _parse(argv: list[str]) -> list[str]:
 
 
 def with_paths(argv: list[str]) -> list[str]:
-    """Puts the path of a config of ours in the place of its name."""
+    """Puts the path of a config in the place of its name, or of `~`."""
     found = list(argv)
     for place, argument in enumerate(argv[1:], 1):
         flag, is_given, name = argument.partition("=")
@@ -268,7 +268,11 @@ def with_paths(argv: list[str]) -> list[str]:
             name = name if is_given else "".join(argv[position : position + 1])
             if name in config_names():
                 path = str(config_path(name))
-                found[position] = f"{flag}={path}" if is_given else path
+            elif name.startswith("~"):
+                path = os.path.expanduser(name)
+            else:
+                continue
+            found[position] = f"{flag}={path}" if is_given else path
     return found
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gtn_tf.config import flatten
+from gtn_tf.main import with_paths
 from tests.helpers import tiny
 
 _ROOT = Path(__file__).parents[1]
@@ -304,3 +305,9 @@ def test_a_bucket_is_no_folder(tmp_path, monkeypatch):
     done = tiny.run_main("s3://bucket/run")
     tiny.assert_one_line(done, 2, "--workdir 's3://bucket/run' cannot be used")
     assert not _files(tmp_path)
+
+
+def test_a_config_below_home(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    for argv in (["x", "--config=~/a.py"], ["x", "--config", "~/a.py"]):
+        assert "/home/me/a.py" in with_paths(argv)[-1]

@@ -44,7 +44,7 @@ from gtn_tf.runtime.workdir import claim_workdir
 from gtn_tf.teachers.registry import CURRICULA
 from gtn_tf.training.assembly import learner_genotypes
 from gtn_tf.training.run import Run, restore_run
-from gtn_tf.types import InputError
+from gtn_tf.types import DivergenceError, InputError
 
 
 def export(config: config_dict.ConfigDict, workdir: Path) -> int:
@@ -206,12 +206,23 @@ def write_export(
       module: its SavedModel and arrays.
       metadata: of `metadata_of`.
       real: images to be seen beside the synthetic ones.
+
+    Raises:
+      DivergenceError: a number is not finite; the older one stays.
     """
+    arrays = {name: v.numpy() for name, v in module.arrays.items()}
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise DivergenceError(
+                f"{name} to be exported to {str(path)!r} are not all finite; "
+                "expected what a meta-training makes that has not diverged; "
+                "meta-train in another --workdir with a lower "
+                "--config.meta.learning_rate"
+            )
     with replaced_folder(path) as folder:
         tf.saved_model.save(
             module, str(folder / "1"), signatures=module.signatures
         )
-        arrays = {name: v.numpy() for name, v in module.arrays.items()}
         np.savez(folder / "curriculum.npz", **arrays)
         if real is not None:
             write_real_images(folder / FILE_NAME, real)

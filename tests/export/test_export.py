@@ -20,7 +20,7 @@ from gtn_tf.ops.seeds import (
 )
 from gtn_tf.runtime import files
 from gtn_tf.teachers.registry import CURRICULA
-from gtn_tf.types import Batch, InputError
+from gtn_tf.types import Batch, DivergenceError, InputError
 from tests.helpers import tiny
 from tests.helpers.exported import (
     BATCH_SIZE,
@@ -417,3 +417,14 @@ def test_pretrain_exports(tmp_path, changes):
     assert done.code == 0, done
     assert done.errors == f"exported to {tmp_path / 'export'}\n"
     assert load(tmp_path).metadata == first.metadata
+
+
+def test_what_is_not_finite_is_not_exported(tmp_path):
+    path = tmp_path / "export"
+    path.mkdir()
+    module = exported_gtn.ExportedGTN.__new__(exported_gtn.ExportedGTN)
+    module.arrays = {"images": tf.constant([1.0, np.inf])}
+    with pytest.raises(DivergenceError, match=tiny.ONE_LINE) as caught:
+        export.write_export(path, module, {})
+    caught.match("^images to be exported")
+    assert not list(path.iterdir())
