@@ -122,7 +122,7 @@ _REAL = ("0.0", "-1.0", "1e-300", "0.9999999", "3e38", "1e400", "nan")
 #: What a key needs in order to have any effect.
 _CELL = ("--config.learner.name=cell", "--config.learner.widths=None")
 _FIXED_CELL = (*_CELL, "--config.learner.genotype=GTN-fixed")
-_NB201 = ("--config.search.space=nb201",)
+_NB201 = ("--config.search.space=nb201", "--config.search.num_cells=1")
 _NEEDS = {
     "search.evolution": ("--config.search.strategy=evolution",),
     "search.reinforce": ("--config.search.strategy=reinforce",),
