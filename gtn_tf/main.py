@@ -175,10 +175,11 @@ def _run(argv: list[str]) -> int:
     where = _WORKDIR.value or Path("runs") / name
     if is_in_bucket(where):
         _refuse_sharing(config)
-    if is_in_bucket(where) or _MODE.value not in _WITHOUT_TENSORFLOW:
         _load_tensorflow()
     alone = _MODE.value != "report"
     with opened_workdir(where, "--workdir", alone) as workdir:
+        if _MODE.value not in _WITHOUT_TENSORFLOW:
+            _load_tensorflow()
         return MODES[_MODE.value](config, workdir)
 
 
