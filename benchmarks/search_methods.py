@@ -17,7 +17,8 @@ is charged: the evaluator's set-up once, and its price for every different cell.
   one; that of `gtn` is its meta-training's. Searches that train weights of
   their own are charged the seconds that they took.
 
-Killed, the same command goes on; `--write_only` writes what is there.
+Killed, the same command goes on. `--evaluators=params,supernet --coupled=`
+writes what these have found.
 """
 
 import collections
@@ -44,6 +45,7 @@ from gtn_tf.figures.style import (
 )
 from gtn_tf.import_paths import choose
 from gtn_tf.nas.executors import run_inline
+from gtn_tf.nas.first_training import steps_per_epoch
 from gtn_tf.nas.job_results import problem_of
 from gtn_tf.nas.jobs import Plan
 from gtn_tf.nas.proposals import Proposal, Proposals
@@ -54,7 +56,7 @@ from gtn_tf.nas.strategies.strategy import Coupled, Strategy
 from gtn_tf.nas.weight_training import SOURCES, Stepper, open_source
 from gtn_tf.nas.worker import Worker
 from gtn_tf.runtime.files import read_json, write_atomically, write_json
-from gtn_tf.runtime.interrupts import catch_signals
+from gtn_tf.runtime.interrupts import Stopped, catch_signals, exit_code
 from gtn_tf.runtime.job_store import JobStore
 from gtn_tf.runtime.progress import say
 from gtn_tf.runtime.provenance import commit, cpu_name
@@ -72,25 +74,21 @@ _FOLDER = flags.DEFINE_string("folder", None, "Where the result goes.")
 _SECONDS = flags.DEFINE_float("seconds", 1000.0, "Of each search, in all.")
 _PROPOSALS = flags.DEFINE_integer("proposals", 300, "Of a search, at most.", 1)
 _NUM_SEEDS = flags.DEFINE_integer("num_seeds", 3, "Per search.", 1)
-_WRITE_ONLY = flags.DEFINE_bool("write_only", False, "Score nothing new.")
 
-#: In this order: the cheap ones are done first.
 EVALUATORS = (
-    *("params", "naswot", "supernet", "ghn"),
-    *("gtn", "real:steps=20", "real_subset:steps=20"),
+    *("params", "supernet", "ghn", "gtn"),
+    *("real:steps=20", "real_subset:steps=20", "naswot"),
 )
 STRATEGIES = ("random", "evolution", "reinforce", "nao")
 COUPLED = ("darts", "enas", "nao_ws")
+_EVALUATORS = flags.DEFINE_list("evaluators", list(EVALUATORS), "Of these.")
+_COUPLED = flags.DEFINE_list("coupled", list(COUPLED), "Of these.")
 _TOP = 10
 _NUM_ENAS_DRAWS = 50
 _ROUNDS, _STEPS = 3, 40
 #: Of the bundled GTN: measured with it, on one core of its own.
 _GTN_SECONDS = 563.0
 _DRAWN = ("gtn", "real:steps=20", "supernet", "ghn", "params", "naswot")
-
-
-class Stopped(Exception):
-    """A signal; what is done is kept."""
 
 
 class Scores:
@@ -109,40 +107,48 @@ class Scores:
         self.worker = Worker(spec, lambda: bool(caught))
         self.space = self.worker.space
         self.truth = spec.truth
-        sources, self.setup_seconds = make_sources(
-            config, workdir, self.worker, None
-        )
-        self._plan = Plan(spec, self.worker.evaluators, sources)
+        self._config, self._workdir = config, workdir
+        self._plans: dict[str, Plan] = {}
         self._store = JobStore(workdir / "search" / "results", problem_of)
         self._caught = caught
 
     def job(self, evaluator: str, proposal: Proposal) -> tuple[str, dict]:
         """Returns the job that scores a cell: key, and what it is."""
-        planned = self._plan.jobs_of(proposal, 0)
+        planned = self._plan(evaluator).jobs_of(proposal, 0)
         return next(
             (key, job)
             for key, job in planned.items()
             if job["evaluator"] == evaluator
         )
 
+    def _plan(self, evaluator: str) -> Plan:
+        """Returns that of one evaluator, for which its weights are trained."""
+        if evaluator not in self._plans:
+            worker = self.worker
+            names = dict.fromkeys((evaluator, self.truth))
+            own = {name: worker.evaluators[name] for name in names}
+            sources, _ = make_sources(
+                self._config, self._workdir, worker.session, own.values()
+            )
+            spec = dataclasses.replace(worker.spec, evaluators=(evaluator,))
+            self._plans[evaluator] = Plan(spec, own, sources)
+        return self._plans[evaluator]
+
     def get(self, evaluator: str, proposal: Proposal) -> float | None:
         """Returns a score, None for a failure.
 
         Raises:
-          LookupError: it is not there, and nothing is to be scored.
           Stopped: a signal came.
         """
         key, planned = self.job(evaluator, proposal)
         result = self._store.get(key)
         if result is None:
-            if _WRITE_ONLY.value:
-                raise LookupError(key)
             due = collections.deque([(key, planned["job"])])
             outcomes = list(
                 run_inline(self.worker.do, due, lambda: bool(self._caught))
             )
             if not outcomes:
-                raise Stopped
+                raise Stopped(exit_code(self._caught))
             identity = {k: v for k, v in planned.items() if k != "job"}
             result = {"key": key, **identity, **outcomes[0][1], "versions": {}}
             self._store.put(key, result)
@@ -161,47 +167,60 @@ class Scores:
 
 def measure_prices(scores: Scores) -> dict[str, dict[str, float]]:
     """Returns each evaluator's seconds per cell and of its set-up."""
-    space, spec = scores.space, scores.worker.spec
+    worker = scores.worker
+    space, spec, session = scores.space, worker.spec, worker.session
     prices: dict[str, list[float]] = {name: [] for name in EVALUATORS}
+    steps: dict[str, list[float]] = {kind: [] for kind in SOURCES}
     setup = dict.fromkeys(EVALUATORS, 0.0)
+    # What is not trained yet costs the same.
+    none = Path(_WORKDIR.value) / "no training"
+    fresh = {k: open_source(k, session, none)[0] for k in SOURCES}
+    steppers = {
+        kind: Stepper(
+            *(session, source, 10**6, 10**9),
+            rates=SOURCES[kind].rates(spec),
+        )
+        for kind, source in fresh.items()
+    }
     for number in range(_ROUNDS + 1):
         for name in EVALUATORS:
             cell = space.sample((spec.seed, 7, number))
-            text = space.to_text(cell)
-            _, planned = scores.job(name, Proposal(text, space.key(cell)))
-            seconds = dict(scores.worker.do(planned["job"])["seconds"])
-            traced = seconds.pop("setup", 0.0)
-            if number:
-                prices[name].append(sum(seconds.values()))
-            else:  # the first traces
+            began = time.perf_counter()
+            if name in fresh:
+                fresh[name].score(cell)
+                spent = traced = time.perf_counter() - began
+                taken = _take_steps(steppers[name], 1 + number * _STEPS)
+            else:
+                text = space.to_text(cell)
+                _, planned = scores.job(name, Proposal(text, space.key(cell)))
+                seconds = dict(worker.do(planned["job"])["seconds"])
+                traced = seconds.pop("setup", 0.0)
+                spent = sum(seconds.values())
+            if not number:  # the first traces
                 setup[name] = traced
-    per_epoch = len(scores.worker.session.data.train.images)
-    per_epoch = -(-per_epoch // spec.training.batch_size)
-    for kind in SOURCES:
-        step = _step_seconds(kind, scores.worker.session)
-        setup[kind] += getattr(spec, kind).num_epochs * per_epoch * step
-    setup["gtn"] += scores.setup_seconds.get("gtn") or _GTN_SECONDS
+                continue
+            prices[name].append(spent)
+            if name in fresh:
+                steps[name].append(taken)
+    per_epoch = steps_per_epoch(session, len(session.data.train.images))
+    for kind, found in steps.items():
+        num_steps = getattr(spec, kind).num_epochs * per_epoch
+        setup[kind] += num_steps * min(found)
+    setup["gtn"] += _GTN_SECONDS
     return {
         name: {"price": min(found), "setup": setup[name]}
         for name, found in prices.items()
     }
 
 
-def _step_seconds(kind: str, session: Session) -> float:
-    """Returns the median seconds of a training step, the fastest round's."""
-    source, _ = open_source(kind, session, Path(_WORKDIR.value) / "no training")
-    rates = SOURCES[kind].rates(session.spec)
-    take_step = Stepper(session, source, 10**6, 10**9, rates=rates)
-    take_step(1)
-    rounds = []
-    for number in range(_ROUNDS):
-        spent = []
-        for step in range(_STEPS):
-            began = time.perf_counter()
-            take_step(2 + number * _STEPS + step)
-            spent.append(time.perf_counter() - began)
-        rounds.append(float(np.median(spent)))
-    return min(rounds)
+def _take_steps(take_step: Stepper, first: int) -> float:
+    """Returns the median seconds of some steps of a training."""
+    spent = []
+    for step in range(first, first + _STEPS):
+        began = time.perf_counter()
+        take_step(step)
+        spent.append(time.perf_counter() - began)
+    return float(np.median(spent))
 
 
 def make_strategy(spec: SearchSpec, name: str, search: Any) -> Any:
@@ -294,13 +313,15 @@ def searches(
 ) -> Iterator[tuple[str, str, int, dict[str, Any]]]:
     """Yields (strategy, evaluator, seed, what was found)."""
     for evaluator, strategy, seed in itertools.product(
-        EVALUATORS, STRATEGIES, range(_NUM_SEEDS.value)
+        _EVALUATORS.value, STRATEGIES, range(_NUM_SEEDS.value)
     ):
         made = make_strategy(scores.worker.spec, strategy, config.search)
         found = run_search(made, evaluator, seed, scores, prices[evaluator])
         say(f"{strategy} by {evaluator}, seed {seed}: {found['pick']}")
         yield strategy, evaluator, seed, found
-    for name, seed in itertools.product(COUPLED, range(_NUM_SEEDS.value)):
+    for name, seed in itertools.product(
+        _COUPLED.value, range(_NUM_SEEDS.value)
+    ):
         found = run_coupled(name, seed, config, scores, workdir)
         say(f"{name}, seed {seed}: {found['pick']}")
         yield name, "its own", seed, found
@@ -358,7 +379,7 @@ def page(result: Mapping[str, Any]) -> str:
         f"| evaluator | set-up, s | each, s | {' | '.join(STRATEGIES)} |",
         f"|{'---|' * (3 + len(STRATEGIES))}",
     ]
-    for evaluator in EVALUATORS:
+    for evaluator in dict.fromkeys(e for _, e in by_search if e in EVALUATORS):
         cells = [_cell(by_search.get((s, evaluator), [])) for s in STRATEGIES]
         price = result["prices"][evaluator]
         lines.append(
@@ -490,8 +511,8 @@ def main(argv: list[str]) -> None:
                 found.append(one)
     except InputError as error:
         raise app.UsageError(str(error)) from error
-    except (LookupError, Stopped) as error:
-        say(f"unfinished ({type(error).__name__}); the same command goes on")
+    except Stopped:
+        say("stopped; the same command goes on")
     result = {
         "seconds": _SECONDS.value,
         "proposals": _PROPOSALS.value,

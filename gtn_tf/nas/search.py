@@ -5,7 +5,7 @@ done: a search that was killed goes on where it was, and processes that share a
 workdir share the work.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ml_collections import config_dict
@@ -20,6 +20,7 @@ from gtn_tf.nas.jobs import Plan, Source, teacher_source
 from gtn_tf.nas.loop import Loop
 from gtn_tf.nas.outputs import write_outputs
 from gtn_tf.nas.proposals import Proposals
+from gtn_tf.nas.session import Session
 from gtn_tf.nas.spec import SearchSpec, search_spec
 from gtn_tf.nas.strategies.listed import Listed
 from gtn_tf.nas.strategies.strategy import (
@@ -72,7 +73,9 @@ def search(config: config_dict.ConfigDict, workdir: Path) -> int:
         proposals = Proposals(
             strategy, worker.space, spec.seed, spec.num_architectures
         )
-        sources, setup_seconds = make_sources(config, workdir, worker, found)
+        sources, setup_seconds = make_sources(
+            config, workdir, worker.session, evaluators.values(), found
+        )
     except Stopped as stopped:
         return stopped.code
     store = JobStore(workdir / "search" / "results", problem_of)
@@ -112,19 +115,27 @@ def search(config: config_dict.ConfigDict, workdir: Path) -> int:
 def make_sources(
     config: config_dict.ConfigDict,
     workdir: Path,
-    worker: Worker,
-    found: Found | None,
+    session: Session,
+    evaluators: Collection[Evaluator],
+    found: Found | None = None,
 ) -> tuple[dict[str, Source], dict[str, float]]:
-    """Makes what evaluators need; returns it, and its seconds, by name."""
-    evaluators = worker.evaluators.values()
+    """Makes what evaluators need; returns it, and its seconds, by name.
+
+    Args:
+      config: of the search.
+      workdir: of it.
+      session: of it.
+      evaluators: that need something.
+      found: by a coupled strategy, if it was one.
+    """
     teachers, seconds = prepare_teachers(config, workdir, evaluators)
-    check_teachers(teachers, worker.session, evaluators)
+    check_teachers(teachers, session, evaluators)
     sources = {name: teacher_source(t) for name, t in teachers.items()}
     for kind in SOURCES:
         if all(evaluator.teacher != kind for evaluator in evaluators):
             continue
         own = found.supernet if found and kind == "supernet" else None
-        source = prepare_source(kind, worker.session, workdir, own)
+        source = prepare_source(kind, session, workdir, own)
         sources[kind] = Source(str(source.folder), source.digest)
         # Those of the strategy's own are `found_seconds`.
         seconds[kind] = 0.0 if source.folder == own else source.seconds

@@ -88,6 +88,20 @@ def reach_no_cluster():
         return str(error)
 
 
+def search(workdir, *arguments):
+    """Runs the command line on this machine; its exit code and errors."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "gtn_tf.main", "--mode=search"),
+            *(f"--workdir={workdir}", *arguments),
+            "--config.search.executor=ray",
+        ],
+        capture_output=True,
+        text=True,
+    )
+    return [done.returncode, done.stderr]
+
+
 def search_on_two_nodes(workdir, *arguments):
     """Runs the command line; kills a worker, later a node with its workers.
 
