@@ -96,6 +96,8 @@ def search(workdir, *arguments):
             *(f"--workdir={workdir}", *arguments),
             "--config.search.executor=ray",
         ],
+        # Not a cluster that another run has left behind.
+        env={**os.environ, "RAY_ADDRESS": "local"},
         capture_output=True,
         text=True,
     )
