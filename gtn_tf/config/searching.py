@@ -298,9 +298,10 @@ FIELDS = {
     ),
     "search.interpret": switch(
         True,
-        "one graph runs any genotype, for the evaluators: tracing it takes a "
-        "minute or more, once per process, and its steps are slower; False: "
-        "each network is built and traced, as for the truth",
+        "for the evaluators, networks are assembled of pieces that are traced "
+        "once; where many are trained a few steps each, one graph runs any "
+        "genotype, with the same bits: tracing it takes a minute, once per "
+        "process; False: each is built and traced, as for the truth",
     ),
     "search.executor": choice(
         "inline",

@@ -78,6 +78,10 @@ class WeightLayout(NamedTuple):
     is_scale: np.ndarray
 
 
+#: Architecture -> (init, apply), as those of its `Learner`.
+Assemble = Callable[[Architecture], tuple[Callable[..., tuple], ...]]
+
+
 class SharedWeights(NamedTuple):
     """One network whose weights all architectures share.
 
@@ -129,6 +133,7 @@ class Space:
     Attributes:
       interprets: whether it has an `interpreter`.
       name: for messages; None: that of the class.
+      assembles: whether it has an `assembler`.
 
     Raises (all of its functions):
       InputError: this space has no such function, or an architecture is not
@@ -137,6 +142,7 @@ class Space:
 
     interprets = False
     name: str | None = None
+    assembles = False
 
     def sample(self, seed: Seed) -> Architecture:
         """Draws an architecture; architecture i is `sample((run_seed, i))`."""
@@ -175,6 +181,10 @@ class Space:
     def interpreter(self, network: NetworkSpec) -> Interpreter:
         """Traces one graph for all architectures."""
         raise self.lacks("interpreter")
+
+    def assembler(self, network: NetworkSpec) -> Assemble:
+        """Returns what makes networks of pieces that are traced once."""
+        raise self.lacks("assembler")
 
     def shared_weights(self, network: NetworkSpec) -> SharedWeights:
         """Makes one network of all architectures."""

@@ -38,8 +38,10 @@ from gtn_tf.search_spaces.cells import search_networks
 from gtn_tf.search_spaces.cells.cost import cell_network_cost
 from gtn_tf.search_spaces.cells.encoded_genotype import encode
 from gtn_tf.search_spaces.cells.genotypes import Genotype
+from gtn_tf.search_spaces.cells.interpreter import CellInterpreter
 from gtn_tf.search_spaces.cells.network import FORMS, build_cell_network
 from gtn_tf.search_spaces.cells.space import SearchSpace
+from gtn_tf.search_spaces.protocol import Interpreter
 from gtn_tf.types import (
     DivergenceError,
     InputError,
@@ -306,29 +308,40 @@ def test_a_cell_that_adds_its_input_to_itself_has_one_accuracy():
     assert 0 <= found["score"] <= 1
 
 
+class _Interpreted(SearchSpace):
+    """A space that is not assembled of pieces."""
+
+    assembles, interprets = False, True
+
+    def interpreter(self, network):
+        self.made = CellInterpreter(self, *network[:4])
+        return Interpreter(
+            lambda seed, genotype: self.made.init_genotype(
+                encode(genotype, self), seed
+            ),
+            self.made.apply,
+        )
+
+
 @pytest.mark.slow
-def test_one_graph_scores_any_genotype(teacher, monkeypatch):
-    built = []
-
-    class Interpreter(search_networks.CellInterpreter):
-        def __init__(self, *arguments):
-            super().__init__(*arguments)
-            built.append(self)
-
-    monkeypatch.setattr(search_networks, "CellInterpreter", Interpreter)
+@pytest.mark.parametrize("make_space", [SearchSpace, _Interpreted])
+def test_what_is_shared_scores_any_genotype(teacher, make_space):
     truth = "real:steps=1"
     worker = _worker("gtn", truth=truth, interpret=True, num_nodes=1)
+    space = make_space(1)
+    worker.session.space = worker.evaluators["gtn"].space = space
+    interpreter = CellInterpreter(space, *worker.session.network("search")[:4])
     setups = set()
     for genotype in _GENOTYPES:
         evaluation = _do(worker, "gtn", genotype, teacher)
-        (interpreter,) = built
         by_hand = _interpret_by_hand(interpreter, genotype, teacher, worker)
         assert evaluation["score"] == pytest.approx(by_hand, abs=0.008)
-        setups.add(evaluation["seconds"].pop("setup"))
-        assert evaluation["seconds"].pop("trace") == 0
-        assert min(evaluation["seconds"].values()) > 0
+        seconds = evaluation["seconds"]
+        setups.add(seconds.pop("setup", None))
+        assert (seconds.pop("trace") == 0) == space.interprets
+        assert min(seconds.values()) > 0
     assert len(setups) == 1
-    assert min(setups) > evaluation["seconds"]["build"]
+    assert (setups == {None}) == space.assembles
     assert "setup" not in _do(worker, truth)["seconds"]
 
 

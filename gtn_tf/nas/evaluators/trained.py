@@ -1,15 +1,17 @@
-"""Scores of trained networks: built for an architecture, or one for all.
+"""Scores of trained networks: built for an architecture, or of common pieces.
 
-What trains for ranking is one graph that interprets any architecture, where
-the space has one. The truth, whose training is long, is built and traced for
-each architecture, as are all with `search.interpret=False`: the seconds of
-that are counted for each evaluator, as each would need them alone, though it
-is done once for those that come one after the other. So are the seconds of a
-training that several evaluators read, one after the other.
+What trains for ranking is assembled of pieces that are traced once for all
+architectures, where the space can do that, or one graph that interprets any of
+them. The truth, whose training is long, is built and traced for each
+architecture, as are all with `search.interpret=False`. The seconds of that are
+counted for each evaluator, as each would need them alone, though it is done
+once for an architecture. So are the seconds of a training that several
+evaluators read.
 """
 
 import contextlib
 import functools
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -17,17 +19,43 @@ from typing import Any
 
 import tensorflow as tf
 
+from gtn_tf.config.evaluator_names import (
+    TRAINED,
+    EvaluatorName,
+    parse_evaluator,
+)
 from gtn_tf.learners.functional import Learner, from_keras
 from gtn_tf.meta.inner_optimizers import find_inner_optimizer
 from gtn_tf.nas.evaluators.evaluator import Evaluation, Evaluator, Job
 from gtn_tf.nas.session import Kept, Session, keep
+from gtn_tf.nas.spec import SearchSpec
 from gtn_tf.nas.training import TrainedLearner, Trainer
 from gtn_tf.ops.seeds import Purpose, fold
 from gtn_tf.runtime.graph_rewriting import not_rewritten
 from gtn_tf.types import SyntheticData
 
+# From so many steps on an architecture's own graph costs less than slower steps
+# do; below so many architectures, less than the trace of one for all.
+_MANY_STEPS = 100
+_MANY_ARCHITECTURES = 50
+
 #: Seed [2] -> the batches of a training, from its first.
 Batches = Callable[[tf.Tensor], Iterator[SyntheticData]]
+
+
+def _steps_per_architecture(spec: SearchSpec) -> float:
+    """Returns how many steps it is trained, but for the truth."""
+    steps: dict[EvaluatorName, float] = {}
+    for name in map(parse_evaluator, spec.evaluators):
+        if name.kind not in TRAINED:
+            continue
+        number: float = spec.num_inner_steps
+        if name.unit is not None:
+            number = (name.number or 0) if name.unit == "steps" else math.inf
+        times = name.num_initializations or spec.num_initializations
+        key = name._replace(text="", readout=None, num_initializations=None)
+        steps[key] = max(times * number, steps.get(key, 0))
+    return sum(steps.values())
 
 
 class _Training:
@@ -54,9 +82,24 @@ class Trained(Evaluator):
 
     @property
     def is_interpreted(self) -> bool:
-        """Whether the one graph of all architectures runs its networks."""
+        """Whether its networks share what is traced."""
         wanted = self.spec.interpret and not self.is_truth
-        return wanted and self.space.interprets
+        return wanted and (self.space.assembles or self.space.interprets)
+
+    @property
+    def is_one_graph(self) -> bool:
+        """Whether one graph interprets all architectures, with the same bits.
+
+        It takes long to trace, and its steps are slower; but an architecture
+        needs no graph of its own, which pays where many train a few steps.
+        """
+        if not (self.is_interpreted and self.space.assembles):
+            return self.is_interpreted
+        return (
+            self.space.interprets
+            and self.spec.num_architectures >= _MANY_ARCHITECTURES
+            and _steps_per_architecture(self.spec) < _MANY_STEPS
+        )
 
     @property
     def readout(self) -> str:
@@ -111,7 +154,7 @@ class Trained(Evaluator):
             "validate": sum(validate) if looks else 0.0,
         }
         once = trainer.build_seconds
-        if self.is_interpreted:
+        if self.is_one_graph:
             spent |= {"build": sum(build), "trace": 0.0}
             spent["setup"] = once + trace[0]
         else:
@@ -121,16 +164,16 @@ class Trained(Evaluator):
     def _trainings(
         self, job: Job, trainer: Trainer, kept: Kept, batches: Batches
     ) -> list[_Training]:
-        """Returns the trainings of a job; those of the last job are kept."""
+        """Returns a job's trainings; those of its architecture are kept."""
         own = {"text": "", "readout": None, "num_initializations": None}
         asked = (
             *(job.text, tuple(job.seed.numpy()), job.teacher_path),
             *(self.name._replace(**own), self.is_truth),
         )
         last = kept.get("trainings")
-        if last is None or last[0] != asked:
-            last = kept["trainings"] = (asked, [])
-        trainings: list[_Training] = last[1]
+        if last is None or last[0] != job.text:
+            last = kept["trainings"] = (job.text, {})
+        trainings: list[_Training] = last[1].setdefault(asked, [])
         while len(trainings) < self.num_initializations:
             number, seed = len(trainings), job.seed
             if number:
@@ -142,7 +185,7 @@ class Trained(Evaluator):
         self, job: Job, trainer: Trainer, seed: tf.Tensor, batches: Batches
     ) -> _Training:
         first = next(batches(seed))
-        given = [job.architecture] if self.is_interpreted else []
+        given = [job.architecture] if self.is_one_graph else []
         began = time.perf_counter()
         state = trainer.initial_state(seed, *given)
         build_seconds = time.perf_counter() - began
@@ -162,19 +205,27 @@ class Trained(Evaluator):
     @contextlib.contextmanager
     def _graphs(self, job: Job, session: Session) -> Iterator[Kept]:
         """Networks are traced and run within; yields what keeps them."""
-        if self.is_interpreted:
-            with not_rewritten():
+        with contextlib.ExitStack() as stack:
+            if self.is_interpreted:
+                stack.enter_context(not_rewritten())
+            if self.is_one_graph:
                 yield session.kept
-        else:
-            with session.building(job.text) as kept:
-                yield kept
+            else:
+                yield stack.enter_context(session.building(job.text))
 
     def _trainer(self, job: Job, session: Session, optimizer: str) -> Trainer:
         network = session.network(self.form)
 
         def build() -> Learner:
-            if self.is_interpreted:
+            if self.is_one_graph:
                 return Learner("cell", *session.space.interpreter(network))
+            if self.is_interpreted:
+                assemble = keep(
+                    session.kept,
+                    ("assembler", network),
+                    lambda: session.space.assembler(network),
+                )
+                return Learner("cell", *assemble(job.architecture))
             return from_keras(
                 lambda: session.space.build(job.architecture, network),
                 second_order=False,

@@ -116,7 +116,7 @@ class CellInterpreter:
             Block(
                 shape,
                 functools.partial(
-                    _calibrate, channels, differs and position == 0
+                    calibrate, channels, differs and position == 0
                 ),
                 self.spec,
                 is_masked=mask is not None,
@@ -135,7 +135,7 @@ class CellInterpreter:
         reducers = ()
         if is_reduction:
             reducers = tuple(
-                Block(shape, functools.partial(_reduce, channels), self.spec)
+                Block(shape, functools.partial(reduce, channels), self.spec)
                 for _ in range(NUM_INPUTS)
             )
         return _CellPlan(
@@ -149,7 +149,7 @@ class CellInterpreter:
 
     def _ops(self, stride: int) -> list[Callable]:
         return [
-            functools.partial(_apply_op, OPS[op], stride)
+            functools.partial(apply_op, OPS[op], stride)
             for op in self.space.ops
         ]
 
@@ -225,24 +225,27 @@ class CellInterpreter:
         return logits, [inputs, ops, *run.statistics_after]
 
 
-def _apply_op(
+def apply_op(
     op: Op, stride: int, inputs: keras.KerasTensor, make: KerasAssembler
 ) -> keras.KerasTensor:
+    """Makes an operation."""
     return cell_structure.apply_op(op, inputs, stride, make)
 
 
-def _calibrate(
+def calibrate(
     channels: int,
     halves: bool,
     inputs: keras.KerasTensor,
     make: KerasAssembler,
 ) -> keras.KerasTensor:
+    """Makes what brings an input of a cell to its channels and size."""
     return cell_structure.calibrate(inputs, channels, halves, make)
 
 
-def _reduce(
+def reduce(
     channels: int, inputs: keras.KerasTensor, make: KerasAssembler
 ) -> keras.KerasTensor:
+    """Makes what halves an input of a reduction cell that is concatenated."""
     return cell_structure.factorized_reduction(inputs, channels, make)
 
 

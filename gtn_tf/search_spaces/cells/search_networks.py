@@ -8,6 +8,7 @@ import tensorflow as tf
 from gtn_tf.layers.spec import LayerSpec
 from gtn_tf.ops.seeds import root_seed
 from gtn_tf.search_spaces.cells import shared_weights
+from gtn_tf.search_spaces.cells.assembly import CellAssembler
 from gtn_tf.search_spaces.cells.encoded_genotype import (
     EncodedGenotype,
     draw_genotype,
@@ -18,7 +19,9 @@ from gtn_tf.search_spaces.cells.interpreter import CellInterpreter
 from gtn_tf.search_spaces.cells.network import FORMS as NETWORK_FORMS
 from gtn_tf.search_spaces.cells.network import build_cell_network
 from gtn_tf.search_spaces.cells.space import SearchSpace
+from gtn_tf.search_spaces.cells.structure import NetworkSize
 from gtn_tf.search_spaces.protocol import (
+    Assemble,
     Interpreter,
     NetworkSpec,
     SharedWeights,
@@ -56,6 +59,18 @@ def interpret(space: SearchSpace, network: NetworkSpec) -> Interpreter:
 def share(space: SearchSpace, network: NetworkSpec) -> SharedWeights:
     """Makes one network whose weights all genotypes share."""
     return shared_weights.share(space, network, _layers(network))
+
+
+def assembler(space: SearchSpace, network: NetworkSpec) -> Assemble:
+    """Returns what assembles networks of traced pieces."""
+    size = NetworkSize(*network[:4])
+    made = CellAssembler(space.num_nodes, size, _layers(network))
+
+    def assemble(genotype: Genotype) -> tuple:
+        encode(genotype, space)  # refuses what is not of the space
+        return made.assemble(genotype)
+
+    return assemble
 
 
 def _layers(network: NetworkSpec) -> LayerSpec:

@@ -22,6 +22,7 @@ from gtn_tf.search_spaces.cells.genotypes import (
 )
 from gtn_tf.search_spaces.cells.operations import OPS
 from gtn_tf.search_spaces.protocol import (
+    Assemble,
     Cost,
     Interpreter,
     NetworkSpec,
@@ -48,6 +49,7 @@ class SearchSpace(Space):
 
     interprets = True
     name = "cells"
+    assembles = True
 
     num_nodes: int = 5
     ops: tuple[str, ...] = DEFAULT_OPS
@@ -172,6 +174,12 @@ class SearchSpace(Space):
         from gtn_tf.search_spaces.cells import search_networks  # TensorFlow
 
         return search_networks.share(self, network)
+
+    def assembler(self, network: NetworkSpec) -> Assemble:
+        """Returns `search_networks.assembler`."""
+        from gtn_tf.search_spaces.cells import search_networks  # TensorFlow
+
+        return search_networks.assembler(self, network)
 
     def cost(self, architecture: Genotype, network: NetworkSpec) -> Cost:
         """Counts the network in training form."""

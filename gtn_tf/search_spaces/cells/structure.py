@@ -36,7 +36,7 @@ from gtn_tf.search_spaces.cells.genotypes import (
 )
 from gtn_tf.search_spaces.cells.operations import OPS, Op
 
-_STEM_MULTIPLIER = 3
+STEM_MULTIPLIER = 3
 
 Tensor = Any  # what the assembler's methods take and return
 
@@ -157,7 +157,7 @@ def assemble(
 def stem(images: Tensor, channels: int, make: Assembler) -> Tensor:
     """Makes what comes before the cells."""
     return make.normalization(
-        make.conv(images, _STEM_MULTIPLIER * channels, (3, 3))
+        make.conv(images, STEM_MULTIPLIER * channels, (3, 3))
     )
 
 

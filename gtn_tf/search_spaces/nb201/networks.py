@@ -15,6 +15,7 @@ from gtn_tf.ops.seeds import root_seed
 from gtn_tf.search_spaces.cells import search_networks
 from gtn_tf.search_spaces.cells.network import KerasAssembler
 from gtn_tf.search_spaces.cells.structure import NetworkSize
+from gtn_tf.search_spaces.nb201.assembly import CellAssembler
 from gtn_tf.search_spaces.nb201.genotypes import (
     EDGES,
     GRAPH_KINDS,
@@ -27,6 +28,7 @@ from gtn_tf.search_spaces.nb201.genotypes import (
 from gtn_tf.search_spaces.nb201.interpreter import CellInterpreter
 from gtn_tf.search_spaces.nb201.structure import assemble
 from gtn_tf.search_spaces.protocol import (
+    Assemble,
     Interpreter,
     NetworkSpec,
     SharedWeights,
@@ -67,6 +69,12 @@ def interpret(network: NetworkSpec) -> Interpreter:
 
     init(root_seed(0), (OPS[0],) * 6)  # traces, for all
     return Interpreter(init, interpreter.apply)
+
+
+def assembler(network: NetworkSpec) -> Assemble:
+    """Returns what assembles networks of traced pieces."""
+    made = CellAssembler(NetworkSize(*network[:4]), _layers(network))
+    return lambda genotype: made.assemble(canonical(genotype))
 
 
 def share(network: NetworkSpec) -> SharedWeights:

@@ -10,6 +10,7 @@ from gtn_tf.search_spaces.cells.structure import NetworkSize
 from gtn_tf.search_spaces.nb201 import genotypes, structure
 from gtn_tf.search_spaces.nb201.genotypes import EDGES, OPS, Genotype
 from gtn_tf.search_spaces.protocol import (
+    Assemble,
     Cost,
     Interpreter,
     NetworkSpec,
@@ -31,6 +32,7 @@ class NB201(Space):
 
     interprets = True
     name = "nb201"
+    assembles = True
 
     def __init__(self, **of_cells: Any) -> None:
         del of_cells
@@ -93,6 +95,12 @@ class NB201(Space):
         from gtn_tf.search_spaces.nb201 import networks  # TensorFlow
 
         return networks.interpret(network)
+
+    def assembler(self, network: NetworkSpec) -> Assemble:
+        """Returns `networks.assembler`."""
+        from gtn_tf.search_spaces.nb201 import networks  # TensorFlow
+
+        return networks.assembler(network)
 
     def shared_weights(self, network: NetworkSpec) -> SharedWeights:
         """Makes `networks.share`."""
