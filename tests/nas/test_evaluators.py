@@ -41,7 +41,6 @@ from gtn_tf.search_spaces.cells.genotypes import Genotype
 from gtn_tf.search_spaces.cells.interpreter import CellInterpreter
 from gtn_tf.search_spaces.cells.network import FORMS, build_cell_network
 from gtn_tf.search_spaces.cells.space import SearchSpace
-from gtn_tf.search_spaces.protocol import Interpreter
 from gtn_tf.types import (
     DivergenceError,
     InputError,
@@ -308,29 +307,19 @@ def test_a_cell_that_adds_its_input_to_itself_has_one_accuracy():
     assert 0 <= found["score"] <= 1
 
 
-class _Interpreted(SearchSpace):
-    """A space that is not assembled of pieces."""
-
-    assembles, interprets = False, True
-
-    def interpreter(self, network):
-        self.made = CellInterpreter(self, *network[:4])
-        return Interpreter(
-            lambda seed, genotype: self.made.init_genotype(
-                encode(genotype, self), seed
-            ),
-            self.made.apply,
-        )
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("make_space", [SearchSpace, _Interpreted])
-def test_what_is_shared_scores_any_genotype(teacher, make_space):
+@pytest.mark.parametrize("num_architectures", [2, 50])
+def test_what_is_shared_scores_any_genotype(teacher, num_architectures):
     truth = "real:steps=1"
-    worker = _worker("gtn", truth=truth, interpret=True, num_nodes=1)
-    space = make_space(1)
-    worker.session.space = worker.evaluators["gtn"].space = space
-    interpreter = CellInterpreter(space, *worker.session.network("search")[:4])
+    worker = _worker(
+        "gtn",
+        truth=truth,
+        interpret=True,
+        num_nodes=1,
+        num_architectures=num_architectures,
+    )
+    network = worker.session.network("search")
+    interpreter = CellInterpreter(_SPACE, *network[:4])
     setups = set()
     for genotype in _GENOTYPES:
         evaluation = _do(worker, "gtn", genotype, teacher)
@@ -338,10 +327,11 @@ def test_what_is_shared_scores_any_genotype(teacher, make_space):
         assert evaluation["score"] == pytest.approx(by_hand, abs=0.008)
         seconds = evaluation["seconds"]
         setups.add(seconds.pop("setup", None))
-        assert (seconds.pop("trace") == 0) == space.interprets
+        # One graph of all, or of each its own.
+        assert (seconds.pop("trace") == 0) == (num_architectures == 50)
         assert min(seconds.values()) > 0
     assert len(setups) == 1
-    assert (setups == {None}) == space.assembles
+    assert (setups == {None}) == (num_architectures == 2)
     assert "setup" not in _do(worker, truth)["seconds"]
 
 

@@ -99,7 +99,12 @@ def test_trained_networks_interpreted_and_built(tmp_path):
     teacher = str(exports.write_export(tmp_path / "export"))
     names = ("gtn", "real:steps=3", "real_subset:steps=3")
     for interpret in (True, False):
-        worker = _worker(*names, truth="real:steps=2", interpret=interpret)
+        worker = _worker(
+            *names,
+            truth="real:steps=2",
+            interpret=interpret,
+            num_architectures=2,
+        )
         for cell in (_BEST, _DEAD):
             for name in (*names, "real:steps=2"):
                 found = _do(worker, name, cell, teacher)
