@@ -126,7 +126,9 @@ _NB201 = ("--config.search.space=nb201", "--config.search.num_cells=1")
 _NEEDS = {
     "search.evolution": ("--config.search.strategy=evolution",),
     "search.reinforce": ("--config.search.strategy=reinforce",),
-    "search.nao": ("--config.search.strategy=nao",),
+    "search.nao.": ("--config.search.strategy=nao",),
+    "search.nao_ws": (*_NB201, "--config.search.strategy=nao_ws"),
+    "search.ghn": (*_NB201, "--config.search.evaluators=('ghn','params')"),
     "search.darts": (*_NB201, "--config.search.strategy=darts"),
     "search.enas": (*_NB201, "--config.search.strategy=enas"),
     "search.supernet": (
@@ -369,6 +371,11 @@ def main() -> int:
                 for used in (place, place.with_name("away")):
                     shutil.rmtree(used, ignore_errors=True)
             rows.append((kind.replace("_", " "), tried, failed))
+            print(
+                f"{kind}: {tried} tried, {failed} failed",
+                file=sys.stderr,
+                flush=True,
+            )
     print("| kind | tried | failed |\n|---|---|---|")
     for row in rows:
         print("| {} | {} | {} |".format(*row))
