@@ -2,7 +2,7 @@
 
 from gtn_tf.config.evaluator_names import parts_of
 from gtn_tf.config.families import has_drawn_widths, learner_names
-from gtn_tf.learners.registry import CELL
+from gtn_tf.learners.registry import CELL, FAMILIES
 
 #: (is it so, what was received, expected, remedy), formatted with c=config.
 PAIRS = (
@@ -131,16 +131,15 @@ PAIRS = (
             c.meta.learner_batch_size > 1
             and (
                 len(learner_names(c)) > 1
-                or c.learner.pool is not None
-                or c.learner.num_genotypes is not None
+                or learner_names(c)[0] not in FAMILIES
                 or c.inner.truncation_window is not None
                 or c.inner.learning_rate_spread > 0
                 or not c.inner.rematerialize
             )
         ),
         "meta.learner_batch_size {c.meta.learner_batch_size}",
-        "side by side go learners of one kind, for all steps and at the same "
-        "rates, rematerialised",
+        "side by side go learners of one of the families, for all steps and "
+        "at the same rates, rematerialised",
         "set --config.meta.learner_batch_size=1",
     ),
     (

@@ -256,6 +256,27 @@ def test_missing_key(key):
             ("learner.widths (1, 2, 3)", "learner.pool 'ordinary'"),
         ),
         (
+            {"learner.convolution": "patches", "learner.weight_norm": False},
+            ("learner.convolution 'patches'", "learner.weight_norm False"),
+        ),
+        (
+            {"meta.num_learners": 3, "meta.learner_batch_size": 2},
+            ("meta.num_learners 3", "meta.learner_batch_size 2"),
+        ),
+        *(
+            (
+                {"meta.num_learners": 2, "meta.learner_batch_size": 2} | more,
+                ("meta.learner_batch_size 2",),
+            )
+            for more in (
+                {"learner.name": "cell"},
+                {"learner.name": "conv2_fc,mlp"},
+                {"inner.truncation_window": 4},
+                {"inner.learning_rate_spread": 0.5},
+                {"inner.rematerialize": False},
+            )
+        ),
+        (
             {"source": "distillation", "curriculum.name": "none"},
             ("source 'distillation'", "curriculum 'none'"),
         ),
