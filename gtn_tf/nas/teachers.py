@@ -47,7 +47,10 @@ def prepare_teachers(
         if path is None:
             path, tried = make(config, workdir)
         teachers[name] = load(Path(path))
-        own = teachers[name].metadata["meta_training_seconds"]
+        own = teachers[name].metadata.get("meta_training_seconds")
+        if own is None:  # of some that are bundled
+            say(f"search.{name} {path} does not tell its seconds: set-up is 0")
+            own = 0.0
         seconds[name] = max(own, tried)
     return teachers, seconds
 

@@ -382,6 +382,9 @@ def test_what_is_no_gtn_is_not_meta_trained_as_one(tmp_path):
     config.search.gtn = str(path)
     found, _ = teachers.prepare_teachers(config, tmp_path, evaluators)
     assert found.keys() == {"gtn"}
+    config.search.gtn = "gtn:cifar10_16"  # which does not tell its seconds
+    found = teachers.prepare_teachers(config, tmp_path, evaluators)
+    assert found[1] == {"gtn": 0.0}
 
 
 def test_a_mean_of_ranks_stands_beside_its_parts(tmp_path, truth):
