@@ -190,7 +190,7 @@ class Trained(Evaluator):
         state = trainer.initial_state(seed, *given)
         build_seconds = time.perf_counter() - began
         trace_seconds = trainer.trace(
-            state, first, also_validate=self.is_interpreted
+            state, first, also_validate=self.is_one_graph
         )
         began = time.perf_counter()
         learner = trainer.train(state, batches(seed))
