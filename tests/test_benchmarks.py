@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -105,3 +107,17 @@ def test_peers_compute_the_same_meta_gradient(peer, form):
     for a, b in pairs:
         scale = np.abs(a).max()
         np.testing.assert_allclose(b, a, atol=1e-4 * scale, rtol=0)
+
+
+@pytest.mark.slow
+def test_a_form_of_the_accelerators_runs_dry():
+    form = ["mnist_last_loss", "gtn_tf", "mixed_bfloat16", False, 2]
+    command = [sys.executable, "-m", "benchmarks.accelerator", "--dry"]
+    done = subprocess.run(
+        [*command, f"--child={json.dumps(form)}"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert 0 < found["milliseconds_per_learner"] < found["milliseconds"]
