@@ -153,12 +153,11 @@ def name_lines(axes: Axes) -> None:
 
 
 def name_marks(figure: Figure, num_columns: int) -> None:
-    """Names the marks of a dot plot above it, in their colours."""
+    """Names the marks of a dot plot above it."""
     figure.legend(
         loc="outside upper left",
         ncols=num_columns,
         handlelength=1,
-        labelcolor="linecolor",
     )
 
 

@@ -15,6 +15,7 @@ _DATA = "tests.helpers.own_things:load"
 _build = own_things.build
 
 
+@pytest.mark.slow
 def test_an_own_learner_on_own_images_from_the_command_line(tmp_path):
     arguments = (
         f"--config.dataset.name={_DATA}",

@@ -208,6 +208,7 @@ def test_rematerialized_equals_stored(optimizer):
     assert_forms_agree(gtn, problem, num_learners=2)
 
 
+@pytest.mark.slow
 def test_rematerialized_equals_stored_in_float32():
     gtn = make_gtn("float32", num_steps=2)
     problem = make_problem(

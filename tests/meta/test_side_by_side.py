@@ -50,6 +50,7 @@ def test_equal_to_one_after_the_other(learner, choices):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-10 * scale)
 
 
+@pytest.mark.slow
 def test_the_gradient_is_that_of_differences():
     gtn = make_gtn(num_steps=2)
     problem = make_problem("conv2_fc", every=1)._replace(learner_batch_size=2)

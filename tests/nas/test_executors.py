@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -167,18 +168,22 @@ def test_ray_that_is_not_installed(monkeypatch):
 def _in_process(home, *arguments):
     """Runs a function of ray_jobs.py; Ray writes a token into HOME."""
     root, file = Path(__file__).parents[2], home / "returned.json"
-    subprocess.run(
-        [sys.executable, "-m", "tests.helpers.ray_jobs", file, *arguments],
-        env={
-            **os.environ,
-            "HOME": str(home),
-            "PYTHONPATH": str(root),
-            "RAY_USAGE_STATS_ENABLED": "0",
-        },
-        cwd=root,
-        timeout=300,
-        check=True,
-    )
+    # A folder of its own, of a short name: in Ray's, the address of a cluster
+    # that was killed lives on, and is asked for minutes.
+    with tempfile.TemporaryDirectory(prefix="ray") as folder:
+        subprocess.run(
+            [sys.executable, "-m", "tests.helpers.ray_jobs", file, *arguments],
+            env={
+                **os.environ,
+                "HOME": str(home),
+                "PYTHONPATH": str(root),
+                "RAY_TMPDIR": folder,
+                "RAY_USAGE_STATS_ENABLED": "0",
+            },
+            cwd=root,
+            timeout=300,
+            check=True,
+        )
     return json.loads(file.read_text())
 
 

@@ -19,6 +19,7 @@ def _nao(**changes):
     return NAOWS(**own | {"num_network_epochs": 3} | changes)
 
 
+@pytest.mark.slow
 def test_what_it_ends_in_is_scored_by_its_supernet(tmp_path):
     given = (
         "--mode=search",

@@ -161,7 +161,7 @@ def run(interpreter):
 @pytest.mark.parametrize(
     "name",
     [
-        "chain-wide",
+        pytest.param("chain-wide", marks=pytest.mark.slow),
         pytest.param("wide-chain", marks=pytest.mark.slow),
         "concatenated input",
     ],
