@@ -33,13 +33,8 @@ def test_it_is_shipped_with_its_outputs(name):
     assert "score" in str(shown) or "accuracy" in str(shown)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[] if name == "digits" else pytest.mark.slow)
-        for name in _SMALL
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", _SMALL)
 def test_it_runs(name, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(_FOLDER.parent))
     notebook = _read(name)

@@ -27,9 +27,7 @@ from tests.helpers.float_tolerance import assert_close
 ONE_LINE = r"\A[^;\n]+; [^;\n]+; [^;\n]+\Z"
 
 _PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(
-    ["gtn_tf.main", "gtn_tf.training.pretrain", "sklearn.datasets"]
-)
+_PROCESSES.set_forkserver_preload(["tests.helpers.preloaded"])
 
 SIZES = {
     "generator.noise_dim": 4,

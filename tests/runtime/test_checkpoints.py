@@ -408,6 +408,7 @@ print([copy.numpy().tolist() for copy in copies], optimizer.iterations.numpy())
 """
 
 
+@pytest.mark.slow
 def test_mirrored_devices_save_and_restore(tmp_path):
     result = run_python(MIRRORED, tmp_path)
     assert result.returncode == 0, result.stderr
