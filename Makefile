@@ -29,7 +29,7 @@ chain: $(VENV)/installed-cpu
 
 # More processes than cores, as some wait; a file stays in one process, for
 # its tests share what they trained. In conftest's order, longest first.
-PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
+PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/installed lint
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"

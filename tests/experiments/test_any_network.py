@@ -3,6 +3,7 @@ import os
 import signal
 
 import numpy as np
+import pytest
 
 from gtn_tf.experiments.any_network import EXPERIMENT, MEAN
 from tests.helpers import tiny
@@ -44,6 +45,7 @@ def _killed_at_the_second_network():
     module.held_out_learner = build
 
 
+@pytest.mark.slow
 def test_held_out_networks_on_data_of_every_arm(tmp_path):
     hook = _killed_at_the_second_network
     done = tiny.run_main(tmp_path, *_COMMAND, hook=hook)

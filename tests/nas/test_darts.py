@@ -12,6 +12,7 @@ from gtn_tf.runtime.row_log import read_rows
 from tests.helpers import nb201_search
 
 
+@pytest.mark.slow
 def test_it_ends_in_the_cells_of_its_epochs(tmp_path):
     session = nb201_search.session()
     darts = Darts(num_epochs=2, second_order=False, learning_rate=0.1)

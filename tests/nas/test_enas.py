@@ -10,6 +10,7 @@ from gtn_tf.runtime.row_log import read_rows
 from tests.helpers import nb201_search, tiny
 
 
+@pytest.mark.slow
 def test_what_it_ends_in_is_scored_by_its_supernet(tmp_path):
     given = (
         "--mode=search",

@@ -188,6 +188,7 @@ def _in_process(home, *arguments):
 
 
 @_NEEDS_RAY
+@pytest.mark.slow
 def test_ray_that_loses_workers_equals_inline(tmp_path):
     from tests.helpers import ray_jobs
 

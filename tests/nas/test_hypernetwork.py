@@ -87,6 +87,7 @@ def test_what_it_writes(tmp_path):
             )
 
 
+@pytest.mark.slow
 def test_it_learns_one_cell(tmp_path):
     session = _session()
     source = _open(session, tmp_path)

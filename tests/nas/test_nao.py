@@ -36,6 +36,7 @@ def test_the_order_of_others_is_predicted(trained):
     assert _pairwise_accuracy(scores[300:], accuracies[300:]) >= 0.75
 
 
+@pytest.mark.slow
 def test_what_was_encoded_is_decoded():
     cells = np.random.default_rng(1).integers(5, size=(24, 6))
     networks = Networks((5,) * 6, seed=3)

@@ -164,6 +164,7 @@ class _QuickRounds(NamedTuple):
             host_loop.MetricsLog = Log
 
 
+@pytest.mark.slow
 def test_a_machine_that_vanishes_loses_nothing(tmp_path):
     whole, there = tmp_path / "whole", tmp_path / "bucket" / "run"
     assert tiny.run_main(whole).code == 0

@@ -74,6 +74,7 @@ def test_a_path_is_the_interpreters_network(shared, supernet):
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_step_moves_the_rows_of_its_path_alone(shared, supernet):
     session = nb201_search.session()
     images, labels = session.training_images(np.arange(20))

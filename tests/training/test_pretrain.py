@@ -379,6 +379,7 @@ class _NotFiniteAt(NamedTuple):
         training_run.make_meta_step = make
 
 
+@pytest.mark.slow
 def test_warm_start_pool_and_random_rates_survive_a_kill(tmp_path):
     done = tiny.run_main(tmp_path / "whole", *_ANY)
     assert done.code == 0, done
@@ -401,6 +402,7 @@ def test_warm_start_pool_and_random_rates_survive_a_kill(tmp_path):
         np.testing.assert_array_equal(value, theirs[name], err_msg=name)
 
 
+@pytest.mark.slow
 def test_three_steps_running_without_a_learner_end_it(tmp_path):
     flags = ("--config.meta.num_steps=6", "--config.meta.num_learners=2")
     done = tiny.run_main(tmp_path, *flags, hook=_NotFiniteAt((1, 2)))
