@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from gtn_tf.nas.mixed_training import Mixed, find

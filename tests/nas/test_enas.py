@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 
 from gtn_tf.nas.enas_training import Controller
 from gtn_tf.nas.strategies.enas import Enas
