@@ -1,6 +1,5 @@
 """The training of ENAS; see `strategies.enas`."""
 
-import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -8,19 +7,16 @@ from typing import Any
 import tensorflow as tf
 
 from gtn_tf.datasets.batches import sample_batch
+from gtn_tf.nas.alternating_training import AlternatingTraining
 from gtn_tf.nas.first_training import (
     METADATA,
-    FirstTraining,
     finish,
-    of_strategy,
-    steps_per_epoch,
-    train_once,
+    train_strategy,
 )
 from gtn_tf.nas.session import Session
 from gtn_tf.nas.strategies.enas import Enas
 from gtn_tf.nas.strategies.strategy import Found, State, Told
 from gtn_tf.nas.weight_sources import WeightSource
-from gtn_tf.nas.weight_training import Stepper, open_source
 from gtn_tf.ops.seeds import Purpose, fold, root_seed
 from gtn_tf.runtime.files import read_json
 from gtn_tf.search_spaces.protocol import Architecture
@@ -37,13 +33,7 @@ def find(enas: Enas, session: Session, workdir: Path) -> Found:
       Stopped: a signal stopped it; it is saved.
       DivergenceError: a weight is not finite.
     """
-    settings = of_strategy(session.spec, enas)
-    folder = train_once(
-        workdir,
-        "enas",
-        settings,
-        functools.partial(_train, enas, session, settings),
-    )
+    folder = train_strategy(enas, "enas", session, workdir, _train)
     metadata = read_json(folder / METADATA)
     _, texts = enas.controller.ask(
         session.space,
@@ -57,19 +47,10 @@ def find(enas: Enas, session: Session, workdir: Path) -> Found:
 def _train(
     enas: Enas, session: Session, settings: dict[str, Any], folder: Path
 ) -> None:
-    supernet, finished = open_source("supernet", session, folder / "supernet")
-    controller = Controller(enas, session, supernet)
-    training = FirstTraining(
-        folder,
-        {
-            "params": supernet.params,
-            "slots": supernet.slots,
-            "controller": controller.saved,
-        },
-    )
-    per_epoch = steps_per_epoch(session, len(session.data.train.images))
-    num_steps = enas.num_epochs * per_epoch
-    train = Stepper(session, supernet, num_steps, per_epoch, controller.draw)
+    training = AlternatingTraining(session, settings, folder)
+    controller = Controller(enas, session, training.supernet)
+    num_steps = enas.num_epochs * training.per_epoch
+    train = training.stepper(num_steps, controller.draw)
 
     def take_step(step: int) -> dict[str, Any] | None:
         row = train(step)
@@ -77,16 +58,8 @@ def _train(
             return None
         return {**row, "reward": controller.learn(step)}
 
-    seconds = training.run(
-        "enas", num_steps, per_epoch, take_step, supernet.is_finite, "reward"
-    )
-    finished.save(num_steps, seconds)
-    finish(
-        folder / "supernet",
-        settings,
-        digest=supernet.digest(),
-        seconds=seconds,
-    )
+    learned = {"controller": controller.saved}
+    seconds = training.run("enas", learned, num_steps, take_step, "reward")
     finish(folder, settings, seconds=seconds, controller=controller.state)
 
 

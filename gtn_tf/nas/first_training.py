@@ -5,6 +5,7 @@ depends on: checkpoints, `metrics.jsonl`, and `metadata.json` once it is done.
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 import math
@@ -84,6 +85,27 @@ def of_strategy(spec: SearchSpec, strategy: Coupled) -> dict[str, Any]:
         **dataclasses.asdict(strategy),
         "weights": dataclasses.asdict(spec.training) | {"schedule": "cosine"},
     }
+
+
+def train_strategy(
+    strategy: Coupled,
+    name: str,
+    session: Session,
+    workdir: Path,
+    train: Callable[[Any, Session, dict[str, Any], Path], None],
+) -> Path:
+    """Trains the weights of a strategy's own; see `train_once`.
+
+    Args:
+      strategy: its options.
+      name: of it.
+      session: of the search.
+      workdir: of it.
+      train: (strategy, session, settings, folder) -> None, with `finish`.
+    """
+    settings = of_strategy(session.spec, strategy)
+    own = functools.partial(train, strategy, session, settings)
+    return train_once(workdir, name, settings, own)
 
 
 def steps_per_epoch(session: Session, num_images: int) -> int:

@@ -1,6 +1,5 @@
 """The training of DARTS; see `strategies.darts`."""
 
-import functools
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,8 @@ from gtn_tf.nas.first_training import (
     METADATA,
     FirstTraining,
     finish,
-    of_strategy,
     steps_per_epoch,
-    train_once,
+    train_strategy,
 )
 from gtn_tf.nas.session import Session
 from gtn_tf.nas.strategies.darts import Darts
@@ -45,13 +43,7 @@ def find(darts: Darts, session: Session, workdir: Path) -> Found:
       Stopped: a signal stopped it; it is saved.
       DivergenceError: a weight is not finite.
     """
-    settings = of_strategy(session.spec, darts)
-    folder = train_once(
-        workdir,
-        "darts",
-        settings,
-        functools.partial(_train, darts, session, settings),
-    )
+    folder = train_strategy(darts, "darts", session, workdir, _train)
     rows = read_rows(folder / "metrics.jsonl")
     found = dict.fromkeys(row["architecture"] for row in reversed(rows))
     return Found(list(found), read_json(folder / METADATA)["seconds"])

@@ -1,6 +1,5 @@
 """The training of NAO with weight sharing; see `strategies.nao_ws`."""
 
-import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -9,19 +8,16 @@ import numpy as np
 import tensorflow as tf
 
 from gtn_tf.datasets.batches import sample_batch
+from gtn_tf.nas.alternating_training import AlternatingTraining
 from gtn_tf.nas.first_training import (
     METADATA,
-    FirstTraining,
     finish,
-    of_strategy,
-    steps_per_epoch,
-    train_once,
+    train_strategy,
 )
 from gtn_tf.nas.session import Session
 from gtn_tf.nas.strategies.nao_ws import NAOWS
 from gtn_tf.nas.strategies.strategy import Found, Told
 from gtn_tf.nas.weight_sources import WeightSource
-from gtn_tf.nas.weight_training import Stepper, open_source
 from gtn_tf.ops.seeds import Purpose, fold, root_seed
 from gtn_tf.runtime.files import read_json
 from gtn_tf.search_spaces.protocol import Architecture
@@ -39,13 +35,7 @@ def find(nao: NAOWS, session: Session, workdir: Path) -> Found:
       Stopped: a signal stopped it; it is saved.
       DivergenceError: a weight is not finite.
     """
-    settings = of_strategy(session.spec, nao)
-    folder = train_once(
-        workdir,
-        "nao_ws",
-        settings,
-        functools.partial(_train, nao, session, settings),
-    )
+    folder = train_strategy(nao, "nao_ws", session, workdir, _train)
     metadata = read_json(folder / METADATA)
     return Found(metadata["pool"], metadata["seconds"], folder / "supernet")
 
@@ -53,20 +43,11 @@ def find(nao: NAOWS, session: Session, workdir: Path) -> Found:
 def _train(
     nao: NAOWS, session: Session, settings: dict[str, Any], folder: Path
 ) -> None:
-    supernet, finished = open_source("supernet", session, folder / "supernet")
-    pool = Pool(nao, session, supernet)
-    training = FirstTraining(
-        folder,
-        {
-            "params": supernet.params,
-            "slots": supernet.slots,
-            "pool": pool.saved,
-        },
-    )
-    per_epoch = steps_per_epoch(session, len(session.data.train.images))
-    per_round = nao.num_epochs * per_epoch
+    training = AlternatingTraining(session, settings, folder)
+    pool = Pool(nao, session, training.supernet)
+    per_round = nao.num_epochs * training.per_epoch
     num_steps = nao.num_rounds * per_round
-    train = Stepper(session, supernet, num_steps, per_epoch, pool.draw)
+    train = training.stepper(num_steps, pool.draw)
 
     def take_step(step: int) -> dict[str, Any] | None:
         row = train(step)
@@ -75,20 +56,9 @@ def _train(
         scores = pool.renew(step // per_round)
         return {**row, "pool_accuracy": float(scores.mean())}
 
+    learned = {"pool": pool.saved}
     seconds = training.run(
-        "nao_ws",
-        num_steps,
-        per_epoch,
-        take_step,
-        supernet.is_finite,
-        "validation_accuracy",
-    )
-    finished.save(num_steps, seconds)
-    finish(
-        folder / "supernet",
-        settings,
-        digest=supernet.digest(),
-        seconds=seconds,
+        "nao_ws", learned, num_steps, take_step, "validation_accuracy"
     )
     finish(folder, settings, seconds=seconds, pool=pool.members)
 
