@@ -17,6 +17,11 @@ import numpy as np
 from gtn_tf.types import InputError, one_line
 
 _DISK_FAILURES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+#: How JSON begins that is not plain UTF-8: a mark, or a null byte.
+_OTHER_ENCODINGS = (
+    *(b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"),
+    *(b"{\0", b"[\0", b"\0"),
+)
 
 
 def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
@@ -105,7 +110,12 @@ def parse_json(text: bytes | str) -> Any:
       ValueError: It is none, or is nested too deeply.
     """
     try:
-        return json.loads(text.encode() if isinstance(text, str) else text)
+        # Of bytes, json guesses the encoding: longer than it parses a row.
+        if isinstance(text, str):
+            text = text.removeprefix("\ufeff")
+        elif not text.startswith(_OTHER_ENCODINGS):
+            text = text.decode()
+        return json.loads(text)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
 
