@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from gtn_tf.types import InputError, one_line
+from gtn_tf.types import PERSONS_ERRORS, InputError, one_line
 
 _PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
@@ -51,7 +51,7 @@ def import_attribute(path: str, key: str) -> Any:
     module_name, _, attribute = path.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # a person's module may raise anything
+    except PERSONS_ERRORS as error:
         raise InputError(
             f"{key} is {path!r}, and {module_name} cannot be imported "
             f"({type(error).__name__}: {one_line(error)}); expected a module "

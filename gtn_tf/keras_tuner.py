@@ -24,7 +24,7 @@ from absl import logging
 from gtn_tf.export.load import Teacher, load
 from gtn_tf.learners.identity import network_digest
 from gtn_tf.nas import rank
-from gtn_tf.types import InputError, one_line
+from gtn_tf.types import PERSONS_ERRORS, InputError, one_line
 
 try:
     import keras_tuner
@@ -146,7 +146,7 @@ class _ByTeacher(keras_tuner.Tuner):
     def _digest(self, hyperparameters: keras_tuner.HyperParameters) -> str:
         try:
             return network_digest(self.hypermodel.build(hyperparameters.copy()))
-        except Exception as error:  # a person's code may raise anything
+        except PERSONS_ERRORS as error:
             return one_line(error)  # the trial will tell
 
     def train_best(

@@ -33,6 +33,7 @@ from gtn_tf.runtime.cluster import has_several_workers
 from gtn_tf.runtime.files import disk_failure, write_atomically
 from gtn_tf.runtime.tensorflow_loading import load_tensorflow
 from gtn_tf.types import (
+    PERSONS_ERRORS,
     DivergenceError,
     InputError,
     LostWorkerError,
@@ -250,11 +251,17 @@ def _load_tensorflow() -> None:
     load_tensorflow(is_quiet)
 
 
+#: absl shows help and exits while it parses.
+_HELP = ("help", "?")
+
+
 def _parse(argv: list[str]) -> list[str]:
     """Parses flags; anything wrong with them or the config file is one line."""
     try:
         return flags.FLAGS(with_paths(argv))
-    except Exception as error:  # a config file may raise anything
+    except PERSONS_ERRORS as error:  # of the config file
+        if any(given.lstrip("-").startswith(_HELP) for given in argv[1:]):
+            raise
         print(f"error: {_flag_error(argv, error)}", file=sys.stderr)
         sys.exit(2)
 
@@ -277,7 +284,7 @@ def with_paths(argv: list[str]) -> list[str]:
     return found
 
 
-def _flag_error(argv: list[str], error: Exception) -> str:
+def _flag_error(argv: list[str], error: BaseException) -> str:
     config_flags_given = [
         argument.lstrip("-").partition("=")[0].removeprefix("config.")
         for argument in argv[1:]

@@ -33,7 +33,12 @@ class LostWorkerError(RuntimeError):
     """Another worker process is gone: `main` exits with code 1."""
 
 
-def one_line(error: Exception) -> str:
+#: What a person's code may raise: anything, and a module that reads sys.argv
+#: or calls its main ends in SystemExit.
+PERSONS_ERRORS = (Exception, SystemExit)
+
+
+def one_line(error: BaseException) -> str:
     """Returns an error's message as one line, to print or to quote.
 
     Another library's is cut at 300 characters and loses TensorFlow's node

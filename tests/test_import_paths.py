@@ -35,9 +35,16 @@ def test_what_leads_nowhere_is_one_line(name, part):
     assert f"a.key is {name!r}" in str(caught.value)
 
 
-def test_a_module_that_fails(tmp_path, monkeypatch):
-    (tmp_path / "broken_module.py").write_text("raise OSError('no; disk')\n")
+@pytest.mark.parametrize(
+    ("line", "part"),
+    [
+        ("raise OSError('no; disk')", "OSError: no, disk"),
+        ("import sys; sys.exit(2)", "SystemExit: 2"),
+    ],
+)
+def test_a_module_that_fails(line, part, tmp_path, monkeypatch):
+    (tmp_path / "broken_module.py").write_text(f"{line}\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
         choose("broken_module:thing", {}, "a.key")
-    assert "OSError: no, disk" in str(caught.value)
+    assert part in str(caught.value)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ml_collections import config_dict
 
-from gtn_tf.types import InputError, one_line
+from gtn_tf.types import PERSONS_ERRORS, InputError, one_line
 
 _CHECKOUT = Path(__file__).parents[2] / "configs"
 
@@ -56,7 +56,7 @@ def named_config(name: Path | str) -> config_dict.ConfigDict:
     path = config_path(name)
     try:
         return runpy.run_path(str(path))["get_config"]()
-    except Exception as error:  # a person's file may raise anything
+    except PERSONS_ERRORS as error:
         raise InputError(
             f"config {str(path)!r} cannot be used ({type(error).__name__}: "
             f"{one_line(error)}); expected a Python file with get_config(); "

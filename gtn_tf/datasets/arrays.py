@@ -29,7 +29,7 @@ from gtn_tf.datasets.loading import Dataset, DatasetSpec, Split
 from gtn_tf.datasets.memory import check_fits
 from gtn_tf.datasets.resizing import resized
 from gtn_tf.import_paths import import_attribute
-from gtn_tf.types import InputError, one_line
+from gtn_tf.types import PERSONS_ERRORS, InputError, one_line
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -50,7 +50,7 @@ def load_arrays(spec: DatasetSpec, with_test: bool) -> Dataset:
     where = f"dataset.name {spec.name!r}"
     try:
         found = function()
-    except Exception as error:  # a person's function may raise anything
+    except PERSONS_ERRORS as error:
         raise InputError(
             f"{where} fails ({type(error).__name__}: {one_line(error)}); "
             "expected a function without arguments that returns arrays; "

@@ -16,7 +16,7 @@ import tensorflow as tf
 from gtn_tf.layers.masks import WidthMask
 from gtn_tf.layers.weight_norm import WeightNormLayer
 from gtn_tf.ops.seeds import fold
-from gtn_tf.types import InputError
+from gtn_tf.types import PERSONS_ERRORS, InputError
 
 #: By id of the variable.
 Initializers = dict[int, keras.initializers.Initializer]
@@ -224,7 +224,7 @@ def _rebuilt_initializer(
             twin = type(layer).from_config(layer.get_config())
             twin.build_from_config(layer.get_build_config())
             initializer = _own_variables(twin)[index]._initializer
-    except Exception:  # a layer without a config may raise anything
+    except PERSONS_ERRORS:
         return None
     is_known = isinstance(initializer, keras.initializers.Initializer)
     return initializer if is_known else None

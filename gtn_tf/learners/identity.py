@@ -11,6 +11,8 @@ from typing import Any
 
 import keras
 
+from gtn_tf.types import PERSONS_ERRORS
+
 
 def network_digest(model: keras.Model) -> str:
     """Returns a hash, in hexadecimal, of a built network's structure.
@@ -36,7 +38,7 @@ def network_digest(model: keras.Model) -> str:
 def _settings(layer: keras.layers.Layer) -> Any:
     try:
         return layer.get_config()
-    except Exception:  # a person's layer may have none, and raise anything
+    except PERSONS_ERRORS:
         return None
 
 

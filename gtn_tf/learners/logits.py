@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gtn_tf.types import InputError, one_line
+from gtn_tf.types import PERSONS_ERRORS, InputError, one_line
 
 _NUM_PROBES = 64
 #: Activations whose outputs are no logits: they have a limit.
@@ -71,7 +71,7 @@ def check_mapping(
         outputs = model(images, training=False)
         with keras.StatelessScope():
             model(images, training=True)
-    except Exception as error:  # a person's code may raise anything
+    except PERSONS_ERRORS as error:
         raise InputError(
             f"model '{model.name}' cannot be called with images {shape} "
             f"({type(error).__name__}: {one_line(error)}); expected a model "

@@ -31,7 +31,7 @@ from gtn_tf.learners.logits import (
 )
 from gtn_tf.learners.raw_pixels import check_scale, without_preprocessing
 from gtn_tf.learners.second_derivatives import check_second_derivatives
-from gtn_tf.types import InputError, one_line
+from gtn_tf.types import PERSONS_ERRORS, InputError, one_line
 
 
 def build_own_network(
@@ -132,7 +132,7 @@ def _called(build: Callable[[], keras.Model]) -> keras.Model:
         model = build()
     except InputError:
         raise
-    except Exception as error:  # a person's code may raise anything
+    except PERSONS_ERRORS as error:
         raise InputError(
             f"the builder raised {type(error).__name__} ({one_line(error)}); "
             f"{expected}; correct it"

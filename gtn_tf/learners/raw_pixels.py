@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from gtn_tf.types import InputError, one_line
+from gtn_tf.types import PERSONS_ERRORS, InputError, one_line
 
 _PREPROCESSING = (keras.layers.Rescaling, keras.layers.Normalization)
 #: Of what the first weights are given, by images of about 1.
@@ -164,7 +164,7 @@ def _of_floats(model: keras.Model) -> tuple[keras.Model, list[str]]:
             ),
         )
         twin.set_weights(model.get_weights())
-    except Exception as error:  # a layer without a config may raise anything
+    except PERSONS_ERRORS as error:
         raise InputError(
             f"model '{model.name}' takes raw pixels ({name}) and cannot be "
             f"copied without ({type(error).__name__}: {one_line(error)}); "

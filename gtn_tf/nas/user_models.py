@@ -39,7 +39,7 @@ from gtn_tf.nas.validation_data import Given, validation_data
 from gtn_tf.ops.seeds import Purpose, fold, root_seed
 from gtn_tf.runtime.graph_memory import TracedGraphs
 from gtn_tf.statistics.intervals import mean_interval
-from gtn_tf.types import DivergenceError, InputError, one_line
+from gtn_tf.types import PERSONS_ERRORS, DivergenceError, InputError, one_line
 
 Builder = Callable[[], keras.Model]
 
@@ -126,7 +126,7 @@ def rank(
                 row = _score(
                     name, build, teacher, rules, real, initials, readout
                 )
-        except Exception as raised:  # a person's network may raise anything
+        except PERSONS_ERRORS as raised:
             error = _in_one_line(raised)
             logging.warning("Builder %s has no score: %s.", name, error)
             if isinstance(error, InputError):
@@ -148,7 +148,7 @@ def rank(
     return ModelScores(rows, title)
 
 
-def _in_one_line(error: Exception) -> InputError | DivergenceError:
+def _in_one_line(error: BaseException) -> InputError | DivergenceError:
     if isinstance(error, InputError | DivergenceError):
         return error
     reason = f"{type(error).__name__}: {one_line(error)}"

@@ -1,3 +1,5 @@
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -170,6 +172,7 @@ def _ended(*more):
         (lambda: None, "returned a NoneType"),
         (lambda: {"model": 1}, "returned a dict"),
         (_fail, r"raised OSError \(no weights, on disk\)"),
+        (sys.exit, "raised SystemExit"),
         (3, "an? int is given as builder"),
         (_Late, "has no weights to train"),
         (_named_output, r"maps images .* to dict"),
