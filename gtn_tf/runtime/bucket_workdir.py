@@ -40,7 +40,7 @@ from gtn_tf.paths import (
     tf_errors,
     upload,
 )
-from gtn_tf.runtime.progress import say
+from gtn_tf.runtime.progress import say, shown_as
 from gtn_tf.types import InputError, InUseError, LostWorkerError, one_line
 
 ROUND_SECONDS = 10.0
@@ -280,9 +280,10 @@ def _states(folder: Path) -> dict[str, tuple[int, int]]:
 
 @contextlib.contextmanager
 def _named(local: Path, remote: str) -> Iterator[None]:
-    """Names the bucket in errors, in place of the folder here."""
+    """Names the bucket in messages, in place of the folder here."""
     try:
-        yield
+        with shown_as(str(local), remote):
+            yield
     except (InputError, LostWorkerError) as error:
         text = str(error).replace(str(local), remote)
         raise type(error)(text) from error

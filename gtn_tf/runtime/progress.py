@@ -215,9 +215,25 @@ def _three_digits(value: float) -> str:
     return f"{value:.{min(decimals, 3)}f}"
 
 
+#: A folder here, and the one that messages name in its place.
+_SHOWN_AS: dict[str, str] = {}
+
+
 def say(text: str) -> None:
     """Writes one line to standard error."""
+    for local, remote in _SHOWN_AS.items():
+        text = text.replace(local, remote)
     print(text, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def shown_as(local: str, remote: str) -> Iterator[None]:
+    """Names another folder in what is said, such as the one it is kept in."""
+    _SHOWN_AS[local] = remote
+    try:
+        yield
+    finally:
+        del _SHOWN_AS[local]
 
 
 @contextlib.contextmanager

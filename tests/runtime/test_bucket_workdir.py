@@ -18,6 +18,7 @@ from gtn_tf import paths
 from gtn_tf.runtime import bucket_workdir, host_loop
 from gtn_tf.runtime.bucket_workdir import opened_workdir
 from gtn_tf.runtime.interrupts import catch_signals
+from gtn_tf.runtime.progress import say
 from gtn_tf.types import InputError, InUseError, LostWorkerError
 from tests.helpers import tiny
 
@@ -51,7 +52,7 @@ def _until(is_so):
         time.sleep(0.02)
 
 
-def test_a_folder_is_copied_both_ways(bucket):
+def test_a_folder_is_copied_both_ways(bucket, capsys):
     with opened_workdir(bucket, "it") as folder:
         (folder / "deep").mkdir()
         (folder / "deep" / "a").write_text("1")
@@ -65,6 +66,8 @@ def test_a_folder_is_copied_both_ways(bucket):
     with opened_workdir(bucket, "it", alone=False) as other:
         assert other != folder
         (other / "report.html").write_text("3")
+        say(f"written: {other / 'report.html'}")
+    assert f"written: {bucket}/report.html" in capsys.readouterr().err
     assert _files(bucket) == {"b": "2", "report.html": "3"}
 
 
