@@ -1,0 +1,159 @@
+"""The page and the figure of `benchmarks.search_methods`."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+
+from gtn_tf.figures.style import (
+    LINES,
+    WIDTH,
+    add_note,
+    in_theme,
+    new_figure,
+    save_twins,
+)
+from gtn_tf.statistics.intervals import shown
+
+_DRAWN = ("gtn", "real:steps=20", "supernet", "ghn", "params", "naswot")
+
+
+def page(result: Mapping[str, Any]) -> str:
+    """Returns the page of a result, as Markdown."""
+    by_search: dict[tuple[str, str], list[dict]] = {}
+    for row in result["searches"]:
+        by_search.setdefault((row["strategy"], row["evaluator"]), []).append(
+            row
+        )
+    strategies, top = result["strategies"], result["top"]
+    lines = [
+        "# Search methods on NAS-Bench-201, at equal seconds",
+        "",
+        "Accuracy [%] of the pick, by the table, after "
+        f"{result['seconds']:.0f} seconds in all or {result['proposals']} "
+        f"proposals: of the {top} best by the evaluator the best by the "
+        "table, mean ± standard deviation over seeds; in brackets different "
+        "cells that were scored. Written by "
+        "`python -m benchmarks.search_methods`, whose docstring says what a "
+        "search is charged; [all numbers](methods.json).",
+        "",
+        f"| evaluator | set-up, s | each, s | {' | '.join(strategies)} |",
+        f"|{'---|' * (3 + len(strategies))}",
+    ]
+    for evaluator in dict.fromkeys(
+        e for _, e in by_search if e in result["prices"]
+    ):
+        cells = [_cell(by_search.get((s, evaluator), [])) for s in strategies]
+        price = result["prices"][evaluator]
+        lines.append(
+            f"| {evaluator} | {price['setup']:.0f} | {price['price']:.3g} | "
+            f"{' | '.join(cells)} |"
+        )
+    lines += [
+        "",
+        "Searches that train weights of their own:",
+        "",
+        f"| method | best of its {top} | its first | seconds | seeds |",
+        "|---|---|---|---|---|",
+    ]
+    for name in result["coupled"]:
+        rows = by_search.get((name, "its own"), [])
+        if rows:
+            first = [row["first"] for row in rows]
+            seconds = [row["seconds"][0] for row in rows]
+            lines.append(
+                f"| {name} | {_mean([r['pick'] for r in rows])} | "
+                f"{_mean(first)} | {np.mean(seconds):.0f} | {len(rows)} |"
+            )
+    ranks = result["ranking"]
+    if ranks:
+        lines += [
+            "",
+            f"How well the evaluators rank the {ranks['num_cells']} random "
+            "cells that all have scored, with 95 % intervals, over cells:",
+            "",
+            "| evaluator | Spearman | Kendall | gtn - it, Spearman |",
+            "|---|---|---|---|",
+        ]
+        for name, row in ranks["evaluators"].items():
+            other = ranks["differences"].get(f"gtn - {name}")
+            apart = "-"
+            if other:
+                apart = f"{other['spearman']:+.2f} {shown(other['ci95'], 2)}"
+            lines.append(
+                f"| {name} | {row['spearman']:.2f} "
+                f"{shown(row['spearman_ci95'], 2)} | {row['kendall']:.2f} "
+                f"{shown(row['kendall_ci95'], 2)} | {apart} |"
+            )
+    where = result["provenance"]
+    lines += [
+        "",
+        "![Accuracy of the best so far against seconds](methods.png)",
+        "",
+        "The seconds of what trains its own weights were taken as they were, "
+        "on a machine that other processes shared; prices are of the fastest "
+        f"of {result['rounds']} rounds. Measured on {where['cpu']}, commit "
+        f"{where['commit']}.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _cell(rows: Sequence[Mapping[str, Any]]) -> str:
+    known = [row for row in rows if row["pick"] is not None]
+    if not known:
+        return "-"
+    number = np.mean([row["num_different"] for row in known])
+    return f"{_mean([row['pick'] for row in known])} [{number:.0f}]"
+
+
+def _mean(values: Sequence[float]) -> str:
+    deviation = np.std(values, ddof=1) if len(values) > 1 else float("nan")
+    return f"{np.mean(values):.2f} ± {deviation:.2f}"
+
+
+def _at(grid: np.ndarray, row: Mapping[str, Any]) -> np.ndarray:
+    """Returns the best at given seconds, NaN before the first."""
+    places = np.searchsorted(row["seconds"], grid, "right")
+    return np.array([np.nan, *row["truths"]])[places]
+
+
+@in_theme
+@matplotlib.rc_context({"axes.labelsize": 9, "axes.titlesize": 9})
+def draw(path: Path, result: Mapping[str, Any]) -> None:
+    """Draws the best so far against seconds, a panel per strategy."""
+    figure = new_figure(WIDTH, 620.0)
+    strategies = result["strategies"]
+    panels = figure.subplots(
+        *(len(strategies), 1), sharex=True, sharey=True, squeeze=False
+    )[:, 0]
+    grid = np.linspace(0.0, result["seconds"], 400)
+    for panel, strategy in zip(panels, strategies, strict=True):
+        for evaluator, line in zip(_DRAWN, LINES, strict=True):
+            runs = [
+                _at(grid, row)
+                for row in result["searches"]
+                if (row["strategy"], row["evaluator"]) == (strategy, evaluator)
+            ]
+            if runs:
+                colour, dashes, _ = line
+                panel.plot(
+                    grid,
+                    np.mean(runs, axis=0),
+                    color=colour,
+                    linestyle=dashes,
+                    label=evaluator,
+                )
+        panel.set_title(strategy, loc="left")
+        panel.set_ylabel("accuracy [%]")
+    panels[0].set_ylim(85.0, 92.0)
+    panels[0].legend(ncols=3, fontsize=8, loc="lower right")
+    panels[-1].set_xlabel("seconds, set-up included")
+    add_note(
+        figure,
+        f"Best accuracy in the table among the {result['top']} best cells by "
+        "the evaluator so far; mean over seeds.",
+    )
+    save_twins(path, figure)
