@@ -114,10 +114,11 @@ def test_resamples_equal_scipy_on_what_they_drew():
 
 def test_blocks_change_nothing(monkeypatch):
     generator = np.random.default_rng(3)
-    x, y = generator.normal(size=(2, 9))
+    x, y = generator.integers(5, size=(2, 9)).astype(float)  # ties
     weights = np.concatenate(list(correlation.resamples(9, 7, 5)), axis=1)
     tau = correlation.weighted_kendall(x, y, weights)
-    monkeypatch.setattr(correlation, "_CHUNK", 20)  # 2 rows, 2 resamples
+    monkeypatch.setattr(correlation, "_CHUNK", 20)  # 2 resamples
+    monkeypatch.setattr(correlation, "_PAIRWISE", 2)
     blocks = list(correlation.resamples(9, 7, 5))
     assert [block.shape for block in blocks] == [(9, 2)] * 3 + [(9, 1)]
     np.testing.assert_array_equal(np.concatenate(blocks, axis=1), weights)
