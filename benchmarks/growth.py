@@ -230,7 +230,7 @@ def measure_search(num_candidates: int) -> dict[str, Any]:
 
 
 def measure_rank(num_candidates: int) -> dict[str, Any]:
-    """Measures `rank` of one network that trains and others that are refused."""
+    """Measures `rank` of one network that trains and of refused ones."""
     import keras
 
     import gtn_tf
@@ -238,8 +238,11 @@ def measure_rank(num_candidates: int) -> dict[str, Any]:
 
     def small() -> keras.Model:
         return keras.Sequential(
-            [keras.Input((8, 8, 1)), keras.layers.Flatten()]
-            + [keras.layers.Dense(10)]
+            [
+                keras.Input((8, 8, 1)),
+                keras.layers.Flatten(),
+                keras.layers.Dense(10),
+            ]
         )
 
     def refused() -> keras.Model:

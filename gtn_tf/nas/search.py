@@ -33,6 +33,7 @@ from gtn_tf.nas.weight_training import SOURCES, prepare_source
 from gtn_tf.nas.worker import Worker
 from gtn_tf.runtime.cluster import refuse_several_workers
 from gtn_tf.runtime.devices import configure_runtime
+from gtn_tf.runtime.graph_memory import older_objects_kept
 from gtn_tf.runtime.interrupts import Stopped, catch_signals, exit_code
 from gtn_tf.runtime.job_store import JobStore
 from gtn_tf.runtime.progress import say
@@ -83,7 +84,8 @@ def search(config: config_dict.ConfigDict, workdir: Path) -> int:
         write_config(config, workdir)
     loop = Loop(spec, proposals, Plan(spec, evaluators, sources), store)
     with catch_signals(caught):
-        loop.run(run_jobs, worker.do, worker.session.should_stop)
+        with older_objects_kept():
+            loop.run(run_jobs, worker.do, worker.session.should_stop)
         if caught:
             say("stopped; the same command goes on")
             return exit_code(caught)

@@ -37,7 +37,7 @@ from gtn_tf.nas.rate_rules import RateRule, rate_rules
 from gtn_tf.nas.training import Trainer
 from gtn_tf.nas.validation_data import Given, validation_data
 from gtn_tf.ops.seeds import Purpose, fold, root_seed
-from gtn_tf.runtime.graph_memory import TracedGraphs
+from gtn_tf.runtime.graph_memory import TracedGraphs, older_objects_kept
 from gtn_tf.statistics.intervals import mean_interval
 from gtn_tf.types import PERSONS_ERRORS, DivergenceError, InputError, one_line
 
@@ -47,6 +47,7 @@ Builder = Callable[[], keras.Model]
 RATES = ("normalized:2.5", "learned:1")
 
 
+@older_objects_kept()
 def rank(
     builders: Iterable[Builder] | Mapping[str, Builder],
     gtn: Teacher | Path | str,

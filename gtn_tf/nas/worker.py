@@ -1,5 +1,6 @@
 """One process of a search, which does jobs one after the other."""
 
+import gc
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -66,4 +67,5 @@ def worker_here(spec: SearchSpec) -> Worker:
     if not _HERE or _HERE[0].spec != spec:
         configure_runtime(spec.num_logical_devices, spec.tensor_float_32)
         _HERE[:] = [Worker(spec)]
+        gc.freeze()  # what is there is there for good
     return _HERE[0]

@@ -149,9 +149,7 @@ def weighted_kendall(
         width *= 2
     untied_scores = _untied_pairs(scores, weights)
     untied_truth = _untied_pairs(truth, weights)
-    _, pairs = np.unique(
-        np.stack([scores, truth]), axis=1, return_inverse=True
-    )
+    _, pairs = np.unique(np.stack([scores, truth]), axis=1, return_inverse=True)
     untied_any = _untied_pairs(pairs.reshape(-1), weights)
     # Untied on both sides: those are concordant or discordant.
     known = untied_scores + untied_truth - untied_any

@@ -3,10 +3,11 @@
 import gc
 import weakref
 
+import pytest
 import tensorflow as tf
 from tensorflow.python.framework import ops
 
-from gtn_tf.runtime.graph_memory import TracedGraphs
+from gtn_tf.runtime.graph_memory import TracedGraphs, older_objects_kept
 
 
 @tf.custom_gradient
@@ -43,6 +44,33 @@ def test_a_graph_with_a_custom_gradient_is_let_go():
     assert [graph() for graph in let_go] == [None, None]
     assert kept() is not None
     assert len(set(ops.gradient_registry.list()) - before) == 1
+
+
+class Circle:
+    def __init__(self):
+        self.own = self
+
+
+@pytest.fixture
+def unfrozen():
+    gc.unfreeze()
+    yield
+    gc.freeze()  # as conftest has it
+
+
+def test_older_objects_are_collected_afterwards(unfrozen):
+    older = Circle()
+    let_go = weakref.ref(older)
+    with older_objects_kept():
+        with older_objects_kept():
+            newer = weakref.ref(Circle())
+        del older
+        gc.collect()
+        assert let_go() is not None
+        assert newer() is None
+    gc.collect()
+    assert let_go() is None
+    assert not gc.get_freeze_count()
 
 
 def _trace(times):
