@@ -222,7 +222,7 @@ def cost_curve(ranking: Mapping[str, Any]) -> Figure:
         if row["spearman"] is not None
     ]
     found.sort(key=lambda entry: (entry[0] or 0.0, -entry[2]["spearman"]))
-    figure = new_figure(WIDTH, _ROW_HEIGHT * max(1, len(found)) + 110)
+    figure = new_figure(WIDTH, _ROW_HEIGHT * max(2, len(found)) + 110)
     axes = figure.subplots()
     best = -math.inf
     for place, (_, name, row) in enumerate(found):
