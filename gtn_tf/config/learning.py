@@ -27,6 +27,7 @@ from gtn_tf.layers.registry import (
 )
 from gtn_tf.learners.registry import LEARNERS, POOLS
 from gtn_tf.search_spaces.cells.operations import OPS
+from gtn_tf.search_spaces.registry import SPACES
 from gtn_tf.teachers.registry import CURRICULA, SOURCES
 
 FIELDS = {
@@ -168,6 +169,12 @@ FIELDS = {
         lambda v: is_int(v) and v in (2, 3),
         "pixels of the max-pools; 3 officially, 2 is cheaper on CPU and "
         "better on 8x8 images",
+    ),
+    "learner.space": Field(
+        "cells",
+        f"one of {', '.join(SPACES)}, or {OWN_FUNCTION}",
+        lambda v: is_one_of(v, SPACES),
+        "of family cell: what its genotypes are of, as search.space",
     ),
     "learner.genotype": Field(
         None,

@@ -93,6 +93,33 @@ PAIRS = (
     ),
     (
         lambda c: (
+            c.learner.space != "cells"
+            and CELL in learner_names(c)
+            and c.learner.genotype is None
+            and c.learner.num_genotypes is None
+        ),
+        "learner.space '{c.learner.space}' with learner.num_genotypes None",
+        "its genotypes are drawn beforehand",
+        "set --config.learner.num_genotypes=8",
+    ),
+    (
+        lambda c: (
+            c.learner.space != "cells"
+            and CELL in learner_names(c)
+            and (
+                not c.learner.weight_norm
+                or c.learner.normalization != "mean_only"
+            )
+        ),
+        "learner.space '{c.learner.space}' with learner.weight_norm "
+        "{c.learner.weight_norm} and learner.normalization "
+        "'{c.learner.normalization}'",
+        "its networks have the layers of a search: True and 'mean_only'",
+        "set --config.learner.weight_norm=True and "
+        "--config.learner.normalization=mean_only",
+    ),
+    (
+        lambda c: (
             c.learner.genotype is not None
             and c.learner.num_genotypes is not None
         ),

@@ -42,7 +42,7 @@ from gtn_tf.runtime.files import (
 from gtn_tf.runtime.progress import say
 from gtn_tf.runtime.workdir import claim_workdir
 from gtn_tf.teachers.registry import CURRICULA
-from gtn_tf.training.assembly import learner_genotypes
+from gtn_tf.training.assembly import learner_genotypes, learner_space
 from gtn_tf.training.run import Run, restore_run
 from gtn_tf.types import DivergenceError, InputError
 
@@ -167,15 +167,16 @@ def learner_facts(config: config_dict.ConfigDict) -> dict[str, object]:
     if given:  # functions of a Python caller, which no import path finds
         found["given"] = given
     if "cell" in names:
+        space = learner_space(config)
         # No genotypes: each learner drew its own from the space.
         found["cell"] = {
-            "genotypes": [
-                genotype.to_text() for genotype in learner_genotypes(config)
-            ],
+            "genotypes": [*map(space.to_text, learner_genotypes(config))],
             "num_cells": choices.num_cells,
             "channels": choices.channels,
         }
-        if choices.genotype is None:
+        if choices.space != "cells":
+            found["cell"]["space"] = choices.space
+        elif choices.genotype is None:
             found["cell"]["num_nodes"] = choices.num_nodes
             found["cell"]["ops"] = choices.ops
     return found

@@ -32,7 +32,8 @@ from gtn_tf.search_spaces.cells.genotypes import Genotype
 from gtn_tf.search_spaces.cells.interpreter import CellInterpreter
 from gtn_tf.search_spaces.cells.network import build_cell_network
 from gtn_tf.search_spaces.cells.published_genotypes import published_genotype
-from gtn_tf.search_spaces.cells.space import SearchSpace
+from gtn_tf.search_spaces.protocol import NetworkSpec, Space
+from gtn_tf.search_spaces.registry import make_space
 from gtn_tf.teachers.curricula import CurriculumSpec
 from gtn_tf.teachers.generator import GeneratorSpec
 from gtn_tf.teachers.hyperparameters import HyperparameterSpec
@@ -224,8 +225,14 @@ def _build_cell_family(
         dtype=config.precision,
     )
     size = (choices.num_cells, choices.channels, image_shape, num_classes)
+    space = learner_space(config)
+    if choices.space != "cells":
+        network = NetworkSpec(*size, "search", config.precision)
+        return tuple(
+            from_keras(functools.partial(space.build, genotype, network))
+            for genotype in learner_genotypes(config)
+        )
     if choices.genotype is None and choices.num_genotypes is None:
-        space = SearchSpace(choices.num_nodes, tuple(choices.ops))
         interpreter = CellInterpreter(space, *size, spec)
         return (Learner(CELL, interpreter.init, interpreter.apply),)
     return tuple(
@@ -234,7 +241,13 @@ def _build_cell_family(
     )
 
 
-def learner_genotypes(config: config_dict.ConfigDict) -> list[Genotype]:
+def learner_space(config: config_dict.ConfigDict) -> Space:
+    """Returns the space of the genotypes of family `cell`."""
+    choices = config.learner
+    return make_space(choices.space, choices.num_nodes, tuple(choices.ops))
+
+
+def learner_genotypes(config: config_dict.ConfigDict) -> list[Any]:
     """Returns the genotypes of family `cell`; none if each learner draws.
 
     They are drawn by another seed than a search's; a small space may give
@@ -244,12 +257,13 @@ def learner_genotypes(config: config_dict.ConfigDict) -> list[Genotype]:
       InputError: `learner.genotype` cannot be read, or the space holds fewer
         than `learner.num_genotypes`.
     """
-    choices = config.learner
+    choices, space = config.learner, learner_space(config)
     if choices.genotype is not None:
-        return [_genotype(choices.genotype)]
+        if choices.space == "cells":
+            return [_genotype(choices.genotype)]
+        return [space.from_text(choices.genotype)]
     if choices.num_genotypes is None:
         return []
-    space = SearchSpace(choices.num_nodes, tuple(choices.ops))
     drawn = space.sample_different(
         choices.num_genotypes,
         (config.seed, _BEYOND_ALL_DRAWS),

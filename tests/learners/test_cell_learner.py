@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from gtn_tf.config import default_config
+from gtn_tf.config import default_config, validate
 from gtn_tf.datasets.batches import RealData
 from gtn_tf.export.write import learner_facts
+from gtn_tf.learners.functional import from_keras
 from gtn_tf.meta.meta_gradient import meta_gradient
 from gtn_tf.ops.seeds import root_seed
 from gtn_tf.search_spaces.cells.genotypes import Genotype
 from gtn_tf.search_spaces.cells.published_genotypes import published_genotype
 from gtn_tf.search_spaces.cells.space import SearchSpace
+from gtn_tf.search_spaces.nb201.genotypes import from_text, to_text
+from gtn_tf.search_spaces.nb201.networks import build
+from gtn_tf.search_spaces.protocol import NetworkSpec
 from gtn_tf.training.assembly import (
     build_learners,
     build_problem,
@@ -77,6 +81,45 @@ def test_genotypes_drawn_beforehand_are_learners_each():
         assert logits.shape == (2, 10)
     config.seed = 1
     assert learner_genotypes(config) != genotypes
+
+
+def test_cells_of_another_space_are_learners_each():
+    config = small_config(
+        space="nb201", num_genotypes=2, num_cells=1, normalization="mean_only"
+    )
+    validate(config)
+    texts = list(map(to_text, learner_genotypes(config)))
+    assert len(set(texts)) == 2
+    facts = learner_facts(config)["cell"]
+    assert facts["space"] == "nb201"
+    assert facts["genotypes"] == texts
+    # As a search builds them, which differentiate twice.
+    network = NetworkSpec(1, 2, *DIGITS, "search")
+    learners = build_learners(config, *DIGITS)
+    for text, learner in zip(texts, learners, strict=True):
+        wanted = from_keras(lambda text=text: build(from_text(text), network))
+        params, statistics = learner.init(root_seed(0))
+        images = tf.random.stateless_uniform((4, 8, 8, 1), root_seed(1))
+        logits, _ = learner.apply(params, statistics, images, training=True)
+        same, _ = wanted.apply(params, statistics, images, training=True)
+        np.testing.assert_array_equal(logits, same)
+    config.learner.num_genotypes, config.learner.genotype = None, texts[0]
+    assert learner_genotypes(config) == [from_text(texts[0])]
+
+
+@pytest.mark.parametrize(
+    ("more", "part"),
+    [
+        ({"num_genotypes": None}, "learner.num_genotypes=8"),
+        ({"normalization": "batch"}, "learner.normalization=mean_only"),
+        ({"weight_norm": False}, "learner.weight_norm=True"),
+    ],
+)
+def test_what_another_space_cannot_be(more, part):
+    choices = {"num_genotypes": 2, "normalization": "mean_only", **more}
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+        validate(small_config(space="nb201", **choices))
+    assert part in str(caught.value)
 
 
 def test_a_gtn_is_not_made_for_the_cells_that_a_search_draws():
