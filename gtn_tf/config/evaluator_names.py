@@ -29,11 +29,22 @@ EVALUATORS = {
     "jacob_cov": "see nas.evaluators.zero_cost",
     "table": "a column of a CSV file; see nas.evaluators.table",
 }
+#: The readout that needs looks on the way.
+ALONG = "log_likelihood_along"
 #: What can be read of those that train -> what it is.
 READOUTS = {
     "accuracy": "share of the validation images that are right",
     "log_likelihood": "mean log-probability of their labels",
     "training_loss_sum": "sum of the training losses, one a step, negated",
+    ALONG: "mean log-probability of the labels of at most 1000 validation "
+    "images after each fifth step and the last",
+}
+#: What validation images are normalised by -> what it is.
+STATISTICS = {
+    "last_batch": "by those that training left, of its last batch (of the "
+    "truth: running means), as in the paper",
+    "validation": "by the moments of the validation images themselves, 500 at "
+    "a time, which needs no labels",
 }
 TRAINED = ("gtn", "distillation", "real", "real_subset")
 #: Those that train at an export's rates.
@@ -46,8 +57,9 @@ UNITS = ("steps", "epochs", "seconds")
 CHOICES = (
     f"{', '.join(EVALUATORS)}, "
     f"{' or '.join(BUDGETED)} with a budget such as real:steps=128 (units "
-    f"{', '.join(UNITS)}), {', '.join(TRAINED)} with readout=NAME or "
-    f"initializations=k, {' or '.join(TAUGHT)} with rate_factor=x, "
+    f"{', '.join(UNITS)}), {', '.join(TRAINED)} with readout=NAME, "
+    f"statistics=NAME or initializations=k, {' or '.join(TAUGHT)} with "
+    "rate_factor=x, "
     "table:PATH.csv[:COLUMN], package.module:Evaluator, or "
     f"{RANK_MEAN}:NAME+NAME of these"
 )
@@ -66,6 +78,7 @@ class EvaluatorName(NamedTuple):
       path: of a table; None: that of `search.table`.
       column: of a table; None: its own, see `nas.evaluators.table`.
       readout: a key of `READOUTS`; None: that of the search.
+      statistics: a key of `STATISTICS`; None: that of the search.
       num_initializations: networks that are trained; None: those of the
         search.
       rate_factor: of the learning rates of an export; None: 1.
@@ -79,6 +92,7 @@ class EvaluatorName(NamedTuple):
     path: str | None = None
     column: str | None = None
     readout: str | None = None
+    statistics: str | None = None
     num_initializations: int | None = None
     rate_factor: float | None = None
     parts: tuple["EvaluatorName", ...] = ()
@@ -133,6 +147,8 @@ def _with_option(name: EvaluatorName, option: str) -> EvaluatorName:
     if name.kind in TRAINED:
         if key == "readout" and value in READOUTS:
             found["readout"] = value
+        elif key == "statistics" and value in STATISTICS:
+            found["statistics"] = value
         elif key == "initializations" and re.fullmatch(r"[1-9]\d*", value):
             found["num_initializations"] = int(value)
     if name.kind in TAUGHT and key == "rate_factor" and _is_positive(value):
@@ -166,6 +182,7 @@ def _options_of(kind: str) -> str:
         else "rate_factor=x, above 0, "
     )
     return (
-        f"{own}readout={' or '.join(READOUTS)}, or initializations=k "
-        "(whole, at least 1), with commas between"
+        f"{own}readout={' or '.join(READOUTS)}, "
+        f"statistics={' or '.join(STATISTICS)}, or initializations=k (whole, "
+        "at least 1), with commas between"
     )

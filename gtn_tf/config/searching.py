@@ -10,6 +10,7 @@ from gtn_tf.config.evaluator_names import (
     CHOICES,
     RANK_MEAN,
     READOUTS,
+    STATISTICS,
 )
 from gtn_tf.config.fields import (
     OWN_FUNCTION,
@@ -188,6 +189,14 @@ FIELDS = {
         "what is read of the networks that evaluators train: "
         + "; ".join(f"`{name}`: {what}" for name, what in READOUTS.items())
         + ". Of one evaluator alone: `gtn:readout=log_likelihood`",
+    ),
+    "search.statistics": choice(
+        "last_batch",
+        STATISTICS,
+        "how batch normalisation treats the validation images that a readout "
+        "looks at: "
+        + "; ".join(f"`{name}`: {what}" for name, what in STATISTICS.items())
+        + ". Of one evaluator alone: `gtn:statistics=validation`",
     ),
     "search.num_initializations": whole(
         1,

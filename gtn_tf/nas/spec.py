@@ -78,7 +78,7 @@ class SearchSpec:
       strategy_options: the keys of `search.STRATEGY`, where it has any.
       evaluators: the guide alone, where there is one.
       readout: of evaluators that train, where they have none of their own.
-      num_initializations: likewise.
+      statistics, num_initializations: likewise.
       executor: a name in `EXECUTORS`.
 
     The others are keys of the config; see docs/config.md.
@@ -116,6 +116,7 @@ class SearchSpec:
     ghn: HyperNetworkSpec
     interpret: bool
     readout: str
+    statistics: str
     num_initializations: int
     executor: str
     shard: int
@@ -141,7 +142,7 @@ def search_spec(config: config_dict.ConfigDict) -> SearchSpec:
             *("space", "num_nodes", "num_cells", "channels", "strategy"),
             *("num_architectures", "guide", "select_top"),
             *("truth", "truth_num_architectures"),
-            *("readout", "num_initializations"),
+            *("readout", "statistics", "num_initializations"),
             *("table", "interpret", "executor", "shard", "num_shards"),
         )
     }

@@ -6,12 +6,14 @@ the source of the batches ask for no further trace.
 
 import copy
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from statistics import fmean
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from gtn_tf.config.evaluator_names import ALONG
 from gtn_tf.datasets.batches import RealData
 from gtn_tf.export.load import Teacher
 from gtn_tf.learners.functional import Learner
@@ -23,6 +25,20 @@ from gtn_tf.types import DivergenceError, LearnerState, SyntheticData
 
 #: Readout of validation images -> its value, of (logits [N, K], images).
 _OF_VALIDATION = {"accuracy": share_right, "log_likelihood": log_likelihood}
+_LOOK_EVERY = 5  # steps
+_MOST_LOOKED_AT = 1000  # images
+
+
+class Along(NamedTuple):
+    """What was read of a learner while it was trained.
+
+    Attributes:
+      log_likelihood: mean over the looks.
+      seconds: that the looks took.
+    """
+
+    log_likelihood: float
+    seconds: float
 
 
 class TrainedLearner(NamedTuple):
@@ -32,10 +48,12 @@ class TrainedLearner(NamedTuple):
       state: of the learner.
       training_loss_sum: of its cross-entropies on its batches, each taken
         before the step on it (Ru et al., arXiv 2006.04492).
+      along: by the statistics that were asked for.
     """
 
     state: LearnerState
     training_loss_sum: float
+    along: dict[str, Along]
 
 
 class Trainer:
@@ -45,6 +63,9 @@ class Trainer:
       build: makes the learner; called once.
       optimizer: of the learner.
       validation: the real images that are asked about.
+      by_the_batch: makes a learner that normalises by the images it is asked
+        about; None: as in training, for networks in which nothing else asks
+        whether they are.
 
     Attributes:
       build_seconds: that `build` took.
@@ -55,7 +76,9 @@ class Trainer:
         build: Callable[[], Learner],
         optimizer: InnerOptimizer,
         validation: RealData,
+        by_the_batch: Callable[[Learner], Learner] | None = None,
     ) -> None:
+        by_the_batch = by_the_batch or _as_in_training
         began = time.perf_counter()
         self._learner = build()
         self.build_seconds = time.perf_counter() - began
@@ -68,15 +91,29 @@ class Trainer:
         ) -> tuple[LearnerState, tf.Tensor]:
             return inner_step_and_loss(self._learner, optimizer, state, data)
 
+        own = {
+            "last_batch": lambda: self._learner,
+            "validation": lambda: by_the_batch(self._learner),
+        }
+        few = validation._replace(
+            images=validation.images[:_MOST_LOOKED_AT],
+            label_ids=validation.label_ids[:_MOST_LOOKED_AT],
+        )
+
         @tf.function(autograph=False)
-        def test(state: LearnerState) -> dict[str, tf.Tensor]:
-            logits = predict(self._learner, state, validation)
+        def test(state: LearnerState, statistics: str) -> dict[str, tf.Tensor]:
+            logits = predict(own[statistics](), state, validation)
             return {
                 name: value(logits, validation)
                 for name, value in _OF_VALIDATION.items()
             }
 
-        self._step, self._test = step, test
+        @tf.function(autograph=False)
+        def look(state: LearnerState, statistics: str) -> tf.Tensor:
+            logits = predict(own[statistics](), state, few)
+            return log_likelihood(logits, few)
+
+        self._step, self._test, self._look = step, test, look
 
     def sharing_traces(
         self, optimizers: Iterable[InnerOptimizer]
@@ -116,72 +153,156 @@ class Trainer:
         params, statistics = self._learner.init(*arguments)
         return LearnerState(params, statistics, self._optimizer.init(params))
 
-    def trace(
-        self,
-        state: LearnerState,
-        data: SyntheticData,
-        also_validate: bool = False,
-    ) -> float:
-        """Traces and compiles for batches like `data`, unless that is done.
+    def trace(self, state: LearnerState, data: SyntheticData) -> float:
+        """Traces and compiles a step of batches like `data`.
 
         Args:
           state: not changed.
           data: one step's.
-          also_validate: look at the validation images too, so that the first
-            time does not pay for the optimisation of its graph.
 
         Returns:
           The seconds that it takes, or took at the first call.
         """
         shape = tuple(data.images.shape)
-        if shape not in self._trace_seconds:
+        # Tracing alone leaves the optimisation of the graph to the first run,
+        # whose result is dropped.
+        return self._once(
+            ("step", shape), lambda: _wait(self._step(state, data)[0])
+        )
+
+    def trace_readout(
+        self,
+        state: LearnerState,
+        readout: str,
+        statistics: str,
+        also_run: bool = False,
+    ) -> float:
+        """Traces what looks at the validation images for a readout.
+
+        Args:
+          state: not changed.
+          readout: as that of `read`.
+          statistics: a key of `config.evaluator_names.STATISTICS`.
+          also_run: so that the first time does not pay for the optimisation of
+            its graph.
+
+        Returns:
+          The seconds that it takes, or took at the first call.
+        """
+        if readout == "training_loss_sum":
+            return 0.0
+        name = "look" if readout == ALONG else "test"
+        function = getattr(self, f"_{name}")
+
+        def trace() -> None:
+            if also_run:
+                tf.nest.map_structure(_finish, function(state, statistics))
+            else:
+                function.get_concrete_function(state, statistics)
+
+        return self._once((name, statistics), trace)
+
+    def _once(self, key: tuple, trace: Callable[[], None]) -> float:
+        if key not in self._trace_seconds:
             began = time.perf_counter()
-            # Tracing alone leaves the optimisation of the graph to the first
-            # run, whose result is dropped.
-            _wait(self._step(state, data)[0])
-            self._test.get_concrete_function(state)
-            if also_validate:
-                self._test(state)["accuracy"].numpy()
-            self._trace_seconds[shape] = time.perf_counter() - began
-        return self._trace_seconds[shape]
+            trace()
+            self._trace_seconds[key] = time.perf_counter() - began
+        return self._trace_seconds[key]
 
     def train(
-        self, state: LearnerState, batches: Iterable[SyntheticData]
+        self,
+        state: LearnerState,
+        batches: Iterable[SyntheticData],
+        looks: Sequence[str] = (),
     ) -> TrainedLearner:
         """Takes one step per batch.
+
+        Args:
+          state: of a fresh learner.
+          batches: one a step.
+          looks: by which statistics to look at validation images on the way.
 
         Raises:
           DivergenceError: a parameter is not finite in the end.
         """
-        losses = []
+        losses: list[tf.Tensor] = []
+        seen: dict[str, list[Along]] = {statistics: [] for statistics in looks}
+
+        def look() -> None:
+            for statistics, found in seen.items():
+                began = time.perf_counter()
+                value = float(self._look(state, statistics))
+                found.append(Along(value, time.perf_counter() - began))
+
         for data in batches:
             state, loss = self._step(state, data)
             losses.append(loss)
+            if len(losses) % _LOOK_EVERY == 0:
+                look()
+        if len(losses) % _LOOK_EVERY:
+            look()
         if not np.isfinite(tf.linalg.global_norm(state.params).numpy()):
             raise DivergenceError(
                 f"parameters are not finite after {len(losses)} steps"
             )
-        return TrainedLearner(state, float(np.sum(losses, dtype=np.float64)))
+        return TrainedLearner(
+            state,
+            float(np.sum(losses, dtype=np.float64)),
+            {
+                statistics: Along(
+                    fmean(a.log_likelihood for a in found),
+                    sum(a.seconds for a in found),
+                )
+                for statistics, found in seen.items()
+            },
+        )
 
-    def read(self, trained: TrainedLearner, readout: str) -> float:
+    def read(
+        self,
+        trained: TrainedLearner,
+        readout: str,
+        statistics: str = "last_batch",
+    ) -> float:
         """Returns a score, higher is better.
 
         Args:
           trained: from `train`; the state alone counts but for
-            `training_loss_sum`.
+            `training_loss_sum` and `log_likelihood_along`.
           readout: `accuracy`: the share of the validation images that are
             right; `log_likelihood`: the mean log-probability of their labels;
-            `training_loss_sum`: the negative of that.
+            `log_likelihood_along`: the mean of that over some looks on the
+            way, which `train` was asked for; `training_loss_sum`: the negative
+            of that.
+          statistics: a key of `config.evaluator_names.STATISTICS`.
         """
         if readout == "training_loss_sum":
             return -trained.training_loss_sum
-        return self.validate(trained.state)[readout]
+        if readout == ALONG:
+            return trained.along[statistics].log_likelihood
+        return self.validate(trained.state, statistics)[readout]
 
-    def validate(self, state: LearnerState) -> dict[str, float]:
+    def validate(
+        self, state: LearnerState, statistics: str = "last_batch"
+    ) -> dict[str, float]:
         """Returns all that `read` knows of the validation images, at once."""
         with arithmetic_as_written():
-            values = self._test(state)
+            values = self._test(state, statistics)
         return {name: float(value) for name, value in values.items()}
+
+
+def _as_in_training(learner: Learner) -> Learner:
+    """Returns one that is in training whenever it is asked."""
+
+    def apply(
+        params: list[tf.Tensor],
+        statistics: list[tf.Tensor],
+        images: tf.Tensor,
+        training: bool,
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        del training
+        return learner.apply(params, statistics, images, training=True)
+
+    return learner._replace(apply=apply)
 
 
 def teacher_steps(
@@ -210,4 +331,8 @@ def teacher_steps(
 
 
 def _wait(state: LearnerState) -> None:
-    state.params[0].numpy()  # devices run behind Python
+    _finish(state.params[0])
+
+
+def _finish(value: tf.Tensor) -> None:
+    value.numpy()  # devices run behind Python

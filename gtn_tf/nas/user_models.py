@@ -10,6 +10,7 @@ is trained by several rules, and the one by which it learns best counts; what
 that costs is among its seconds.
 """
 
+import functools
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -19,12 +20,13 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from gtn_tf.config.evaluator_names import READOUTS
+from gtn_tf.config.evaluator_names import ALONG, READOUTS
 from gtn_tf.datasets.batches import RealData
 from gtn_tf.export.load import Teacher, load
 from gtn_tf.learners.batch_statistics import (
     batch_measure,
     moving_statistics,
+    normalizing_by_the_batch,
     settle_statistics,
 )
 from gtn_tf.learners.functional import from_keras
@@ -43,6 +45,7 @@ from gtn_tf.types import PERSONS_ERRORS, DivergenceError, InputError, one_line
 
 Builder = Callable[[], keras.Model]
 
+STATISTICS = ("synthetic", "validation")
 #: As measured: see docs/usage.md.
 RATES = ("normalized:2.5", "learned:1")
 
@@ -58,6 +61,7 @@ def rank(
     data_dir: Path | str | None = None,
     seeds: int = 1,
     readout: str = "accuracy",
+    statistics: str = "synthetic",
     rates: Sequence[str] = RATES,
 ) -> ModelScores:
     """Trains each model on a GTN's batches; returns how good they become.
@@ -66,9 +70,8 @@ def rank(
       builders: each makes a Keras model, images [B, H, W, C] to logits [B, K];
         a list, or a dict by name. Its initial values are not used, its
         initializers are, but for frozen layers. What
-        `gtn_tf.learners.own_networks` says is put right or refused. Batch
-        normalisation is asked with the mean statistics of the GTN's batches,
-        so that its momentum does not matter.
+        `gtn_tf.learners.own_networks` says is put right or refused. The
+        momentum of batch normalisation does not matter: see `statistics`.
       gtn: from `gtn_tf.load`, or the path of a workdir or of an export.
       validation: another name of `data`.
       seed: of the initial weights, a whole number in [0, 2**62); equal seeds
@@ -80,8 +83,12 @@ def rank(
       data_dir: where that is, if it is one of TFDS.
       seeds: how many times each model is trained, from other initial weights;
         the mean counts.
-      readout: `accuracy` or `log_likelihood` (of those images), or
-        `training_loss_sum`, as of `search.readout`.
+      readout: `accuracy`, `log_likelihood` or `log_likelihood_along` (of those
+        images), or `training_loss_sum`, as of `search.readout`.
+      statistics: what batch normalisation goes by: `synthetic`, the mean
+        statistics of the GTN's batches, or `validation`, those of the images
+        asked about, 500 at a time, which needs no labels. On the way it is
+        always the latter.
       rates: the rules that each model is trained by, of which the best one
         counts; see `gtn_tf.nas.rate_rules`. The learned rates alone are
         ("learned:1",).
@@ -101,6 +108,11 @@ def rank(
         raise InputError(
             f"readout is {readout!r}; expected one of {', '.join(READOUTS)}; "
             "give one of them"
+        )
+    if statistics not in STATISTICS:
+        raise InputError(
+            f"statistics is {statistics!r}; expected one of "
+            f"{', '.join(STATISTICS)}; give one of them"
         )
     if validation is not None and data is not None:
         raise InputError(
@@ -125,7 +137,8 @@ def rank(
         try:
             with graphs.collected():
                 row = _score(
-                    name, build, teacher, rules, real, initials, readout
+                    *(name, build, teacher, rules, real, initials),
+                    *(readout, statistics),
                 )
         except PERSONS_ERRORS as raised:
             error = _in_one_line(raised)
@@ -207,6 +220,7 @@ def _score(
     real: RealData,
     seeds: Sequence[tf.Tensor],
     readout: str,
+    statistics: str,
 ) -> ModelScore:
     """Trains one model by all rules from `seeds`; the best rule counts.
 
@@ -226,7 +240,11 @@ def _score(
     learner = from_keras(lambda: model, second_order=False)
     moving = moving_statistics(model)
     optimizers = {rule.kind: rule.optimizer for rule in rules}
-    first = Trainer(lambda: learner, rules[0].optimizer, real)
+    first = Trainer(
+        *(lambda: learner, rules[0].optimizer, real),
+        functools.partial(normalizing_by_the_batch, moving=moving),
+    )
+    looks = ("validation",) if readout == ALONG else ()
     trainers = dict(
         zip(optimizers, first.sharing_traces(optimizers.values()), strict=True)
     )
@@ -234,11 +252,15 @@ def _score(
 
     def read(rule: RateRule, seed: tf.Tensor) -> float:
         trainer = trainers[rule.kind]
-        trained = trainer.train(trainer.initial_state(seed), rule.steps)
-        settled = settle_statistics(
-            learner, moving, trained.state, rule.steps, measure
-        )
-        value = trainer.read(trained._replace(state=settled), readout)
+        state = trainer.initial_state(seed)
+        trained = trainer.train(state, rule.steps, looks)
+        if readout == ALONG or statistics == "validation":
+            value = trainer.read(trained, readout, "validation")
+        else:
+            settled = settle_statistics(
+                learner, moving, trained.state, rule.steps, measure
+            )
+            value = trainer.read(trained._replace(state=settled), readout)
         if not np.isfinite(value):
             raise DivergenceError(f"{readout} is {value} after the training")
         return value

@@ -15,10 +15,11 @@ from gtn_tf.config.evaluator_names import (
 )
 from gtn_tf.datasets.batches import device_split
 from gtn_tf.export.load import load
+from gtn_tf.layers import BatchNormalization
 from gtn_tf.layers.initial_values import draw_initial_values, find_initializers
 from gtn_tf.layers.weight_norm import WeightNormLayer
 from gtn_tf.learners.functional import Learner, from_keras
-from gtn_tf.meta.evaluation import accuracy
+from gtn_tf.meta.evaluation import CHUNK_SIZE, accuracy
 from gtn_tf.meta.inner_loop import inner_step
 from gtn_tf.meta.inner_optimizers import SGD
 from gtn_tf.nas.evaluators import real, zero_cost
@@ -115,7 +116,7 @@ def test_names(text, expected):
         ("real:epochs=0.0", "above 0"),
         ("real:", "steps=n"),
         ("real:steps=3,epochs=1", "twice"),
-        ("gtn:readout=loss", "log_likelihood or training_loss_sum"),
+        ("gtn:readout=loss", "log_likelihood or"),
         ("gtn:initializations=0", "at least 1"),
         ("naswot:readout=accuracy", "'naswot' alone"),
         ("gtn:rate_factor=0", "rate_factor=x, above 0"),
@@ -150,8 +151,8 @@ def test_what_can_be_read_of_one_training(monkeypatch):
     trained = []
 
     class Counted(Trainer):
-        def train(self, state, batches):
-            trained.append(super().train(state, batches))
+        def train(self, *arguments):
+            trained.append(super().train(*arguments))
             return trained[-1]
 
     monkeypatch.setattr("gtn_tf.nas.evaluators.trained.Trainer", Counted)
@@ -167,7 +168,7 @@ def test_what_can_be_read_of_one_training(monkeypatch):
     sums = [learner.training_loss_sum for learner in trained]
     assert sums[0] != sums[1]
     assert scores[3] == -sums[0]
-    assert scores[6] == pytest.approx(-np.mean(sums))
+    assert scores[7] == pytest.approx(-np.mean(sums))
 
 
 def test_readouts_are_those_of_the_losses_and_logits_by_hand(teacher):
@@ -184,10 +185,20 @@ def test_readouts_are_those_of_the_losses_and_logits_by_hand(teacher):
     )
     params = [tf.constant(kernel), tf.constant(bias)]
     state = LearnerState(params, [], SGD.init(params))
-    steps = teacher_steps(load(teacher))[:2]
-    trained = trainer.train(state, steps)
+    steps = (teacher_steps(load(teacher)) * 4)[:7]
+    trained = trainer.train(state, steps, looks=["last_batch"])
+    images, ids = dataset.validation
+    normalized = (images / 255 - dataset.mean) / dataset.std
 
-    losses, moments = [], [0.0, 0.0]
+    def log_probabilities():
+        logits = normalized.reshape(-1, 64) @ kernel + bias
+        return scipy.special.log_softmax(logits, axis=1)
+
+    def log_likelihood(number=None):
+        log_p = log_probabilities()[:number]
+        return np.mean(log_p[np.arange(len(log_p)), ids[:number]])
+
+    losses, moments, along = [], [0.0, 0.0], []
     kernel, bias = kernel.astype(np.float64), bias.astype(np.float64)
     for images, labels, rates in steps:
         flat = images.numpy().reshape(10, 64).astype(np.float64)
@@ -201,18 +212,67 @@ def test_readouts_are_those_of_the_losses_and_logits_by_hand(teacher):
         ]
         kernel = kernel - float(rates["learning_rate"]) * moments[0]
         bias = bias - float(rates["learning_rate"]) * moments[1]
-    images, ids = dataset.validation
-    flat = ((images / 255 - dataset.mean) / dataset.std).reshape(-1, 64)
-    log_p = scipy.special.log_softmax(flat @ kernel + bias, axis=1)
+        if len(losses) in (5, 7):
+            along.append(log_likelihood(1000))
     expected = {
-        "accuracy": np.mean(log_p.argmax(1) == ids),
-        "log_likelihood": np.mean(log_p[np.arange(len(ids)), ids]),
+        "accuracy": np.mean(log_probabilities().argmax(1) == ids),
+        "log_likelihood": log_likelihood(),
+        "log_likelihood_along": np.mean(along),
         "training_loss_sum": -np.sum(losses),
     }
     assert expected.keys() == READOUTS.keys()
     for name, value in expected.items():
         read = trainer.read(trained, name)
         assert read == pytest.approx(value, rel=1e-4), name
+
+
+def test_statistics_of_the_validation_images_by_hand():
+    worker = _worker("real")
+    dataset = worker.session.data.dataset
+    norm, dense = BatchNormalization(), keras.layers.Dense(10)
+    flat = keras.layers.Flatten()
+    model = keras.Sequential([keras.Input((8, 8, 1)), norm, flat, dense])
+    trainer = Trainer(
+        lambda: from_keras(lambda: model),
+        SGD,
+        device_split(dataset, "validation"),
+    )
+    state = trainer.initial_state(root_seed(0))
+    # As if the last batch had been another one.
+    statistics = [value + 2.0 for value in state.statistics]
+    state = state._replace(statistics=statistics)
+    found = trainer.validate(state, "validation")
+
+    images, ids = dataset.validation
+    assert len(ids) <= CHUNK_SIZE
+    values = ((images / 255 - dataset.mean) / dataset.std).astype(np.float64)
+    values = (values - values.mean()) / np.sqrt(values.var() + norm.epsilon)
+    shapes = {tuple(value.shape): value.numpy() for value in state.params}
+    logits = values.reshape(len(ids), -1) @ shapes[64, 10] + shapes[10,]
+    log_p = scipy.special.log_softmax(logits, axis=1)
+    expected = np.mean(log_p[np.arange(len(ids)), ids])
+    assert found["log_likelihood"] == pytest.approx(expected, rel=1e-4)
+    assert found != trainer.validate(state)
+
+
+def test_a_look_on_the_way_changes_no_training(teacher):
+    along = "log_likelihood_along"
+    names = (
+        "gtn",
+        f"gtn:readout={along}",
+        f"gtn:readout={along},statistics=validation",
+        "gtn:statistics=validation",
+    )
+    worker = _worker(*names)
+    found = [_do(worker, name, teacher=teacher) for name in names]
+    alone = _do(_worker("gtn"), "gtn", teacher=teacher)
+    assert found[0]["score"] == alone["score"]
+    assert len({one["score"] for one in found}) == 4
+    assert all(one["seconds"]["validate"] > 0 for one in found)
+    budgets = [worker.evaluators[name].budget() for name in names]
+    assert budgets[2] == budgets[0] | {
+        **{"readout": along, "statistics": "validation"}
+    }
 
 
 def test_a_factor_of_the_rates(teacher):

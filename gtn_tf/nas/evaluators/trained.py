@@ -12,14 +12,15 @@ evaluators read.
 import contextlib
 import functools
 import math
-import statistics
 import time
 from collections.abc import Callable, Iterator
+from statistics import fmean
 from typing import Any
 
 import tensorflow as tf
 
 from gtn_tf.config.evaluator_names import (
+    ALONG,
     TRAINED,
     EvaluatorName,
     parse_evaluator,
@@ -43,6 +44,15 @@ _MANY_ARCHITECTURES = 50
 Batches = Callable[[tf.Tensor], Iterator[SyntheticData]]
 
 
+#: What an evaluator's name says that its training does not depend on.
+_NOT_OF_TRAINING = {
+    "text": "",
+    "readout": None,
+    "statistics": None,
+    "num_initializations": None,
+}
+
+
 def _steps_per_architecture(spec: SearchSpec) -> float:
     """Returns how many steps it is trained, but for the truth."""
     steps: dict[EvaluatorName, float] = {}
@@ -53,28 +63,49 @@ def _steps_per_architecture(spec: SearchSpec) -> float:
         if name.unit is not None:
             number = (name.number or 0) if name.unit == "steps" else math.inf
         times = name.num_initializations or spec.num_initializations
-        key = name._replace(text="", readout=None, num_initializations=None)
+        key = name._replace(**_NOT_OF_TRAINING)
         steps[key] = max(times * number, steps.get(key, 0))
     return sum(steps.values())
+
+
+def _looks(spec: SearchSpec) -> tuple[str, ...]:
+    """Returns by which statistics trainings are looked at on the way."""
+    found = set()
+    for name in map(parse_evaluator, spec.evaluators):
+        if name.kind in TRAINED and (name.readout or spec.readout) == ALONG:
+            found.add(name.statistics or spec.statistics)
+    return tuple(sorted(found))
 
 
 class _Training:
     """One initialisation, trained and read, and the seconds of it all."""
 
-    def __init__(self, learner: TrainedLearner, **seconds: float) -> None:
-        self._learner = learner
-        self._validated: dict[str, float] = {}
-        self.seconds = {"validate": 0.0, **seconds}
+    def __init__(
+        self, learner: TrainedLearner, build: float, trace: float, train: float
+    ) -> None:
+        self.learner = learner
+        self.build, self.trace, self.train = build, trace, train
+        # By statistics: what was read, and its seconds.
+        self._validated: dict[str, tuple[dict[str, float], float]] = {}
 
-    def read(self, trainer: Trainer, readout: str) -> float:
-        """Returns a readout; looks at the validation images once."""
+    def read(
+        self, trainer: Trainer, readout: str, statistics: str
+    ) -> tuple[float, float]:
+        """Returns a readout and the seconds of looking at validation images.
+
+        It looks at them once for all readouts.
+        """
         if readout == "training_loss_sum":
-            return trainer.read(self._learner, readout)
-        if not self._validated:
+            return trainer.read(self.learner, readout), 0.0
+        if readout == ALONG:
+            return self.learner.along[statistics]
+        if statistics not in self._validated:
             began = time.perf_counter()
-            self._validated = trainer.validate(self._learner.state)
-            self.seconds["validate"] = time.perf_counter() - began
-        return self._validated[readout]
+            values = trainer.validate(self.learner.state, statistics)
+            spent = time.perf_counter() - began
+            self._validated[statistics] = values, spent
+        values, spent = self._validated[statistics]
+        return values[readout], spent
 
 
 class Trained(Evaluator):
@@ -108,6 +139,13 @@ class Trained(Evaluator):
         return self.name.readout or common
 
     @property
+    def statistics(self) -> str:
+        """What validation images are normalised by."""
+        if self.is_truth:
+            return "last_batch"
+        return self.name.statistics or self.spec.statistics
+
+    @property
     def num_initializations(self) -> int:
         """How many networks are trained."""
         common = 1 if self.is_truth else self.spec.num_initializations
@@ -119,6 +157,8 @@ class Trained(Evaluator):
         budget: dict[str, Any] = {"interpreted": self.is_interpreted}
         if self.readout != "accuracy":
             budget["readout"] = self.readout
+        if self.statistics != "last_batch":
+            budget["statistics"] = self.statistics
         if self.num_initializations != 1:
             budget["num_initializations"] = self.num_initializations
         return budget
@@ -141,34 +181,32 @@ class Trained(Evaluator):
                 functools.partial(self._trainer, job, session, optimizer),
             )
             trainings = self._trainings(job, trainer, kept, batches)
-            values = [
-                training.read(trainer, self.readout) for training in trainings
+            trace = trainings[0].trace + trainer.trace_readout(
+                *(trainings[0].learner.state, self.readout, self.statistics),
+                also_run=self.is_one_graph,
+            )
+            found = [
+                training.read(trainer, self.readout, self.statistics)
+                for training in trainings
             ]
-        build, trace, train, validate = (
-            [training.seconds[part] for training in trainings]
-            for part in ("build", "trace", "train", "validate")
-        )
-        looks = self.readout != "training_loss_sum"
-        spent = {
-            "train": sum(train),
-            "validate": sum(validate) if looks else 0.0,
-        }
+        values, looks = zip(*found, strict=True)
+        build = sum(training.build for training in trainings)
+        train = sum(training.train for training in trainings)
+        spent = {"train": train, "validate": sum(looks)}
         once = trainer.build_seconds
         if self.is_one_graph:
-            spent |= {"build": sum(build), "trace": 0.0}
-            spent["setup"] = once + trace[0]
+            spent |= {"build": build, "trace": 0.0, "setup": once + trace}
         else:
-            spent |= {"build": once + sum(build), "trace": trace[0]}
-        return {"score": statistics.fmean(values), "seconds": spent}
+            spent |= {"build": once + build, "trace": trace}
+        return {"score": fmean(values), "seconds": spent}
 
     def _trainings(
         self, job: Job, trainer: Trainer, kept: Kept, batches: Batches
     ) -> list[_Training]:
         """Returns a job's trainings; those of its architecture are kept."""
-        own = {"text": "", "readout": None, "num_initializations": None}
         asked = (
             *(job.text, tuple(job.seed.numpy()), job.teacher_path),
-            *(self.name._replace(**own), self.is_truth),
+            *(self.name._replace(**_NOT_OF_TRAINING), self.is_truth),
         )
         last = kept.get("trainings")
         if last is None or last[0] != job.text:
@@ -189,18 +227,15 @@ class Trained(Evaluator):
         began = time.perf_counter()
         state = trainer.initial_state(seed, *given)
         build_seconds = time.perf_counter() - began
-        trace_seconds = trainer.trace(
-            state, first, also_validate=self.is_one_graph
-        )
+        trace_seconds = trainer.trace(state, first)
+        looks = () if self.is_truth else _looks(self.spec)
+        for statistics in looks:
+            trainer.trace_readout(state, ALONG, statistics, self.is_one_graph)
         began = time.perf_counter()
-        learner = trainer.train(state, batches(seed))
-        train_seconds = time.perf_counter() - began
-        return _Training(
-            learner,
-            build=build_seconds,
-            trace=trace_seconds,
-            train=train_seconds,
-        )
+        learner = trainer.train(state, batches(seed), looks)
+        spent = time.perf_counter() - began
+        spent -= sum(along.seconds for along in learner.along.values())
+        return _Training(learner, build_seconds, trace_seconds, spent)
 
     @contextlib.contextmanager
     def _graphs(self, job: Job, session: Session) -> Iterator[Kept]:
