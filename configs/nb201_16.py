@@ -7,8 +7,9 @@ Cells of NAS-Bench-201 against their published accuracy after 200 epochs on
 CIFAR-10, a table of the columns `net` or `net_str` and `val_accs`. Networks are
 small here: CIFAR-10 at 16x16 pixels, N = 1, C = 8, 20 steps of 64 images; and
 60 real ones, as the GTN's meta-training costs about 40 for each of 300 cells.
-Each training is read in several ways, as a mean of one and of three initialisations,
-and once more together with what is free. Killed, the same command goes on.
+Each training is read in several ways, as a mean of one and of three
+initialisations, and once more together with what is free. Killed, the same
+command goes on.
 
 Measured: -
 """
