@@ -1,10 +1,12 @@
 """Rows of numbers in .jsonl files, one per step. No TensorFlow here."""
 
 import contextlib
+import itertools
 import json
 import mmap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from gtn_tf.runtime.files import (
     open_to_read,
@@ -13,6 +15,8 @@ from gtn_tf.runtime.files import (
     write_atomically,
 )
 from gtn_tf.types import InputError
+
+_LINES_AT_ONCE = 1000
 
 
 def read_rows(path: Path, number_key: str = "step") -> list[dict]:
@@ -99,24 +103,43 @@ def _lines(path: Path, number_key: str) -> Iterator[tuple[bytes, dict]]:
     try:
         with open_to_read(path) as file:
             torn: tuple[int, ValueError] | None = None
-            for number, line in enumerate(file, start=1):
+            for number, (line, row) in enumerate(_parsed(file), start=1):
                 if torn is not None:
                     raise _damaged(path, torn[0], number_key) from torn[1]
-                try:
-                    row = parse_json(line)
-                    if not isinstance(row, dict) or not isinstance(
-                        row.get(number_key), int
-                    ):
-                        raise ValueError(f"no integer {number_key!r}")
-                except ValueError as error:
-                    torn = number, error
-                    continue
-                yield line, row
+                if isinstance(row, dict) and isinstance(
+                    row.get(number_key), int
+                ):
+                    yield line, row
+                elif isinstance(row, ValueError):
+                    torn = number, row
+                else:
+                    torn = number, ValueError(f"no integer {number_key!r}")
     except OSError as error:
         raise InputError(
             f"{str(path)!r} cannot be read ({error.strerror}); expected the "
             f"{path.name} of a run; give the workdir of a run"
         ) from error
+
+
+def _parsed(file: Iterable[bytes]) -> Iterator[tuple[bytes, Any]]:
+    """Yields each line and its value, or the ValueError of what is none."""
+    file = iter(file)
+    while lines := list(itertools.islice(file, _LINES_AT_ONCE)):
+        rows: list[Any] = []
+        # At once it takes half the time; halves of rows must not become one.
+        if all(line[:1] == b"{" and line[-2:] == b"}\n" for line in lines):
+            with contextlib.suppress(ValueError):
+                rows = parse_json(b"[" + b",".join(lines) + b"]")
+        if len(rows) != len(lines):
+            rows = [*map(_value_or_error, lines)]
+        yield from zip(lines, rows, strict=True)
+
+
+def _value_or_error(line: bytes) -> Any:
+    try:
+        return parse_json(line)
+    except ValueError as error:
+        return error
 
 
 def _damaged(path: Path, number: int, number_key: str) -> InputError:

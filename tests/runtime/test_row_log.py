@@ -90,7 +90,10 @@ def test_a_whole_last_line_without_newline_is_kept(tmp_path):
     assert [row["step"] for row in read_rows(path)] == [1, 2, 3]
 
 
-@pytest.mark.parametrize("damage", ["{oops", "[1]", "", '{"x": 1}', "\udcff"])
+@pytest.mark.parametrize(
+    "damage",
+    ["{oops", "[1]", "", '{"step": 1}, {"step": 2}', '{"x": 1}', "\udcff"],
+)
 def test_a_damaged_line_in_the_middle_is_named(tmp_path, damage):
     path = tmp_path / "metrics.jsonl"
     text = f'{{"step": 1}}\n{damage}\n{{"step": 3}}\n'
