@@ -1,10 +1,15 @@
 """What the readouts of a search's evaluators are worth, against one another.
 
-    python -m tools.readouts WORKDIR NAME [GTN]    # -> docs/results/NAME/
+    python -m tools.readouts NAME WORKDIR [WORKDIR ..]  # -> docs/results/NAME/
 
-Of a search that may still run: the architectures that all evaluators have
-scored count. Writes readouts.json, scores.csv and README.md; `GTN` is the
-export whose seconds of meta-training are set-up. No TensorFlow here.
+Of searches that may still run: the architectures that all evaluators of all of
+them have scored count. The first one has all evaluators; the others are of
+other GTNs, and of these the evaluator `gtn` alone counts. Where there are
+several GTNs, a coefficient is the mean over them. Intervals are over
+architectures, of the same resamples for all: paired.
+
+Writes readouts.json, scores.csv, the tables of README.md and readouts.png. No
+TensorFlow here.
 """
 
 import csv
@@ -12,191 +17,238 @@ import io
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from gtn_tf.config.evaluator_names import (
-    RANK_MEAN,
     TRAINED,
     EvaluatorName,
     parse_evaluator,
     parts_of,
 )
-from gtn_tf.export.load import load
 from gtn_tf.nas.results import read_results
-from gtn_tf.nas.summary import Scores, scores_by_evaluator, summarize
+from gtn_tf.nas.summary import Scores, scores_by_evaluator
 from gtn_tf.runtime.files import read_json, write_atomically, write_json
-from gtn_tf.statistics.intervals import shown
-from gtn_tf.statistics.ranking import ranking
+from gtn_tf.statistics import correlation
+from gtn_tf.statistics.rank_mean import rank_mean
+from tools.readouts_page import draw, tables
 
 _KEPT = Path(__file__).parents[1] / "docs" / "results"
-_BASE = ("accuracy", 1)
-
-
-def write(workdir: Path, folder: Path, gtn: Path | None = None) -> None:
-    """Compares the readouts of a workdir's search."""
-    config = read_json(workdir / "config.json")
-    truth = config["search"]["truth"]
-    results = read_results(workdir)
-    found = scores_by_evaluator(results)
-    keys = set.intersection(*(set(scores) for scores in found.values()))
-    results = [r for r in results if r["genotype_key"] in keys]
-    single = sorted(name for name in found if name != truth)
-    free = next(n for n in single if "nwot" in n or n == "naswot")
-    trained = [n for n in single if parse_evaluator(n).kind in TRAINED]
-    names = [*single, *(f"{RANK_MEAN}:{name}+{free}" for name in trained)]
-    setup = _setup_seconds(trained, gtn)
-    scores, ranked = summarize(results, names, truth, setup)
-    kept = {
-        "num_architectures": len(keys),
-        "truth": truth,
-        "evaluators": ranked["evaluators"],
-        "differences": {
-            f"{first} - {second}": _difference(scores, truth, first, second)
-            for first, second in _pairs(trained, free)
-        },
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "readouts.json", kept)
-    texts = {r["genotype_key"]: r["genotype"] for r in results}
-    _write_scores(folder / "scores.csv", scores, truth, single, texts)
-    page = folder / "README.md"
-    written = page.read_text() if page.exists() else "# Readouts\n\n" + _MARK
-    head = written.split(_MARK)[0]
-    page.write_text(head + _MARK + "\n" + _tables(kept, trained, free))
-
-
+_NUM_RESAMPLES = 2000
 _MARK = "<!-- results: written by `python -m tools.readouts` -->\n"
 
 
-def _setup_seconds(names: Iterable[str], gtn: Path | None) -> dict[str, float]:
-    if gtn is None:
-        return {}
-    seconds = load(gtn).metadata["meta_training_seconds"]
-    taught = [n for n in names if parse_evaluator(n).kind == "gtn"]
-    return dict.fromkeys(taught, seconds)
+class Read(NamedTuple):
+    """What is read of what.
+
+    Attributes:
+      source: what networks were trained on, or what needs no training.
+      readout: in words, '' without training.
+      with_free: by the mean of its ranks with those of what is free.
+    """
+
+    source: str
+    readout: str = ""
+    with_free: bool = False
 
 
-def _source(name: EvaluatorName) -> str:
-    """Returns what a network was trained on and for how long."""
-    budget = "" if name.unit is None else f":{name.unit}={name.number:g}"
+def write(workdirs: Sequence[Path], folder: Path) -> None:
+    """Compares the readouts of one or more searches."""
+    configs = [read_json(w / "config.json")["search"] for w in workdirs]
+    truth = configs[0]["truth"]
+    results = [read_results(workdir) for workdir in workdirs]
+    first, *others = map(scores_by_evaluator, results)
+    columns, keys = _columns(first, others, configs, truth)
+    true_scores = correlation.with_failures_last(first[truth][k] for k in keys)
+    found = {
+        read: _coefficients([_array(s, keys) for s in of_gtns], true_scores)
+        for read, of_gtns in columns.items()
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    spent = _seconds(results[0], keys, configs[0])
+    kept = {
+        "num_architectures": len(keys),
+        "truth": truth,
+        "num_gtns": len(workdirs),
+        "rows": [
+            {**read._asdict(), **_row(*both), **spent.get(read[:2], {})}
+            for read, both in found.items()
+        ],
+        "differences": [
+            {
+                "of": first_read._asdict(),
+                "and": second_read._asdict(),
+                **_difference(found[first_read], found[second_read]),
+            }
+            for first_read, second_read in _pairs(found)
+        ],
+    }
+    write_json(folder / "readouts.json", kept)
+    texts = {r["genotype_key"]: r["genotype"] for r in results[0]}
+    _write_scores(folder / "scores.csv", columns, first[truth], keys, texts)
+    page = folder / "README.md"
+    written = page.read_text() if page.exists() else "# Readouts\n\n" + _MARK
+    head = written.split(_MARK)[0]
+    page.write_text(head + _MARK + "\n" + tables(kept))
+    draw(folder / "readouts.png", kept)
+
+
+def _columns(
+    first: Scores,
+    others: Iterable[Scores],
+    configs: Sequence[Mapping[str, Any]],
+    truth: str,
+) -> tuple[dict[Read, list[Mapping[str, float | None]]], list[str]]:
+    """Returns scores, of each GTN, and the architectures that all have."""
+    columns: dict[Read, list] = {}
+    for text, scores in first.items():
+        if text != truth and not parts_of(text):
+            columns[_read(parse_evaluator(text), configs[0])] = [scores]
+    for config, found in zip(configs[1:], others, strict=True):
+        for text, scores in found.items():
+            name = parse_evaluator(text)
+            if name.kind == "gtn":
+                columns[_read(name, config)].append(scores)
+    keys = set(first[truth])
+    for of_gtns in columns.values():
+        for scores in of_gtns:
+            keys &= set(scores)
+    free = next(r for r in columns if "nwot" in r.source or r[0] == "naswot")
+    means = {
+        read._replace(with_free=True): [
+            rank_mean([_only(scores, keys), _only(columns[free][0], keys)])
+            for scores in of_gtns
+        ]
+        for read, of_gtns in columns.items()
+        if read.readout or read.source == "params"
+    }
+    return columns | means, sorted(keys)
+
+
+def _only(
+    scores: Mapping[str, float | None], keys: Iterable[str]
+) -> dict[str, float | None]:
+    return {key: scores[key] for key in keys}
+
+
+def _read(name: EvaluatorName, search: Mapping[str, Any]) -> Read:
+    """Returns what an evaluator's name says, in words."""
+    budget = "" if name.unit is None else f", {name.number:g} {name.unit}"
     factor = "" if name.rate_factor is None else f" x {name.rate_factor:g}"
-    return f"{name.kind}{budget}{factor}"
+    source = f"{name.kind}{budget}{factor}"
+    if name.kind not in TRAINED:
+        return Read(name.text)
+    readout = name.readout or search["readout"]
+    number = name.num_initializations or search["num_initializations"]
+    statistics = name.statistics or search.get("statistics", "last_batch")
+    words = [f"{readout}, {number}"]
+    if statistics == "last_batch" and readout != "training_loss_sum":
+        words.append("last batch")
+    return Read(source, ", ".join(words))
 
 
-def _by_source(names: Iterable[str]) -> dict[str, dict[tuple, str]]:
-    """Returns {source: {(readout, initialisations): evaluator}}."""
-    found: dict[str, dict[tuple, str]] = {}
-    for text in names:
-        name = parse_evaluator(text)
-        readout = name.readout or _BASE[0], name.num_initializations or _BASE[1]
-        found.setdefault(_source(name), {})[readout] = text
-    return found
+def _array(
+    scores: Mapping[str, float | None], keys: Iterable[str]
+) -> np.ndarray:
+    return correlation.with_failures_last(scores[key] for key in keys)
 
 
-def _pairs(trained: Sequence[str], free: str) -> Iterable[tuple[str, str]]:
-    """Yields what is compared: readouts, sources, means with their parts."""
-    by_source = _by_source(trained)
-    for readouts in by_source.values():
-        for readout, text in readouts.items():
-            if readout != _BASE and _BASE in readouts:
-                yield text, readouts[_BASE]
-            yield f"{RANK_MEAN}:{text}+{free}", text
-            yield f"{RANK_MEAN}:{text}+{free}", free
-    for readout, text in by_source.get("gtn", {}).items():
-        for source, readouts in by_source.items():
-            if source != "gtn" and readout in readouts:
-                yield text, readouts[readout]
+def _coefficients(
+    of_gtns: Sequence[np.ndarray], truth: np.ndarray
+) -> tuple[list[float], np.ndarray]:
+    """Returns Spearman's coefficient by GTN, and their mean in resamples."""
+    points = [correlation.spearman(scores, truth) for scores in of_gtns]
+    drawn = [
+        np.concatenate(
+            [
+                correlation.weighted_spearman(scores, truth, weights)
+                for weights in correlation.resamples(
+                    len(truth), _NUM_RESAMPLES, 0
+                )
+            ]
+        )
+        for scores in of_gtns
+    ]
+    return [np.nan if p is None else p for p in points], np.mean(drawn, axis=0)
+
+
+def _row(points: Sequence[float], drawn: np.ndarray) -> dict[str, Any]:
+    return {
+        "spearman": float(np.mean(points)),
+        "ci95": correlation.interval95(drawn),
+        "of_each_gtn": list(points),
+    }
+
+
+def _pairs(found: Iterable[Read]) -> Iterable[tuple[Read, Read]]:
+    """Yields what is compared: the GTN with its rivals, means with parts."""
+    reads = list(found)
+    for read in reads:
+        for other in reads:
+            is_rival = read.source == "gtn" and other.source != "gtn"
+            if is_rival and other == read._replace(source=other.source):
+                yield read, other  # read alike
+            elif is_rival and not other.readout:
+                if other.with_free == read.with_free or not other.with_free:
+                    yield read, other  # with what is free
+            elif other == read._replace(with_free=False) and read.with_free:
+                yield read, other  # with its own part
 
 
 def _difference(
-    scores: Scores, truth: str, first: str, second: str
+    first: tuple[list[float], np.ndarray],
+    second: tuple[list[float], np.ndarray],
 ) -> dict[str, Any]:
-    pair = {name: scores[name] for name in (first, second, truth)}
-    found = ranking(pair, truth)["differences"][f"{first} - {second}"]
-    return {name: found[name] for name in ("spearman", "ci95")}
+    """Returns the paired difference of two means over GTNs."""
+    apart = np.subtract(first[0], second[0])
+    return {
+        "spearman": float(np.mean(apart)),
+        "ci95": correlation.interval95(first[1] - second[1]),
+        "of_each_gtn": apart.tolist(),
+    }
+
+
+def _seconds(
+    results: Iterable[Mapping[str, Any]],
+    keys: Iterable[str],
+    search: Mapping[str, Any],
+) -> dict[tuple[str, str], dict[str, float]]:
+    """Returns the mean seconds of an architecture, by source and readout."""
+    asked, spent = set(keys), {}
+    for result in results:
+        if result["genotype_key"] not in asked or parts_of(result["evaluator"]):
+            continue
+        read = _read(parse_evaluator(result["evaluator"]), search)
+        seconds = {k: v for k, v in result["seconds"].items() if k != "setup"}
+        spent.setdefault(read[:2], []).append(sum(seconds.values()))
+    return {read: {"seconds": float(np.mean(v))} for read, v in spent.items()}
 
 
 def _write_scores(
     path: Path,
-    scores: Scores,
-    truth: str,
-    names: Sequence[str],
+    columns: Mapping[Read, Sequence[Mapping[str, float | None]]],
+    truth: Mapping[str, float | None],
+    keys: Sequence[str],
     texts: Mapping[str, str],
 ) -> None:
     text = io.StringIO(newline="")
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["genotype", "score", *names])
-    for key, value in sorted(scores[truth].items()):
-        given = (value, *(scores[name][key] for name in names))
-        shown_scores = ("" if v is None else f"{v:.6g}" for v in given)
-        rows.writerow([texts[key], *shown_scores])
+    given = {
+        " ".join(
+            filter(None, (read.source, read.readout, f"GTN {number}"))
+        ): scores
+        for read, of_gtns in columns.items()
+        if not read.with_free
+        for number, scores in enumerate(of_gtns)
+    }
+    rows.writerow(["genotype", "score", *given])
+    for key in keys:
+        values = (truth[key], *(scores[key] for scores in given.values()))
+        shown = ("" if v is None else f"{v:.6g}" for v in values)
+        rows.writerow([texts[key], *shown])
     write_atomically(path, text.getvalue().encode())
 
 
-def _tables(kept: Mapping[str, Any], trained: Sequence[str], free: str) -> str:
-    rows = kept["evaluators"]
-    by_source = _by_source(trained)
-    readouts = sorted({r for found in by_source.values() for r in found})
-    heads = [f"{readout}, mean of {k}" for readout, k in readouts]
-    lines = [
-        f"Spearman with `{kept['truth']}` over {kept['num_architectures']} "
-        "architectures, 95 % bootstrap intervals.",
-        "",
-        f"| trained on | {' | '.join(heads)} |",
-        "|---" * (len(heads) + 1) + "|",
-    ]
-    for source, found in by_source.items():
-        cells = [_cell(rows, found.get(readout)) for readout in readouts]
-        lines.append(f"| {source} | {' | '.join(cells)} |")
-        cells = [
-            _cell(rows, _mean(found.get(readout), free)) for readout in readouts
-        ]
-        lines.append(f"| {source}, ranks with {free} | {' | '.join(cells)} |")
-    lines += ["", "| without training | Spearman |", "|---|---|"]
-    for name in rows:
-        if name not in trained and not parts_of(name):
-            lines.append(f"| {name} | {_cell(rows, name)} |")
-    lines += ["", "| evaluator | seconds each | set-up |", "|---|---|---|"]
-    for name in trained:
-        each, setup = (
-            rows[name][part]
-            for part in ("seconds_per_architecture", "setup_seconds")
-        )
-        lines.append(f"| {name} | {each:.1f} | {setup:.0f} |")
-    decided, num_undecided = [], 0
-    for name, found in kept["differences"].items():
-        low, high = found["ci95"] or (None, None)
-        if low is None or low <= 0 <= high:
-            num_undecided += 1
-            continue
-        verdict = "ahead" if low > 0 else "behind"
-        value = f"{found['spearman']:+.2f} {shown(found['ci95'], 2)}"
-        decided.append(f"| {name} | {value} | {verdict} |")
-    lines += [
-        "",
-        f"Of {len(kept['differences'])} paired differences (readouts, means of "
-        f"ranks with their parts, the GTN with its rivals) {num_undecided} are "
-        "undecided, in readouts.json. The others (by chance alone they would "
-        "be one in twenty of all):",
-        "",
-        "| difference of Spearman | [95 %] | |",
-        "|---|---|---|",
-        *decided,
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _mean(name: str | None, free: str) -> str | None:
-    return None if name is None else f"{RANK_MEAN}:{name}+{free}"
-
-
-def _cell(rows: Mapping[str, Any], name: str | None) -> str:
-    if name not in rows or rows[name]["spearman"] is None:
-        return "-"
-    row = rows[name]
-    return f"{row['spearman']:.2f} {shown(row['spearman_ci95'], 2)}"
-
-
 if __name__ == "__main__":
-    workdir_, name_, *gtn_ = sys.argv[1:]
-    write(Path(workdir_), _KEPT / name_, Path(gtn_[0]) if gtn_ else None)
+    write([*map(Path, sys.argv[2:])], _KEPT / sys.argv[1])

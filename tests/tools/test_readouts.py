@@ -8,19 +8,31 @@ import pytest
 from gtn_tf.nas.job_results import job_key
 from tools import readouts
 
+_LIKELIHOOD = "gtn:readout=log_likelihood,initializations=3"
 #: Evaluator -> scores of five architectures; the last is not done by all.
 _SCORES = {
     "table": (1.0, 2.0, 3.0, 4.0, 5.0),
     "naswot": (1.0, 2.0, 4.0, 3.0, 5.0),
     "gtn": (2.0, 1.0, 4.0, 3.0),
-    "gtn:readout=log_likelihood,initializations=3": (-4.0, -3.0, -2.0, -1.0),
+    _LIKELIHOOD: (-4.0, -3.0, -2.0, -1.0),
     "real:steps=5": (4.0, 3.0, 2.0, 1.0),
+}
+#: Of another GTN.
+_OTHER = {
+    "gtn": (1.0, 2.0, 3.0, 4.0),
+    _LIKELIHOOD: (-4.0, -3.0, -2.0, -1.0),
 }
 
 
-def _write_results(folder):
+def _write_search(workdir, scores_by_evaluator):
+    folder = workdir / "search" / "results"
     folder.mkdir(parents=True)
-    for evaluator, scores in _SCORES.items():
+    search = {
+        **{"truth": "table", "readout": "accuracy"},
+        **{"num_initializations": 1, "statistics": "validation"},
+    }
+    (workdir / "config.json").write_text(json.dumps({"search": search}))
+    for evaluator, scores in scores_by_evaluator.items():
         for number, score in enumerate(scores):
             job = {
                 "genotype_key": f"{number:016x}",
@@ -41,29 +53,43 @@ def _write_results(folder):
 
 
 def test_readouts_of_what_all_evaluators_have_scored(tmp_path):
-    workdir, kept = tmp_path / "workdir", tmp_path / "kept"
-    _write_results(workdir / "search" / "results")
-    config = {"search": {"truth": "table"}}
-    (workdir / "config.json").write_text(json.dumps(config))
-    readouts.write(workdir, kept)
-    readouts.write(workdir, kept)  # the page's table is put in its place
+    workdirs, kept = [tmp_path / "one", tmp_path / "other"], tmp_path / "kept"
+    for workdir, scores in zip(workdirs, (_SCORES, _OTHER), strict=True):
+        _write_search(workdir, scores)
+    readouts.write(workdirs, kept)
+    readouts.write(workdirs, kept)  # the page's table is put in its place
 
     found = json.loads((kept / "readouts.json").read_text())
     assert found["num_architectures"] == 4
-    spearman = {n: row["spearman"] for n, row in found["evaluators"].items()}
-    likelihood = "gtn:readout=log_likelihood,initializations=3"
-    assert spearman[likelihood] == pytest.approx(1.0)
-    assert spearman["gtn"] == pytest.approx(0.6)
-    assert spearman["real:steps=5"] == pytest.approx(-1.0)
-    # Ranks (1, 2, 4, 3) and (2, 1, 4, 3).
-    assert spearman["rank_mean:gtn+naswot"] == pytest.approx(0.737865, abs=1e-5)
-    differences = found["differences"]
-    assert differences[f"{likelihood} - gtn"]["spearman"] == pytest.approx(0.4)
-    assert differences["gtn - real:steps=5"]["spearman"] == pytest.approx(1.6)
+    rows = {
+        (row["source"], row["readout"], row["with_free"]): row
+        for row in found["rows"]
+    }
+    likelihood = rows["gtn", "log_likelihood, 3", False]
+    assert likelihood["spearman"] == pytest.approx(1.0)
+    accuracy = rows["gtn", "accuracy, 1", False]
+    assert accuracy["of_each_gtn"] == pytest.approx([0.6, 1.0])
+    assert accuracy["spearman"] == pytest.approx(0.8)
+    assert accuracy["seconds"] == 2.5
+    real = rows["real, 5 steps", "accuracy, 1", False]
+    assert real["spearman"] == pytest.approx(-1.0)
+    # Ranks (1, 2, 4, 3) and (2, 1, 4, 3), or (1, 2, 3, 4).
+    mean = rows["gtn", "accuracy, 1", True]["of_each_gtn"]
+    assert mean == pytest.approx([0.737865, 0.948683], abs=1e-5)
+    differences = {
+        tuple(tuple(row[name].values()) for name in ("of", "and")): row
+        for row in found["differences"]
+    }
+    apart = differences[
+        ("gtn", "accuracy, 1", False), ("real, 5 steps", "accuracy, 1", False)
+    ]
+    assert apart["of_each_gtn"] == pytest.approx([1.6, 2.0])
     with (kept / "scores.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["genotype"] for row in rows] == [f"cell {i}" for i in range(4)]
-    assert [float(row["gtn"]) for row in rows] == list(_SCORES["gtn"])
+        lines = list(csv.DictReader(file))
+    assert [row["genotype"] for row in lines] == [f"cell {i}" for i in range(4)]
+    for number, scores in enumerate((_SCORES, _OTHER)):
+        column = f"gtn accuracy, 1 GTN {number}"
+        assert [float(row[column]) for row in lines] == list(scores["gtn"])
     page = (kept / "README.md").read_text()
     assert page.count("difference of Spearman") == 1
-    assert f"| {likelihood} | 2.5 | 0 |" in page
+    assert (kept / "readouts.png").stat().st_size > 10_000

@@ -1,0 +1,159 @@
+"""The tables and the figure of `tools.readouts`."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+
+from gtn_tf.figures.style import (
+    LINES,
+    WIDTH,
+    add_note,
+    in_theme,
+    new_figure,
+    save_twins,
+)
+from gtn_tf.statistics.intervals import shown
+
+Row = Mapping[str, Any]
+
+
+def tables(kept: Row) -> str:
+    """Returns readouts.json as Markdown."""
+    rows = kept["rows"]
+    trained = [row for row in rows if row["readout"]]
+    sources = list(dict.fromkeys(row["source"] for row in trained))
+    readouts = list(dict.fromkeys(row["readout"] for row in trained))
+    by_place = {
+        (row["source"], row["readout"], row["with_free"]): row for row in rows
+    }
+    several = kept["num_gtns"] > 1
+    lines = [
+        f"Spearman with `{kept['truth']}` over {kept['num_architectures']} "
+        "architectures, 95 % bootstrap intervals"
+        + (
+            f"; of the GTN the mean over {kept['num_gtns']} GTNs, lowest and "
+            "highest below."
+            if several
+            else "."
+        ),
+        "",
+        "![Spearman by readout](readouts.png)",
+    ]
+    for with_free, head in ((False, "readout"), (True, "with what is free")):
+        lines += [
+            "",
+            f"| {head} | {' | '.join(sources)} |",
+            "|---" * (len(sources) + 1) + "|",
+        ]
+        for readout in readouts:
+            cells = (
+                _cell(by_place.get((source, readout, with_free)))
+                for source in sources
+            )
+            lines.append(f"| {readout} | {' | '.join(cells)} |")
+    lines += ["", "| without training | Spearman |", "|---|---|"]
+    for row in rows:
+        if not row["readout"]:
+            name = row["source"] + " + naswot" * row["with_free"]
+            lines.append(f"| {name} | {_cell(row)} |")
+    lines += ["", *_seconds(trained), "", *_differences(kept["differences"])]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(row: Row | None) -> str:
+    if row is None or np.isnan(row["spearman"]):
+        return "-"
+    text = f"{row['spearman']:.2f} {shown(row['ci95'], 2)}"
+    if len(row["of_each_gtn"]) > 1:
+        text += " ({:.2f} to {:.2f})".format(
+            min(row["of_each_gtn"]), max(row["of_each_gtn"])
+        )
+    return text
+
+
+def _seconds(trained: Iterable[Row]) -> list[str]:
+    lines = ["| seconds each | readout | |", "|---|---|---|"]
+    return lines + [
+        f"| {row['source']} | {row['readout']} | {row['seconds']:.1f} |"
+        for row in trained
+        if not row["with_free"]
+    ]
+
+
+def _named(read: Row) -> str:
+    text = " ".join(filter(None, (read["source"], read["readout"])))
+    return text + " + naswot" * read["with_free"]
+
+
+def _differences(found: Iterable[Row]) -> list[str]:
+    found = list(found)
+    decided = [
+        row
+        for row in found
+        if row["ci95"] and not row["ci95"][0] <= 0 <= row["ci95"][1]
+    ]
+    lines = [
+        f"Of {len(found)} paired differences {len(found) - len(decided)} are "
+        "undecided, in readouts.json. The others (by chance alone they would "
+        "be one in twenty of all):",
+        "",
+        "| difference of Spearman | | [95 %] |",
+        "|---|---|---|",
+    ]
+    return lines + [
+        f"| {_named(row['of'])} - {_named(row['and'])} | "
+        f"{row['spearman']:+.2f} | {shown(row['ci95'], 2)} |"
+        for row in decided
+    ]
+
+
+@in_theme
+@matplotlib.rc_context({"axes.labelsize": 9, "ytick.labelsize": 8})
+def draw(path: Path, kept: Row) -> None:
+    """Draws coefficients by readout, a mark per source."""
+    trained = [row for row in kept["rows"] if row["readout"]]
+    sources = list(dict.fromkeys(row["source"] for row in trained))
+    readouts = list(dict.fromkeys(row["readout"] for row in trained))
+    figure = new_figure(WIDTH, 120.0 + 62.0 * len(readouts))
+    panels = figure.subplots(1, 2, sharey=True)
+    heads = {False: "alone", True: "with naswot"}
+    for panel, with_free in zip(panels, heads, strict=True):
+        for number, source in enumerate(sources):
+            of_source = [
+                row
+                for row in trained
+                if (row["source"], row["with_free"]) == (source, with_free)
+            ]
+            offset = (number - (len(sources) - 1) / 2) * 0.17
+            places = [readouts.index(r["readout"]) + offset for r in of_source]
+            values = np.array([row["spearman"] for row in of_source])
+            ends = np.array([row["ci95"] or (np.nan,) * 2 for row in of_source])
+            colour, _, marker = LINES[number]
+            panel.errorbar(
+                *(values, places),
+                xerr=np.abs(ends.T - values),
+                color=colour,
+                marker=marker,
+                linestyle="none",
+                label=source,
+            )
+        panel.set_title(heads[with_free], loc="left")
+        panel.set_xlabel("Spearman")
+    panels[0].set_yticks(
+        range(len(readouts)), [r.replace(", ", "\n") for r in readouts]
+    )
+    panels[0].invert_yaxis()
+    figure.legend(
+        *panels[0].get_legend_handles_labels(),
+        loc="outside upper left",
+        ncols=2,
+    )
+    add_note(
+        figure,
+        f"{kept['num_architectures']} architectures, "
+        f"{kept['num_gtns']} GTN; 95 % intervals over architectures.",
+    )
+    save_twins(path, figure)
