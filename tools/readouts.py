@@ -102,9 +102,9 @@ def _columns(
 ) -> tuple[dict[Read, list[Mapping[str, float | None]]], list[str]]:
     """Returns scores, of each GTN, and the architectures that all have."""
     columns: dict[Read, list] = {}
-    for text, scores in first.items():
-        if text != truth and not parts_of(text):
-            columns[_read(parse_evaluator(text), configs[0])] = [scores]
+    for text in configs[0].get("evaluators", first):
+        if text in first and text != truth and not parts_of(text):
+            columns[_read(parse_evaluator(text), configs[0])] = [first[text]]
     for config, found in zip(configs[1:], others, strict=True):
         for text, scores in found.items():
             name = parse_evaluator(text)

@@ -59,7 +59,18 @@ def tables(kept: Row) -> str:
         if not row["readout"]:
             name = row["source"] + " + naswot" * row["with_free"]
             lines.append(f"| {name} | {_cell(row)} |")
-    lines += ["", *_seconds(trained), "", *_differences(kept["differences"])]
+    lines += [
+        "",
+        f"| seconds of an architecture | {' | '.join(sources)} |",
+        "|---" * (len(sources) + 1) + "|",
+    ]
+    for readout in readouts:
+        found = (by_place.get((s, readout, False)) for s in sources)
+        cells = (
+            "-" if row is None else f"{row['seconds']:.1f}" for row in found
+        )
+        lines.append(f"| {readout} | {' | '.join(cells)} |")
+    lines += ["", *_differences(kept["differences"])]
     return "\n".join(lines) + "\n"
 
 
@@ -72,15 +83,6 @@ def _cell(row: Row | None) -> str:
             min(row["of_each_gtn"]), max(row["of_each_gtn"])
         )
     return text
-
-
-def _seconds(trained: Iterable[Row]) -> list[str]:
-    lines = ["| seconds each | readout | |", "|---|---|---|"]
-    return lines + [
-        f"| {row['source']} | {row['readout']} | {row['seconds']:.1f} |"
-        for row in trained
-        if not row["with_free"]
-    ]
 
 
 def _named(read: Row) -> str:
