@@ -167,6 +167,7 @@ def test_the_best_of_several_rules_counts(export):
         ({"rates": "twice"}, "'twice'"),
         ({"seeds": 0}, "at least 1"),
         ({"readout": "loss"}, "accuracy, log_likelihood"),
+        ({"statistics": "mine"}, "synthetic, validation"),
         ({"data": {"train": ()}}, "'validation' among them"),
         ({"data": 3}, "a int"),
         ({"data": (), "validation": ()}, "both given"),
@@ -192,18 +193,26 @@ def _normalised(momentum, activation=None):
 
 
 def test_momentum_and_softmax_make_no_other_score(export):
-    scores = gtn_tf.nas.rank(
-        [
-            lambda: _normalised(0.5),
-            lambda: _normalised(0.99),
-            lambda: _normalised(0.0),
-            lambda: _normalised(0.5, "softmax"),
-        ],
-        export,
-        readout="log_likelihood",
-    )
-    assert len(set(scores)) == 1
-    assert scores[0] > -2
+    def scores(**arguments):
+        found = gtn_tf.nas.rank(
+            [
+                lambda: _normalised(0.5),
+                lambda: _normalised(0.99),
+                lambda: _normalised(0.0),
+                lambda: _normalised(0.5, "softmax"),
+            ],
+            export,
+            **arguments,
+        )
+        assert len(set(found)) == 1
+        return found[0]
+
+    plain = scores(readout="log_likelihood")
+    assert plain > -2
+    of_images = {"readout": "log_likelihood", "statistics": "validation"}
+    assert scores(**of_images) not in (plain, np.nan)
+    on_the_way = scores(readout="log_likelihood_along")
+    assert -3 < on_the_way < scores(**of_images)
 
 
 @pytest.mark.parametrize("seed", [-1, 2**62, 1.5, None, True, "1"])
