@@ -40,7 +40,7 @@ _NUM_POINTS = flags.DEFINE_integer(
 
 #: What one axis leaves as it is.
 BASE = {
-    "num_steps": 10,
+    "num_steps": 20,
     "batch_size": 16,
     "num_learners": 1,
     "image_size": 16,
@@ -48,9 +48,9 @@ BASE = {
 }
 #: Axis -> its values, the next so many times the one before.
 AXES = {
-    "num_steps": (10, 20, 40, 80, 160, 320),
-    "batch_size": (16, 32, 64, 128, 256, 512),
-    "num_learners": (1, 2, 4, 8, 16),
+    "num_steps": (5, 20, 80, 320),
+    "batch_size": (4, 16, 64, 256),
+    "num_learners": (1, 4, 16),
     "image_size": (8, 16, 32, 64),
     "num_classes": (10, 100, 1000),
     "num_candidates": (10, 100, 1000, 10_000),

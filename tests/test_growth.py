@@ -7,7 +7,7 @@ from benchmarks.machine import environment
 
 
 def test_what_is_due():
-    points = {"num_steps": {"10": {}, "40": {}}}
+    points = {"num_steps": {"5": {}, "80": {}}}
     found = list(due(points, ["num_steps", "num_classes"], 3))
     assert found == [
         *(("num_classes", 10), ("num_steps", 20), ("num_classes", 100)),
