@@ -3,9 +3,11 @@
 import keras
 import tensorflow as tf
 
+from gtn_tf.layers.shapes import SameShape
+
 
 @keras.saving.register_keras_serializable("gtn_tf")
-class WidthMask(keras.layers.Layer):
+class WidthMask(SameShape):
     """Zeroes the channels beyond a learner's drawn width: [..., C] -> [..., C].
 
     The mask is a non-trainable variable, so one traced graph serves learners

@@ -14,8 +14,10 @@ the first derivative right and makes the second one wrong.
 import keras
 import tensorflow as tf
 
+from gtn_tf.layers.shapes import SameShape
 
-class _StatisticsLayer(keras.layers.Layer):
+
+class _StatisticsLayer(SameShape):
     """What both normalisations share: momentum, reduction axes, dtypes.
 
     Args:

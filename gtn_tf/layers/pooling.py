@@ -18,6 +18,8 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
+from gtn_tf.layers.shapes import Shape, strided
+
 _INTEGERS = {tf.float32: tf.int32, tf.float64: tf.int64}
 _TINY = 1e-30  # a zero with codes in its last bits would be flushed to zero
 
@@ -158,6 +160,11 @@ class MaxPool2D(keras.layers.Layer):
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         return max_pool(inputs, self.pool_size, self.strides)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        batch, *sides, channels = input_shape
+        sides = (strided(pixels, self.strides) for pixels in sides)
+        return batch, *sides, channels
 
     def get_config(self) -> dict:
         return {

@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from gtn_tf.layers.shapes import SameShape, Shape, strided
+
 
 @keras.saving.register_keras_serializable("gtn_tf")
 class Subsample(keras.layers.Layer):
@@ -21,12 +23,17 @@ class Subsample(keras.layers.Layer):
         # Slices with a stride take 4 to 15 times as long on CPU.
         return tf.nn.avg_pool2d(inputs, 1, self.strides, "VALID")
 
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        batch, *sides, channels = input_shape
+        sides = map(strided, sides, self.strides)
+        return batch, *sides, channels
+
     def get_config(self) -> dict:
         return {**super().get_config(), "strides": self.strides}
 
 
 @keras.saving.register_keras_serializable("gtn_tf")
-class Shift(keras.layers.Layer):
+class Shift(SameShape):
     """Moves images by one pixel up and left: [B, H, W, C] -> same; zeros enter.
 
     Keras crops by a strided slice, whose gradient takes as long on CPU as the

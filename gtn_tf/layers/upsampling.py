@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from gtn_tf.layers.shapes import Shape
 from gtn_tf.layers.weight_norm import WeightNormConv2D
 
 #: [p, k]: whether tap k of three adds to tap p of the transposed convolution.
@@ -53,6 +54,11 @@ class UpsampledConv2D(WeightNormConv2D):
             (batch_size, height, width, self.filters),
         )
         return self._add_bias(outputs)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        batch, *sides, _ = input_shape
+        sides = (None if side is None else 2 * side for side in sides)
+        return batch, *sides, self.filters
 
     def get_config(self) -> dict:
         config = super().get_config()

@@ -11,6 +11,7 @@ import tensorflow as tf
 from gtn_tf.import_paths import choose
 from gtn_tf.layers.initializers import he_normal
 from gtn_tf.layers.registry import CONVOLUTIONS
+from gtn_tf.layers.shapes import Shape, strided
 
 _NORM_EPSILON = 1e-12  # guards 0 / 0 only: ||V||^2 of a fresh unit is about 2
 
@@ -123,6 +124,9 @@ class WeightNormDense(WeightNormLayer):
         outputs = tf.tensordot(inputs, self.normalized_kernel(), [[-1], [0]])
         return self._add_bias(outputs)
 
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return *input_shape[:-1], self.units
+
     def get_config(self) -> dict:
         return {**super().get_config(), "units": self.units}
 
@@ -170,6 +174,16 @@ class WeightNormConv2D(WeightNormLayer):
             inputs, self.normalized_kernel(), self.strides, self.padding
         )
         return self._add_bias(outputs)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        batch, *sides, _ = input_shape
+        sides = (
+            strided(*of_side, self.padding)
+            for of_side in zip(
+                sides, self.strides, self.kernel_size, strict=True
+            )
+        )
+        return batch, *sides, self.filters
 
     def get_config(self) -> dict:
         return {
@@ -222,6 +236,15 @@ class WeightNormDepthwiseConv2D(WeightNormLayer):
             dilations=_pair(self.dilation_rate),
         )
         return self._add_bias(outputs)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        batch, *sides, channels = input_shape
+        sizes = ((n - 1) * self.dilation_rate + 1 for n in self.kernel_size)
+        sides = (
+            strided(pixels, self.strides, size, self.padding)
+            for pixels, size in zip(sides, sizes, strict=True)
+        )
+        return batch, *sides, channels * self.depth_multiplier
 
     def get_config(self) -> dict:
         return {

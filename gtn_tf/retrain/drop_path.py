@@ -14,11 +14,12 @@ a node, or a cell, without any input.
 import keras
 import tensorflow as tf
 
+from gtn_tf.layers.shapes import SameShape
 from gtn_tf.ops.seeds import ALGORITHM, fold
 
 
 @keras.saving.register_keras_serializable("gtn_tf")
-class SeededDropout(keras.layers.Layer):
+class SeededDropout(SameShape):
     """Drops in training, by a seed that is a variable: [B, ...] -> same.
 
     A training step gives new values of `seed` and `ramp` to `stateless_call`,

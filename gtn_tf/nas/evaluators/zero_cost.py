@@ -16,7 +16,7 @@ leaves it out.
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -30,7 +30,7 @@ from gtn_tf.nas.evaluators.evaluator import (
     Job,
     untrained,
 )
-from gtn_tf.nas.session import Session
+from gtn_tf.nas.session import Session, keep
 from gtn_tf.ops.seeds import Purpose, fold
 from gtn_tf.types import Batch, InputError
 
@@ -154,20 +154,48 @@ class ZeroCost(Evaluator):
 
     def evaluate(self, job: Job, session: Session) -> Evaluation:
         """See `Evaluator`."""
-        with session.building(job.text):
-            began = time.perf_counter()
-            network = session.network(self.form)
-            model = session.space.build(job.architecture, network)
-            learner = from_keras(lambda: model, second_order=False)
-            drawn = learner.init(job.seed)  # params, statistics
-            variables = model.trainable_variables, model.non_trainable_variables
-            for kept, values in zip(variables, drawn, strict=True):
-                for variable, value in zip(kept, values, strict=True):
-                    variable.assign(value)
+        with session.building(job.text) as kept:
+            fresh = keep(
+                kept,
+                ("untrained", self.form, tuple(job.seed.numpy())),
+                lambda: self._build(job, session),
+            )
+            for variable, value in zip(
+                fresh.model.variables, fresh.values, strict=True
+            ):
+                variable.assign(value)
             built = time.perf_counter()
             real = _draw_different(job, session)
-            score = PROXIES[self.name.kind](model, real)
-            return untrained(score, built, build=built - began)
+            score = PROXIES[self.name.kind](fresh.model, real)
+            return untrained(score, built, build=fresh.build_seconds)
+
+    def _build(self, job: Job, session: Session) -> "_Fresh":
+        """Builds the network that all scores of an architecture are of."""
+        began = time.perf_counter()
+        network = session.network(self.form)
+        model = session.space.build(job.architecture, network)
+        learner = from_keras(lambda: model, second_order=False)
+        params, statistics = learner.init(job.seed)
+        variables = (*model.trainable_variables, *model.non_trainable_variables)
+        values = dict(
+            zip(map(id, variables), (*params, *statistics), strict=True)
+        )
+        return _Fresh(
+            model,
+            [values[id(variable)] for variable in model.variables],
+            time.perf_counter() - began,
+        )
+
+
+class _Fresh(NamedTuple):
+    """A model, fresh values of its variables, and the seconds of both.
+
+    Those count for each score, as it would need them alone.
+    """
+
+    model: keras.Model
+    values: list[tf.Tensor]
+    build_seconds: float
 
 
 def _draw_different(job: Job, session: Session) -> Batch:
