@@ -25,7 +25,6 @@ from gtn_tf.export.real_images import (
     write_real_images,
 )
 from gtn_tf.export.saved_model import ExportedGTN
-from gtn_tf.figures.curriculum import shown_classes
 from gtn_tf.given import facts_of, is_given
 from gtn_tf.import_paths import choose, is_import_path
 from gtn_tf.learners.registry import FAMILIES
@@ -58,6 +57,9 @@ def export(config: config_dict.ConfigDict, workdir: Path) -> int:
             "source 'real' has no synthetic data; expected 'gtn' or "
             "'distillation'; give the config and --workdir of such a run"
         )
+    # What is drawn is imported when there is something to draw.
+    from gtn_tf.figures.curriculum import shown_classes
+
     run = restore_run(config, workdir)
     seed = fold(root_seed(config.seed), Purpose.VALIDATION, 0)
     module = ExportedGTN(run.teacher, run.teacher.read(), seed)

@@ -16,6 +16,7 @@ import functools
 from collections.abc import Callable
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from gtn_tf.layers.shapes import Shape, strided
@@ -94,17 +95,17 @@ def _places(padded: tf.Tensor, pool_size: int, strides: int) -> tf.Tensor:
     integer = _INTEGERS[padded.dtype]
     num_bits = (pool_size - 1).bit_length()  # of a row, and of a column
     low, mask = (1 << num_bits) - 1, (1 << 2 * num_bits) - 1
-    rows, columns = (tf.range(n, dtype=integer) for n in padded.shape[1:3])
-    code = ((rows & low) * (1 << num_bits))[:, None, None]
-    code += (columns & low)[:, None]
+    # By NumPy what no pixel changes: constants are traced once.
+    rows, columns = (np.arange(n) for n in padded.shape[1:3])
+    code = ((rows & low) << num_bits)[:, None, None] + (columns & low)[:, None]
     bits = tf.bitcast(padded + _TINY, integer) & ~mask
-    bits |= code
+    bits |= tf.constant(code, integer)
     winners = tf.nn.max_pool2d(
         tf.bitcast(bits, padded.dtype), pool_size, strides, "VALID"
     )
     code = tf.cast(tf.bitcast(winners, integer) & mask, tf.int32)
     first_row, first_column = (
-        tf.range(n) * strides for n in winners.shape[1:3]
+        np.arange(n, dtype=np.int32) * strides for n in winners.shape[1:3]
     )
     first_row, first_column = first_row[:, None, None], first_column[:, None]
     # Within its window: a difference modulo a power of two.
@@ -118,9 +119,18 @@ def _places(padded: tf.Tensor, pool_size: int, strides: int) -> tf.Tensor:
         row * width + column + origin, 0, height * width - 1
     )
     num_channels = winners.shape[-1]
-    example = tf.range(tf.shape(padded)[0])[:, None, None, None]
-    start = example * (height * width * num_channels)
-    return pixel * num_channels + (start + tf.range(num_channels))
+    start = _range(padded)[:, None, None, None]
+    start = start * (height * width * num_channels)
+    channels = np.arange(num_channels, dtype=np.int32)
+    return pixel * num_channels + (start + channels)
+
+
+def _range(images: tf.Tensor) -> tf.Tensor | np.ndarray:
+    """Returns 0 .. B - 1 [B] int32, by NumPy where B is known."""
+    batch_size = images.shape[0]
+    if batch_size is None:
+        return tf.range(tf.shape(images)[0])
+    return np.arange(batch_size, dtype=np.int32)
 
 
 @tf.custom_gradient

@@ -88,9 +88,7 @@ class WeightNormLayer(keras.layers.Layer):
         scale = tf.convert_to_tensor(self.gain) / _norm(
             direction, self.unit_axes
         )
-        for axis in sorted(self.unit_axes):
-            scale = tf.expand_dims(scale, axis)
-        return direction * scale
+        return direction * scale  # a unit's axes are the first ones
 
     def _add_bias(self, outputs: tf.Tensor) -> tf.Tensor:
         if self.bias is None:

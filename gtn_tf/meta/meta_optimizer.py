@@ -53,7 +53,9 @@ class ScaledAdam(keras.optimizers.Adam):
     ) -> None:
         """Moves one variable, as Adam does at its own rate."""
         scale = self._scales[self._get_variable_index(variable)]
-        super().update_step(gradient, variable, learning_rate * scale)
+        if scale != 1.0:
+            learning_rate = learning_rate * scale
+        super().update_step(gradient, variable, learning_rate)
 
 
 def make_meta_optimizer(

@@ -108,11 +108,9 @@ def make_meta_step(
             gradients, _ = tf.clip_by_global_norm(
                 gradients, global_clipnorm, use_norm=norm
             )
-        # Keras sums over replicas once more when it applies.
-        optimizer.apply(
-            [g / devices.num_replicas for g in gradients],
-            teacher.trained_variables(),
-        )
+        if devices.num_replicas > 1:  # Keras sums when it applies them
+            gradients = [g / devices.num_replicas for g in gradients]
+        optimizer.apply(gradients, teacher.trained_variables())
         scalars = {
             "meta_loss": losses.total,
             "final_meta_loss": losses.final,

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gtn_tf.config.meta_losses import num_meta_losses
 from gtn_tf.figures import curriculum as plots
 from gtn_tf.figures import training as figures
 from gtn_tf.report.numbers import percent
@@ -51,7 +52,7 @@ def _curves(results: Results) -> list[tuple[Html, str]]:
         return []
     asked = ("num_steps", "meta_loss_every", "truncation_window")
     known = [config_value(results, f"inner.{key}") for key in asked]
-    num_losses = None if None in known[:2] else figures.num_meta_losses(*known)
+    num_losses = None if None in known[:2] else num_meta_losses(*known)
     chance = None
     if results.teacher is not None:
         chance = math.log(results.teacher.labels.shape[-1])

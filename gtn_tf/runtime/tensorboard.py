@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from tensorboard.plugins.hparams import api as hparams_api
 
 from gtn_tf.runtime.run_log import HParams, rate_scalars, tag
 
@@ -25,16 +24,25 @@ class TensorBoardLog:
         self._writer = tf.summary.create_file_writer(
             str(Path(folder) / "tensorboard"), flush_millis=10_000
         )
-        if hparams:
-            with self._writer.as_default(step=0):
-                # The folder, not its values: two seeds are two runs.
-                hparams_api.hparams(dict(hparams), trial_id=str(folder))
+        self._hparams, self._trial = dict(hparams), str(folder)
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Writes a row's scalars of one meta-step, each in its group."""
+        self._write_hparams()
         with self._writer.as_default(step=step):
             for name, value in values.items():
                 tf.summary.scalar(tag(name), value)
+
+    def _write_hparams(self) -> None:
+        if not self._hparams:
+            return
+        # Not before the first meta-step, which is waited for.
+        from tensorboard.plugins.hparams import api
+
+        with self._writer.as_default(step=0):
+            # The folder, not its values: two seeds are two runs.
+            api.hparams(self._hparams, trial_id=self._trial)
+        self._hparams = {}
 
     def inner_rates(self, step: int, rates: Mapping[str, np.ndarray]) -> None:
         """Writes the rates [T] of the inner optimizer, by name.

@@ -5,10 +5,14 @@ import gc
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from gtn_tf.runtime.progress import say
 from gtn_tf.types import InputError
+
+#: What Keras and TensorFlow import where it is there: for galleries of images,
+#: for wrappers of Keras models, for TFLite, for notebooks. A third of the time.
+_NOT_FOR_US = ("matplotlib", "sklearn", "jax", "IPython")
 
 
 def load_tensorflow(is_quiet: bool) -> None:
@@ -26,6 +30,7 @@ def load_tensorflow(is_quiet: bool) -> None:
         with (
             _held_back_lines() if is_quiet else contextlib.nullcontext(),
             _uncollected(),
+            _without(_NOT_FOR_US),
         ):
             import keras  # noqa: F401
             import tensorflow  # noqa: F401
@@ -52,6 +57,18 @@ def _uncollected() -> Iterator[None]:
         gc.enable()
         gc.freeze()
         gc.set_threshold(10_000, 10, 10)
+
+
+@contextlib.contextmanager
+def _without(names: Iterable[str]) -> Iterator[None]:
+    """Lets nothing import these packages within, but what has done so."""
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 @contextlib.contextmanager

@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from gtn_tf.datasets.class_examples import class_examples
-from gtn_tf.figures import curriculum as plots
-from gtn_tf.figures import training as figures
 from gtn_tf.runtime.row_log import read_thinned_rows
 from gtn_tf.runtime.run_log import RunLog
 from gtn_tf.training.run import Run
@@ -18,6 +16,10 @@ def draw_samples(
     run: Run, workdir: Path, step: int, logs: Sequence[RunLog]
 ) -> None:
     """Draws what the first validation learner sees after so many meta-steps."""
+    # Not before the first meta-step, which is waited for.
+    from gtn_tf.figures import curriculum as plots
+    from gtn_tf.figures import training as figures
+
     synthetic = run.synthesize()
     facts = (
         synthetic.images.numpy(),

@@ -11,9 +11,9 @@ import tensorflow as tf
 from ml_collections import config_dict
 
 from gtn_tf.config import validate
+from gtn_tf.config.meta_losses import num_meta_losses
 from gtn_tf.datasets import loading as data
 from gtn_tf.datasets.batches import device_split
-from gtn_tf.figures.training import num_meta_losses
 from gtn_tf.meta.evaluation import fresh_learner_accuracy
 from gtn_tf.meta.meta_step import MetaStep, make_meta_step
 from gtn_tf.ops.seeds import (

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gtn_tf.config.meta_losses import num_meta_losses
 from gtn_tf.figures import style as figure_style
 from gtn_tf.figures import training as figures
 from gtn_tf.figures.evaluation import accuracy_per_step, save_evaluation
@@ -191,7 +192,7 @@ def test_a_meta_loss_is_drawn_per_inner_step():
 def test_the_number_of_meta_losses_is_the_inner_problems(
     num_steps, every, window, expected
 ):
-    found = figures.num_meta_losses(num_steps, every, window)
+    found = num_meta_losses(num_steps, every, window)
     assert found == expected
     if expected is not None:
         problem = InnerProblem((), None, None, every)
