@@ -56,7 +56,7 @@ AXES = {
     "num_candidates": (10, 100, 1000, 10_000),
     "num_ranked": (10, 100, 1000, 10_000),
 }
-_LEAST_SECONDS = 2.0  # of the calls of a meta-step, at least three
+_LEAST_SECONDS = 1.0  # of the calls of a meta-step, at least three
 _FORKS = multiprocessing.get_context("forkserver")
 
 

@@ -85,7 +85,7 @@ def _meta_step_rows(points: Mapping[str, Points]) -> list[str]:
         values = values_of(own)
         powers = [
             exponent(values, column(own, key))
-            for key in ("wall_seconds", "cpu_seconds", "flops")
+            for key in ("wall_seconds", "cpu_seconds", "flops", "least_bytes")
         ]
         wall = column(own, "wall_seconds")
         rows.append(
@@ -188,15 +188,15 @@ def page(found: Mapping[str, Any]) -> str:
             _picture("growth_meta_step", "Seconds and memory of a meta-step"),
             "",
             "| axis | from, to | wall seconds | exponent: wall | processor | "
-            "FLOPs |",
-            "|---|---|---|---|---|---|",
+            "FLOPs | bytes |",
+            "|---|---|---|---|---|---|---|",
             *_meta_step_rows(points),
             "",
             "Exponents are slopes between logarithms over the last three "
             "points; FLOPs are those of convolutions and matrix products that "
-            "the optimised graph executes. A smaller exponent than that of the "
-            "FLOPs: the overhead of small sizes fades, or cores and caches are "
-            "used better.",
+            "the optimised graph executes. Bytes: `at least` in the second "
+            "table, with which all grows that is done value by value: more "
+            "classes are more weights to normalise and update, few products.",
             "",
             "| | from, to | peak, MB | grown, MB | at least, MB | "
             "8 GiB are full at | what lowers it |",

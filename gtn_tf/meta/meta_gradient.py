@@ -165,7 +165,11 @@ def _sum_over(
         added = [s + v for s, v in zip(sums, values, strict=True)]
         return (index + step, *added)
 
+    # One after the other: learners that overlap are in memory together.
     _, *flat = counted_loop(
-        number // step, body, (first, *tf.nest.flatten(sums))
+        number // step,
+        body,
+        (first, *tf.nest.flatten(sums)),
+        parallel_iterations=1,
     )
     return tf.nest.pack_sequence_as(sums, flat)

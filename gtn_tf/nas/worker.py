@@ -6,7 +6,7 @@ from typing import Any
 
 from gtn_tf.nas.evaluators.evaluator import Evaluation, Evaluator, Job
 from gtn_tf.nas.evaluators.registry import make_evaluators
-from gtn_tf.nas.session import Session
+from gtn_tf.nas.session import Session, keep
 from gtn_tf.nas.spec import SearchSpec
 from gtn_tf.ops.seeds import Purpose, fold, root_seed
 from gtn_tf.runtime.devices import configure_runtime
@@ -51,7 +51,12 @@ class Worker:
         """
         architecture = self.space.from_text(job["genotype"])
         number = int(self.space.key(architecture)[:7], 16)
-        seed = fold(root_seed(job["seed"]), Purpose.SEARCH, number)
+        of_search = keep(
+            self.session.kept,
+            ("seed", job["seed"]),
+            lambda: fold(root_seed(job["seed"]), Purpose.SEARCH),
+        )
+        seed = fold(of_search, number)
         return self.evaluators[job["evaluator"]].evaluate(
             Job(architecture, job["genotype"], seed, job["teacher"]),
             self.session,
