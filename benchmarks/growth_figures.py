@@ -122,7 +122,7 @@ def search_figure(points: Mapping[str, Points], parts: Iterable[str]) -> Figure:
     _finish([axes])
     add_note(
         figure,
-        "A search by counted scores, and `rank` of one network that trains "
+        "A search by counted scores, and rank of one network that trains "
         "among refused ones: no trainings but that one.",
     )
     return figure
