@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 from absl import app, flags
 
+from benchmarks.charged_search import TOP, run_search
 from benchmarks.search_methods_page import draw, page
 from gtn_tf.config.choices import SEARCH_STRATEGIES
 from gtn_tf.import_paths import choose
@@ -40,11 +41,11 @@ from gtn_tf.nas.executors import run_inline
 from gtn_tf.nas.first_training import steps_per_epoch
 from gtn_tf.nas.job_results import problem_of
 from gtn_tf.nas.jobs import Plan
-from gtn_tf.nas.proposals import Proposal, Proposals
+from gtn_tf.nas.proposals import Proposal
 from gtn_tf.nas.search import make_sources
 from gtn_tf.nas.session import Session
 from gtn_tf.nas.spec import SearchSpec, search_spec
-from gtn_tf.nas.strategies.strategy import Coupled, Strategy
+from gtn_tf.nas.strategies.strategy import Coupled
 from gtn_tf.nas.weight_training import SOURCES, Stepper, open_source
 from gtn_tf.nas.worker import Worker
 from gtn_tf.runtime.files import read_json, write_atomically, write_json
@@ -74,7 +75,6 @@ STRATEGIES = ("random", "evolution", "reinforce", "nao")
 COUPLED = ("darts", "enas", "nao_ws")
 _EVALUATORS = flags.DEFINE_list("evaluators", list(EVALUATORS), "Of these.")
 _COUPLED = flags.DEFINE_list("coupled", list(COUPLED), "Of these.")
-_TOP = 10
 _NUM_ENAS_DRAWS = 50
 _ROUNDS, _STEPS = 3, 40
 #: Of the bundled GTN: measured with it, on one core of its own.
@@ -220,49 +220,6 @@ def make_strategy(spec: SearchSpec, name: str, search: Any) -> Any:
     return make(**(options.to_dict() if options is not None else {}))
 
 
-def run_search(
-    strategy: Strategy,
-    evaluator: str,
-    seed: int,
-    scores: Scores,
-    price: Mapping[str, float],
-    most_seconds: float,
-    most_proposals: int,
-) -> dict[str, Any]:
-    """Searches until the seconds are spent, or the proposals are made.
-
-    Returns:
-      `seconds` and `truths`, one of each for every different cell: when it was
-      scored, and the best accuracy among the ten best of then; `pick`, `num`
-      proposals and `num_different`, and the `keys`.
-    """
-    proposals = Proposals(strategy, scores.space, seed, most_proposals)
-    known: dict[str, float | None] = {}
-    truths: dict[str, float] = {}
-    spent, curve = price["setup"], []
-    number = 0
-    while number < len(proposals.made):
-        proposal = proposals.made[number]
-        if proposal.key not in known:
-            if spent + price["price"] > most_seconds:
-                break
-            spent += price["price"]
-            known[proposal.key] = scores.get(evaluator, proposal)
-            truths[proposal.key] = scores.get(scores.truth, proposal)
-            top = best_keys(known, _TOP)
-            curve.append((spent, max(truths[key] for key in top)))
-        number += 1
-        proposals.tell(known)
-    return {
-        "seconds": [at for at, _ in curve],
-        "truths": [best for _, best in curve],
-        "pick": curve[-1][1] if curve else None,
-        "num": number,
-        "num_different": len(known),
-        "keys": list(known),
-    }
-
-
 def run_coupled(
     name: str, seed: int, config: Any, scores: Scores, workdir: Path
 ) -> dict[str, Any]:
@@ -278,7 +235,7 @@ def run_coupled(
         texts = _by_supernet(texts, session, found.supernet)
     cells = [
         Proposal(text, scores.space.key(scores.space.from_text(text)))
-        for text in texts[:_TOP]
+        for text in texts[:TOP]
     ]
     truths = [scores.get(scores.truth, cell) for cell in cells]
     return {
@@ -330,7 +287,7 @@ def compare(
         if strategy == "random":
             drawn.setdefault(evaluator, set()).update(result["keys"])
     keys = sorted(set.intersection(*drawn.values())) if drawn else []
-    if len(keys) < _TOP:
+    if len(keys) < TOP:
         return {}
     names = [name for name in EVALUATORS if name in drawn]
     names.sort(key=lambda name: name != "gtn")  # others are compared with it
@@ -379,7 +336,7 @@ def main(argv: list[str]) -> None:
         "proposals": _PROPOSALS.value,
         "strategies": STRATEGIES,
         "coupled": COUPLED,
-        "top": _TOP,
+        "top": TOP,
         "rounds": _ROUNDS,
         "prices": prices,
         "searches": [

@@ -1,8 +1,8 @@
 import pytest
 
-from benchmarks.growth import AXES, BASE, due, measure_search
 from benchmarks.growth_figures import META_STEP
 from benchmarks.growth_page import exponent, memory_limit, write_page
+from benchmarks.growth_points import AXES, BASE, due, measure_search
 from benchmarks.machine import environment
 
 

@@ -1,4 +1,4 @@
-from benchmarks.search_methods import run_search
+from benchmarks.charged_search import run_search
 from benchmarks.search_methods_page import draw, page
 from gtn_tf.nas.strategies.random import Random
 from gtn_tf.search_spaces.nb201.space import NB201
