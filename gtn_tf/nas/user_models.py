@@ -131,7 +131,9 @@ def rank(
         fold(initial, Purpose.INITIALIZATION, number) if number else initial
         for number in range(seeds)
     ]
-    rows, refused, graphs = [], [], TracedGraphs()
+    rows, graphs = [], TracedGraphs()
+    # Of all errors: an error holds the model that it is about.
+    num_refused, first_refused = 0, None
     for name, build in named.items():
         began = time.perf_counter()
         try:
@@ -142,17 +144,18 @@ def rank(
                 )
         except PERSONS_ERRORS as raised:
             error = _in_one_line(raised)
-            logging.warning("Builder %s has no score: %s.", name, error)
+            logging.warning("Builder %s has no score: %s.", name, str(error))
             if isinstance(error, InputError):
-                refused.append((name, error))
+                num_refused += 1
+                first_refused = first_refused or (name, error)
             spent = time.perf_counter() - began
             row = ModelScore(
                 name, float("nan"), seconds=spent, refusal=str(error)
             )
         graphs.release()
         rows.append(row)
-    if len(refused) == len(rows):
-        name, error = refused[0]
+    if num_refused == len(rows):
+        name, error = first_refused
         raise InputError(f"builder {name}: {error}") from error
     title = (
         f"{readout} after {len(teacher)} steps on {teacher.path}, {seeds} "

@@ -1,7 +1,9 @@
+import gc
 import json
 import pickle
 import subprocess
 import sys
+import weakref
 
 import keras
 import numpy as np
@@ -118,6 +120,24 @@ def test_one_bad_builder_does_not_lose_the_others(export, caplog):
     assert np.isnan(scores[1])
     assert "Builder 1 has no score" in caplog.text
     assert "RuntimeError (of my own)" in caplog.text
+
+
+def test_networks_of_errors_are_let_go(export):
+    held, seen = [], []
+
+    def refused():
+        model = build_narrow()
+        held.append(weakref.ref(model))
+        raise InputError("a network; expected another; give one")
+
+    def looks():
+        gc.collect()
+        seen.extend(reference() is None for reference in held)
+        return build_narrow()
+
+    gtn_tf.nas.rank([refused, refused, refused, looks], export)
+    # But for the first one, which may be all that is said, and the last.
+    assert seen[1:2] == [True]
 
 
 def test_candidates_by_name_and_their_table(export):
