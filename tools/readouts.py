@@ -214,7 +214,7 @@ def _seconds(
     keys: Iterable[str],
     search: Mapping[str, Any],
 ) -> dict[tuple[str, str], dict[str, float]]:
-    """Returns the mean seconds of an architecture, by source and readout."""
+    """Returns the median seconds of an architecture, by source and readout."""
     asked, spent = set(keys), {}
     for result in results:
         if result["genotype_key"] not in asked or parts_of(result["evaluator"]):
@@ -222,7 +222,7 @@ def _seconds(
         read = _read(parse_evaluator(result["evaluator"]), search)
         seconds = {k: v for k, v in result["seconds"].items() if k != "setup"}
         spent.setdefault(read[:2], []).append(sum(seconds.values()))
-    return {read: {"seconds": float(np.mean(v))} for read, v in spent.items()}
+    return {read: {"seconds": float(np.median(v))} for read, v in spent.items()}
 
 
 def _write_scores(

@@ -97,10 +97,20 @@ def _differences(found: Iterable[Row]) -> list[str]:
         for row in found
         if row["ci95"] and not row["ci95"][0] <= 0 <= row["ci95"][1]
     ]
+    is_part = [_is_part(row) for row in decided]
+    num_ahead = sum(
+        row["spearman"] > 0
+        for row, part in zip(decided, is_part, strict=True)
+        if part
+    )
     lines = [
+        f"Of {sum(map(_is_part, found))} means of ranks with what is free "
+        f"{num_ahead} are ahead of what is trained alone, and "
+        f"{sum(is_part) - num_ahead} behind.",
+        "",
         f"Of {len(found)} paired differences {len(found) - len(decided)} are "
-        "undecided, in readouts.json. The others (by chance alone they would "
-        "be one in twenty of all):",
+        "undecided, in readouts.json, those with parts too. The others (by "
+        "chance alone they would be one in twenty of all):",
         "",
         "| difference of Spearman | | [95 %] |",
         "|---|---|---|",
@@ -108,8 +118,15 @@ def _differences(found: Iterable[Row]) -> list[str]:
     return lines + [
         f"| {_named(row['of'])} - {_named(row['and'])} | "
         f"{row['spearman']:+.2f} | {shown(row['ci95'], 2)} |"
-        for row in decided
+        for row, part in zip(decided, is_part, strict=True)
+        if not part
     ]
+
+
+def _is_part(row: Row) -> bool:
+    """Whether a mean of ranks is compared with what is trained alone."""
+    both = row["of"], row["and"]
+    return both[0] | {"with_free": False} == both[1]
 
 
 @in_theme
