@@ -87,6 +87,25 @@ def _of_batch(
     return [after[place] / (1.0 - m) for place, m in moving.items()]
 
 
+def always_in_training(learner: Learner) -> Learner:
+    """Returns a learner that is in training whenever it is asked.
+
+    So it normalises by the images that it is asked about: for networks in
+    which nothing else asks whether they are in training.
+    """
+
+    def apply(
+        params: list[tf.Tensor],
+        statistics: list[tf.Tensor],
+        images: tf.Tensor,
+        training: bool,
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        del training
+        return learner.apply(params, statistics, images, training=True)
+
+    return learner._replace(apply=apply)
+
+
 def normalizing_by_the_batch(
     learner: Learner, moving: dict[int, float]
 ) -> Learner:

@@ -16,9 +16,9 @@ import dataclasses
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from gtn_tf import layers
+from gtn_tf.learners.batch_statistics import always_in_training
 from gtn_tf.learners.functional import Learner, from_keras
 
 #: Channels of a stage, units of a dense layer. No power of two, which people
@@ -139,17 +139,7 @@ def as_ordinary_learner(
     learner = from_keras(
         lambda: build(network, image_shape, num_classes, dtype)
     )
-
-    def apply(
-        params: list[tf.Tensor],
-        statistics: list[tf.Tensor],
-        images: tf.Tensor,
-        training: bool,
-    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        del training  # nothing else in these networks asks for it
-        return learner.apply(params, statistics, images, training=True)
-
-    return learner._replace(name=network.text, apply=apply)
+    return always_in_training(learner)._replace(name=network.text)
 
 
 def build(

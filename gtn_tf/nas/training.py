@@ -16,6 +16,7 @@ import tensorflow as tf
 from gtn_tf.config.evaluator_names import ALONG
 from gtn_tf.datasets.batches import RealData
 from gtn_tf.export.load import Teacher
+from gtn_tf.learners.batch_statistics import always_in_training
 from gtn_tf.learners.functional import Learner
 from gtn_tf.meta.evaluation import log_likelihood, predict, share_right
 from gtn_tf.meta.inner_loop import inner_gradients, inner_step_and_loss
@@ -78,7 +79,7 @@ class Trainer:
         validation: RealData,
         by_the_batch: Callable[[Learner], Learner] | None = None,
     ) -> None:
-        by_the_batch = by_the_batch or _as_in_training
+        by_the_batch = by_the_batch or always_in_training
         began = time.perf_counter()
         self._learner = build()
         self.build_seconds = time.perf_counter() - began
@@ -288,21 +289,6 @@ class Trainer:
         with arithmetic_as_written():
             values = self._test(state, statistics)
         return {name: float(value) for name, value in values.items()}
-
-
-def _as_in_training(learner: Learner) -> Learner:
-    """Returns one that is in training whenever it is asked."""
-
-    def apply(
-        params: list[tf.Tensor],
-        statistics: list[tf.Tensor],
-        images: tf.Tensor,
-        training: bool,
-    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        del training
-        return learner.apply(params, statistics, images, training=True)
-
-    return learner._replace(apply=apply)
 
 
 def teacher_steps(
