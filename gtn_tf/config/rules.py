@@ -108,15 +108,15 @@ PAIRS = (
             and CELL in learner_names(c)
             and (
                 not c.learner.weight_norm
-                or c.learner.normalization != "mean_only"
+                or c.learner.normalization != "batch"
             )
         ),
         "learner.space '{c.learner.space}' with learner.weight_norm "
         "{c.learner.weight_norm} and learner.normalization "
         "'{c.learner.normalization}'",
-        "its networks have the layers of a search: True and 'mean_only'",
+        "its networks have the layers of a search: True and 'batch'",
         "set --config.learner.weight_norm=True and "
-        "--config.learner.normalization=mean_only",
+        "--config.learner.normalization=batch",
     ),
     (
         lambda c: (

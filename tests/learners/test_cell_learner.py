@@ -85,7 +85,7 @@ def test_genotypes_drawn_beforehand_are_learners_each():
 
 def test_cells_of_another_space_are_learners_each():
     config = small_config(
-        space="nb201", num_genotypes=2, num_cells=1, normalization="mean_only"
+        space="nb201", num_genotypes=2, num_cells=1, normalization="batch"
     )
     validate(config)
     texts = list(map(to_text, learner_genotypes(config)))
@@ -111,12 +111,12 @@ def test_cells_of_another_space_are_learners_each():
     ("more", "part"),
     [
         ({"num_genotypes": None}, "learner.num_genotypes=8"),
-        ({"normalization": "batch"}, "learner.normalization=mean_only"),
+        ({"normalization": "mean_only"}, "learner.normalization=batch"),
         ({"weight_norm": False}, "learner.weight_norm=True"),
     ],
 )
 def test_what_another_space_cannot_be(more, part):
-    choices = {"num_genotypes": 2, "normalization": "mean_only", **more}
+    choices = {"num_genotypes": 2, "normalization": "batch", **more}
     with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
         validate(small_config(space="nb201", **choices))
     assert part in str(caught.value)
