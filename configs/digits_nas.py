@@ -44,4 +44,6 @@ def get_config() -> config_dict.ConfigDict:
     config.search.truth_learning_rate = 0.1
     config.search.real_learning_rate = 0.1
     config.search.real_momentum = 0.5
+    # As its results were measured.
+    config.search.common_random_numbers = False
     return config

@@ -48,6 +48,8 @@ def get_config() -> config_dict.ConfigDict:
     config.search.num_cells = 1
     config.search.channels = 8
     config.search.statistics = "validation"
+    config.search.common_random_numbers = True
+    config.search.num_validation_images = 1000
     trained = [
         name
         for evaluator in (

@@ -204,6 +204,17 @@ FIELDS = {
         "networks that evaluators train of an architecture; the mean counts. "
         "Of one evaluator alone: `gtn:initializations=3`",
     ),
+    "search.num_validation_images": whole(
+        None,
+        1,
+        "the first ones, that they are read on; None: all. The truth reads all",
+    ),
+    "search.common_random_numbers": switch(
+        True,
+        "every architecture is scored from the same seed: by the same initial "
+        "values at the same places and on the same real batches, so that two "
+        "differ less by chance; False: from a seed of its own, as the truth is",
+    ),
     "search.guide": Field(
         None,
         f"None or one of {CHOICES}, but no {RANK_MEAN}",

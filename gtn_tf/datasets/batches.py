@@ -31,6 +31,12 @@ class RealData(NamedTuple):
     num_classes: int
     augment: bool
 
+    def first(self, number: int | None) -> "RealData":
+        """Returns its first images; None: all."""
+        return self._replace(
+            images=self.images[:number], label_ids=self.label_ids[:number]
+        )
+
 
 def device_split(
     dataset: Dataset, split: Literal["train", "validation", "test"]

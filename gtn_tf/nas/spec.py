@@ -118,6 +118,8 @@ class SearchSpec:
     readout: str
     statistics: str
     num_initializations: int
+    num_validation_images: int | None
+    common_random_numbers: bool
     executor: str
     shard: int
     num_shards: int
@@ -143,6 +145,7 @@ def search_spec(config: config_dict.ConfigDict) -> SearchSpec:
             *("num_architectures", "guide", "select_top"),
             *("truth", "truth_num_architectures"),
             *("readout", "statistics", "num_initializations"),
+            *("num_validation_images", "common_random_numbers"),
             *("table", "interpret", "executor", "shard", "num_shards"),
         )
     }

@@ -96,10 +96,7 @@ class Trainer:
             "last_batch": lambda: self._learner,
             "validation": lambda: by_the_batch(self._learner),
         }
-        few = validation._replace(
-            images=validation.images[:_MOST_LOOKED_AT],
-            label_ids=validation.label_ids[:_MOST_LOOKED_AT],
-        )
+        few = validation.first(_MOST_LOOKED_AT)
 
         @tf.function(autograph=False)
         def test(state: LearnerState, statistics: str) -> dict[str, tf.Tensor]:

@@ -38,10 +38,7 @@ class WeightSource(abc.ABC):
         self._shared = shared
         number = len(validation.images)
         number -= number % min(number, CHUNK_SIZE)
-        validation = validation._replace(
-            images=validation.images[:number],
-            label_ids=validation.label_ids[:number],
-        )
+        validation = validation.first(number)
 
         def apply(
             params: Tensors,

@@ -50,14 +50,15 @@ class Worker:
           Exception: see `Evaluator.evaluate`.
         """
         architecture = self.space.from_text(job["genotype"])
-        number = int(self.space.key(architecture)[:7], 16)
-        of_search = keep(
+        evaluator = self.evaluators[job["evaluator"]]
+        seed = keep(
             self.session.kept,
             ("seed", job["seed"]),
             lambda: fold(root_seed(job["seed"]), Purpose.SEARCH),
         )
-        seed = fold(of_search, number)
-        return self.evaluators[job["evaluator"]].evaluate(
+        if not evaluator.has_common_seed:
+            seed = fold(seed, int(self.space.key(architecture)[:7], 16))
+        return evaluator.evaluate(
             Job(architecture, job["genotype"], seed, job["teacher"]),
             self.session,
         )

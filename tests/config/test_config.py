@@ -34,6 +34,7 @@ _WRONG_TYPES = {
     tuple: (0, 1, None, "1", (-1,), ("no such",), (True, True), [[0]]),
 }
 _WRONG_IF_NONE = {
+    "search.num_validation_images": (0, True, 1.5, "2"),
     "dataset.data_dir": ("", 1, True, b"bytes"),
     "dataset.image_size": (0, True, "8", (8,), (8, 0), (8, 8, 3), 1.5),
     "dataset.max_images": (0, 1, True, 1.5, "2"),

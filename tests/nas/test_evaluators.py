@@ -304,7 +304,7 @@ def test_a_readout_names_its_results_and_the_default_does_not():
 def _train_by_hand(genotype, teacher, dataset):
     """Builds and trains the network of a genotype, in Keras, eagerly."""
     model = build_cell_network(genotype, 0, 2, (8, 8, 1), 10, FORMS["search"])
-    seed = fold(root_seed(0), Purpose.SEARCH, int(genotype.key()[:7], 16))
+    seed = fold(root_seed(0), Purpose.SEARCH)
     drawn = draw_initial_values(
         model, find_initializers(model), fold(seed, Purpose.WEIGHTS)
     )
@@ -397,7 +397,7 @@ def test_what_is_shared_scores_any_genotype(teacher, num_architectures):
 
 def _interpret_by_hand(interpreter, genotype, teacher, worker):
     """Trains with a graph of its own for this genotype."""
-    seed = fold(root_seed(0), Purpose.SEARCH, int(genotype.key()[:7], 16))
+    seed = fold(root_seed(0), Purpose.SEARCH)
     params, statistics = interpreter.init_genotype(
         encode(genotype, _SPACE), seed
     )
@@ -603,7 +603,7 @@ def test_untrained_scores_see_different_images(monkeypatch):
         return 1.0
 
     monkeypatch.setitem(zero_cost.PROXIES, "naswot", score)
-    worker = _worker("naswot")
+    worker = _worker("naswot", common_random_numbers=False)
     for genotype in _GENOTYPES:
         _do(worker, "naswot", genotype)
     for images, labels in batches:

@@ -30,7 +30,7 @@ class Job(NamedTuple):
     Attributes:
       architecture: of the search's space.
       text: the same, as text.
-      seed: [2], of this architecture.
+      seed: [2], of this architecture or of all.
       teacher_path: of what is made first, if the evaluator needs it.
     """
 
@@ -73,6 +73,14 @@ class Evaluator(abc.ABC):
         """Of the networks; see `NetworkSpec`."""
         return "training" if self.is_truth else "search"
 
+    @property
+    def has_common_seed(self) -> bool:
+        """Whether all architectures are scored from the same seed.
+
+        The truth is not: a guide's luck with it would count as its merit.
+        """
+        return self.spec.common_random_numbers and not self.is_truth
+
     def own_budget(self) -> dict[str, Any]:
         """Returns what only this kind of evaluator depends on, as JSON."""
         return {}
@@ -98,6 +106,7 @@ class Evaluator(abc.ABC):
             "precision": spec.precision,
             **of_space,
             **of_images,
+            **({"common_seed": True} if self.has_common_seed else {}),
         }
 
     @abc.abstractmethod

@@ -151,6 +151,11 @@ class Trained(Evaluator):
         common = 1 if self.is_truth else self.spec.num_initializations
         return self.name.num_initializations or common
 
+    @property
+    def num_validation_images(self) -> int | None:
+        """How many are read; None: all."""
+        return None if self.is_truth else self.spec.num_validation_images
+
     def own_budget(self) -> dict[str, Any]:
         """See `Evaluator`."""
         # The same function, but other initial weights.
@@ -161,6 +166,8 @@ class Trained(Evaluator):
             budget["statistics"] = self.statistics
         if self.num_initializations != 1:
             budget["num_initializations"] = self.num_initializations
+        if self.num_validation_images is not None:
+            budget["num_validation_images"] = self.num_validation_images
         return budget
 
     def train(
@@ -269,5 +276,5 @@ class Trained(Evaluator):
         return Trainer(
             build,
             find_inner_optimizer(optimizer),
-            session.data.validation,
+            session.data.validation.first(self.num_validation_images),
         )
