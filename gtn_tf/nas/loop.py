@@ -93,7 +93,13 @@ class Loop:
             new = self._planned_anew()
             if not new:
                 return mine
-            of_shard = shard(new, self._spec.shard, self._spec.num_shards)
+            of_shard = shard(
+                new,
+                self._spec.shard,
+                self._spec.num_shards,
+                # An architecture's trainings serve all that read them.
+                lambda planned: planned["job"]["genotype"],
+            )
             mine += of_shard
             for key in new:
                 result = self._store.get(key)

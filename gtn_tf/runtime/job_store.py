@@ -135,17 +135,28 @@ class JobStore:
 
 
 def shard(
-    jobs: Mapping[str, Job], index: int, num_shards: int
+    jobs: Mapping[str, Job],
+    index: int,
+    num_shards: int,
+    group_of: Callable[[Job], str] | None = None,
 ) -> dict[str, Job]:
     """Returns the jobs of one shard; the shards are disjoint and complete.
 
-    Jobs are dealt out in the order of their keys: shards differ by at most
-    one job, and each gets of cheap and dear jobs alike where keys are hashes.
+    Groups are dealt out, the largest first, in the order of their least keys:
+    shards differ by at most one group of each size, and each gets of cheap and
+    dear jobs alike where keys are hashes.
 
     Args:
       jobs: by key; their order is kept and has no influence on the choice.
       index: 0 to num_shards - 1.
       num_shards: at least 1.
+      group_of: names the group of a job, which share work and so a shard;
+        None: each is one.
     """
-    chosen = set(sorted(jobs)[index::num_shards])
+    groups: dict[str, list[str]] = {}
+    for key in sorted(jobs):
+        group = key if group_of is None else group_of(jobs[key])
+        groups.setdefault(group, []).append(key)
+    dealt = sorted(groups.values(), key=len, reverse=True)
+    chosen = {key for group in dealt[index::num_shards] for key in group}
     return {key: job for key, job in jobs.items() if key in chosen}

@@ -149,6 +149,16 @@ def test_thousands_of_results_are_read_in_a_moment(tmp_path):
     assert time.process_time() - start < 1  # 0.1 s
 
 
+def test_a_group_is_in_one_shard():
+    # Of groups a and b three jobs, of c and d one: no shard gets both large.
+    jobs = {f"{n}": group for n, group in enumerate("abcabdab")}
+    shards = [job_store.shard(jobs, i, 2, lambda group: group) for i in (0, 1)]
+    groups = [set(part.values()) for part in shards]
+    assert not groups[0] & groups[1]
+    assert [len(part) for part in shards] == [4, 4]
+    assert all(list(part) == sorted(part) for part in shards)
+
+
 @pytest.mark.parametrize("num_shards", [1, 2, 3, 7, 12])
 def test_shards_are_disjoint_and_complete(num_shards):
     jobs = {f"{number * 7 % 10}": number for number in range(10)}
