@@ -59,7 +59,7 @@ CHOICES = (
     f"{' or '.join(BUDGETED)} with a budget such as real:steps=128 (units "
     f"{', '.join(UNITS)}), {', '.join(TRAINED)} with readout=NAME, "
     f"statistics=NAME or initializations=k, {' or '.join(TAUGHT)} with "
-    "rate_factor=x, "
+    "rate_factor=x or epochs=n (its steps n times over), "
     "table:PATH.csv[:COLUMN], package.module:Evaluator, or "
     f"{RANK_MEAN}:NAME+NAME of these"
 )
@@ -74,7 +74,7 @@ class EvaluatorName(NamedTuple):
       text: as the config has it.
       kind: a key of `EVALUATORS`, the import path, or `RANK_MEAN`.
       unit: one of `UNITS`, or None.
-      number: of units; whole for steps.
+      number: of units; whole for steps, and for an export's epochs.
       path: of a table; None: that of `search.table`.
       column: of a table; None: its own, see `nas.evaluators.table`.
       readout: a key of `READOUTS`; None: that of the search.
@@ -149,12 +149,14 @@ def _with_option(name: EvaluatorName, option: str) -> EvaluatorName:
             found["readout"] = value
         elif key == "statistics" and value in STATISTICS:
             found["statistics"] = value
-        elif key == "initializations" and re.fullmatch(r"[1-9]\d*", value):
+        elif key == "initializations" and _is_count(value):
             found["num_initializations"] = int(value)
     if name.kind in TAUGHT and key == "rate_factor" and _is_positive(value):
         found["rate_factor"] = float(value)
+    if name.kind in TAUGHT and key == "epochs" and _is_count(value):
+        found |= {"unit": key, "number": int(value)}
     if name.kind in BUDGETED and key in UNITS:
-        if key == "steps" and re.fullmatch(r"[1-9]\d*", value):
+        if key == "steps" and _is_count(value):
             found |= {"unit": key, "number": int(value)}
         elif key != "steps" and _is_positive(value):
             found |= {"unit": key, "number": float(value)}
@@ -168,6 +170,10 @@ def _with_option(name: EvaluatorName, option: str) -> EvaluatorName:
     return name._replace(**found)
 
 
+def _is_count(value: str) -> bool:
+    return bool(re.fullmatch(r"[1-9]\d*", value))
+
+
 def _is_positive(value: str) -> bool:
     return bool(re.fullmatch(r"\d+(\.\d+)?", value)) and float(value) > 0
 
@@ -179,7 +185,7 @@ def _options_of(kind: str) -> str:
     own = (
         "steps=n (whole), epochs=x or seconds=x, above 0, "
         if kind in BUDGETED
-        else "rate_factor=x, above 0, "
+        else "epochs=n (whole), rate_factor=x, above 0, "
     )
     return (
         f"{own}readout={' or '.join(READOUTS)}, "

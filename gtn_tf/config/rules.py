@@ -107,8 +107,7 @@ PAIRS = (
             c.learner.space != "cells"
             and CELL in learner_names(c)
             and (
-                not c.learner.weight_norm
-                or c.learner.normalization != "batch"
+                not c.learner.weight_norm or c.learner.normalization != "batch"
             )
         ),
         "learner.space '{c.learner.space}' with learner.weight_norm "

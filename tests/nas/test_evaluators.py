@@ -121,6 +121,7 @@ def test_names(text, expected):
         ("naswot:readout=accuracy", "'naswot' alone"),
         ("gtn:rate_factor=0", "rate_factor=x, above 0"),
         ("real:rate_factor=2", "steps=n"),
+        ("gtn:epochs=1.5", "epochs=n \\(whole"),
         ("rank_mean:gtn", "two or more different"),
         ("rank_mean:gtn+gtn", "two or more different"),
         ("rank_mean:gtn+rank_mean:real+params", "two or more different"),
@@ -287,6 +288,25 @@ def test_a_factor_of_the_rates(teacher):
         for steps in (teacher_steps(load(teacher), f) for f in (1.0, 2.0))
     ]
     np.testing.assert_allclose(rates[1], 2 * np.array(rates[0]), rtol=1e-6)
+
+
+def test_epochs_of_an_export(teacher, monkeypatch):
+    names = "gtn:epochs=2", "gtn"
+    worker = _worker(*names)
+    seen = []
+
+    def train(self, job, session, optimizer, batches):
+        seen.append(list(batches(job.seed)))
+        return {}
+
+    monkeypatch.setattr(Trained, "train", train)
+    for name in names:
+        _do(worker, name, teacher=teacher)
+    twice, once = seen
+    assert len(once) == 3
+    assert [id(data) for data in twice] == 2 * [id(data) for data in once]
+    budgets = [worker.evaluators[name].budget() for name in names]
+    assert budgets[0] == budgets[1] | {"epochs": 2}
 
 
 def test_a_readout_names_its_results_and_the_default_does_not():

@@ -15,8 +15,9 @@ class OnGTN(Trained):
 
     def own_budget(self) -> dict[str, Any]:
         """See `Evaluator`."""
-        factor = self.name.rate_factor
+        factor, epochs = self.name.rate_factor, self.name.number
         own = {} if factor is None else {"rate_factor": factor}
+        own |= {} if epochs is None else {"epochs": epochs}
         return own | super().own_budget()
 
     def evaluate(self, job: Job, session: Session) -> Evaluation:
@@ -28,6 +29,7 @@ class OnGTN(Trained):
             lambda: teacher_steps(teacher, self.name.rate_factor or 1.0),
         )
         optimizer = teacher.metadata["inner_optimizer"]
+        steps = steps * int(self.name.number or 1)  # those kept stay
         return self.train(job, session, optimizer, lambda seed: iter(steps))
 
 

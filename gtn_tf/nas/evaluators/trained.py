@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from gtn_tf.config.evaluator_names import (
     ALONG,
+    TAUGHT,
     TRAINED,
     EvaluatorName,
     parse_evaluator,
@@ -60,7 +61,9 @@ def _steps_per_architecture(spec: SearchSpec) -> float:
         if name.kind not in TRAINED:
             continue
         number: float = spec.num_inner_steps
-        if name.unit is not None:
+        if name.kind in TAUGHT:
+            number *= name.number or 1
+        elif name.unit is not None:
             number = (name.number or 0) if name.unit == "steps" else math.inf
         times = name.num_initializations or spec.num_initializations
         key = name._replace(**_NOT_OF_TRAINING)
