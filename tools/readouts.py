@@ -14,6 +14,7 @@ TensorFlow here.
 
 import csv
 import io
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -148,6 +149,11 @@ def _read(name: EvaluatorName, search: Mapping[str, Any]) -> Read:
     return Read(source, ", ".join(words))
 
 
+def _is_gtns(read: Read) -> bool:
+    """Whether it is of a GTN, of whatever epochs or rates."""
+    return re.match(r"gtn\b", read.source) is not None
+
+
 def _array(
     scores: Mapping[str, float | None], keys: Iterable[str]
 ) -> np.ndarray:
@@ -186,7 +192,7 @@ def _pairs(found: Iterable[Read]) -> Iterable[tuple[Read, Read]]:
     reads = list(found)
     for read in reads:
         for other in reads:
-            is_rival = read.source == "gtn" and other.source != "gtn"
+            is_rival = _is_gtns(read) and not _is_gtns(other)
             if is_rival and other == read._replace(source=other.source):
                 yield read, other  # read alike
             elif is_rival and not other.readout:

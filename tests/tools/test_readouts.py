@@ -15,12 +15,14 @@ _SCORES = {
     "naswot": (1.0, 2.0, 4.0, 3.0, 5.0),
     "gtn": (2.0, 1.0, 4.0, 3.0),
     _LIKELIHOOD: (-4.0, -3.0, -2.0, -1.0),
+    "gtn:epochs=2": (1.0, 2.0, 3.0, 4.0),
     "real:steps=5": (4.0, 3.0, 2.0, 1.0),
 }
 #: Of another GTN.
 _OTHER = {
     "gtn": (1.0, 2.0, 3.0, 4.0),
     _LIKELIHOOD: (-4.0, -3.0, -2.0, -1.0),
+    "gtn:epochs=2": (2.0, 1.0, 3.0, 4.0),
 }
 
 
@@ -84,6 +86,10 @@ def test_readouts_of_what_all_evaluators_have_scored(tmp_path):
         ("gtn", "accuracy, 1", False), ("real, 5 steps", "accuracy, 1", False)
     ]
     assert apart["of_each_gtn"] == pytest.approx([1.6, 2.0])
+    epochs = ("gtn, 2 epochs", "accuracy, 1", False)
+    apart = differences[epochs, ("real, 5 steps", "accuracy, 1", False)]
+    assert apart["of_each_gtn"] == pytest.approx([2.0, 1.8])
+    assert (epochs, ("gtn", "accuracy, 1", False)) not in differences
     with (kept / "scores.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
     assert [row["genotype"] for row in lines] == [f"cell {i}" for i in range(4)]
