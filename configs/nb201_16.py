@@ -5,14 +5,13 @@
 
 Cells of NAS-Bench-201 against their published accuracy after 200 epochs on
 CIFAR-10, a table of the columns `net` or `net_str` and `val_accs`. Networks are
-small here: CIFAR-10 at 16x16 pixels, N = 1, C = 8, 20 steps of 64 images; and 60,
-three epochs of the GTN's or as many real ones, as its meta-training costs about 40
-for each of 300 cells.
-Each training is read in several ways on the first 1000 validation images, as a
-mean of one and of three initialisations, and once more together with what is
-free. All cells have the same initial values and real batches. Killed, the same
-command goes on; two processes share it by --config.search.num_shards=2 and
---config.search.shard=0 or 1.
+small here: CIFAR-10 at 16x16 pixels, N = 1, C = 8, 20 steps of 64 images; and
+60, three epochs of the GTN's or as many real ones, as its meta-training costs
+about 40 for each of 300 cells. Each training is read in several ways on the
+first 1000 validation images, as a mean of one and of three initialisations, and
+once more together with what is free. All cells have the same initial values and
+real batches. Killed, the same command goes on; two processes share it by
+--config.search.num_shards=2 and --config.search.shard=0 or 1.
 
 Measured: -
 """
