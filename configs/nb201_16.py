@@ -67,9 +67,10 @@ def get_config() -> config_dict.ConfigDict:
         f"rank_mean:params+{free}",
     )
     config.search.truth = "table"
-    # As 20 steps learn more by: at 0.1, with momentum 0.9 and a cosine, their
-    # losses are 2.25 on the mean, near chance; so, 2.2.
-    config.search.real_learning_rate = 0.3
+    # By which real steps rank best on the first 19 cells, on the mean of three
+    # initialisations: Spearman 0.51 of 20 and 0.69 of 60 steps, against 0.45
+    # and 0.59 at a constant 0.3. By 0.1 with momentum 0.9, losses stay at chance.
+    config.search.real_learning_rate = 0.5
     config.search.real_momentum = 0.5
-    config.search.real_schedule = "constant"
+    config.search.real_schedule = "cosine"
     return config
