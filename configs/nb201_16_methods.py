@@ -29,6 +29,7 @@ def get_config() -> config_dict.ConfigDict:
     config = nb201_16.get_config()
     search = config.search
     search.num_architectures = 400
+    search.readout = "log_likelihood"
     search.evaluators = ("supernet", "ghn", "params", "flops")
     search.gtn = "gtn:cifar10_16"
     search.supernet.num_epochs = 50

@@ -115,3 +115,12 @@ def test_results_do_not_mix():
     assert truths[0] == truths[1] == truths[2]
     # As results of old are named.
     assert "common_seed" not in guides[0]
+
+
+def test_what_draws_nothing_keeps_its_results():
+    old, new = (
+        _worker(evaluators=(_GUIDE, "params", "naswot"), **search).evaluators
+        for search in ({"common_random_numbers": False}, {})
+    )
+    same = {name for name in old if old[name].budget() == new[name].budget()}
+    assert same == {"params", _TRUTH}

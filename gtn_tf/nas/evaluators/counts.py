@@ -17,6 +17,8 @@ COUNTS = {"params": "params", "flops": "multiply_adds"}
 class Counted(Evaluator):
     """`params`, `flops`: what the network costs."""
 
+    is_random = False
+
     def evaluate(self, job: Job, session: Session) -> Evaluation:
         """See `Evaluator`."""
         began = time.perf_counter()

@@ -53,9 +53,11 @@ class Evaluator(abc.ABC):
       is_truth: whether its scores are what others are compared with.
       teacher: what it needs that is made first: the config key in `search` of
         the export that it trains on, or a name of `weight_training.SOURCES`.
+      is_random: whether scores depend on a job's seed.
     """
 
     teacher: ClassVar[str | None] = None
+    is_random: ClassVar[bool] = True
 
     def __init__(
         self, name: EvaluatorName, spec: SearchSpec, space: Space
@@ -79,7 +81,8 @@ class Evaluator(abc.ABC):
 
         The truth is not: a guide's luck with it would count as its merit.
         """
-        return self.spec.common_random_numbers and not self.is_truth
+        wanted = self.is_random and self.spec.common_random_numbers
+        return wanted and not self.is_truth
 
     def own_budget(self) -> dict[str, Any]:
         """Returns what only this kind of evaluator depends on, as JSON."""

@@ -12,6 +12,8 @@ from gtn_tf.nas.weight_training import load_source
 class _ByShared(Evaluator):
     """Validation accuracy by the weights of `teacher`."""
 
+    is_random = False
+
     def evaluate(self, job: Job, session: Session) -> Evaluation:
         """See `Evaluator`."""
 

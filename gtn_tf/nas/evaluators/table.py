@@ -38,6 +38,8 @@ class Table(Evaluator):
       InputError: no path is given; or see `read_scores`.
     """
 
+    is_random = False
+
     def __init__(
         self, name: EvaluatorName, spec: SearchSpec, space: Space
     ) -> None:
