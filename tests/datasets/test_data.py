@@ -1,5 +1,6 @@
 import collections
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ import requests
 import tensorflow as tf
 
 from gtn_tf.datasets import batches as real_batches
+from gtn_tf.datasets import digits
 from gtn_tf.datasets import loading as data
 from gtn_tf.datasets import tfds as tfds_reader
 from gtn_tf.types import InputError
@@ -100,6 +102,13 @@ def _train_file(tiny_mnist):
 
 
 # Splits.
+
+
+def test_digits_wherever_they_lie(monkeypatch):
+    read = digits._read()
+    monkeypatch.setattr(digits, "_FILE", Path("moved.csv.gz"))
+    for one, other in zip(read, digits._read(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_digits_parts_are_disjoint_and_complete():
