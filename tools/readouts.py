@@ -200,6 +200,22 @@ def _pairs(found: Iterable[Read]) -> Iterable[tuple[Read, Read]]:
                     yield read, other  # with what is free
             elif other == read._replace(with_free=False) and read.with_free:
                 yield read, other  # with its own part
+            elif _is_gain(read, other):
+                yield read, other
+
+
+def _is_gain(read: Read, other: Read) -> bool:
+    """Whether one source is read twice: by likelihood or by more networks."""
+    if read.with_free or other.with_free or read.source != other.source:
+        return False
+    if not (read.readout and other.readout):
+        return False
+    (what, number), (other_what, other_number) = (
+        r.readout.split(", ", 1) for r in (read, other)
+    )
+    if number == other_number:
+        return (what, other_what) == ("log_likelihood", "accuracy")
+    return what == other_what and other_number == "1" and "batch" not in number
 
 
 def _difference(

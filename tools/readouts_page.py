@@ -70,8 +70,7 @@ def tables(kept: Row) -> str:
             "-" if row is None else f"{row['seconds']:.1f}" for row in found
         )
         lines.append(f"| {readout} | {' | '.join(cells)} |")
-    lines += ["", *_differences(kept["differences"])]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_gains(kept, sources), *_rivals(kept)]) + "\n"
 
 
 def _cell(row: Row | None) -> str:
@@ -85,48 +84,71 @@ def _cell(row: Row | None) -> str:
     return text
 
 
-def _named(read: Row) -> str:
-    text = " ".join(filter(None, (read["source"], read["readout"])))
-    return text + " + naswot" * read["with_free"]
-
-
-def _differences(found: Iterable[Row]) -> list[str]:
-    found = list(found)
-    decided = [
-        row
-        for row in found
-        if row["ci95"] and not row["ci95"][0] <= 0 <= row["ci95"][1]
-    ]
-    is_part = [_is_part(row) for row in decided]
-    num_ahead = sum(
-        row["spearman"] > 0
-        for row, part in zip(decided, is_part, strict=True)
-        if part
-    )
+def _gains(kept: Row, sources: Iterable[str]) -> list[str]:
+    """Returns what one source gains by another readout, paired."""
+    found: dict[str, dict[str, str]] = {}
+    for row in kept["differences"]:
+        of, other = row["of"], row["and"]
+        if (
+            of["source"] == other["source"]
+            and of["readout"] != other["readout"]
+        ):
+            name = f"{of['readout']} - {other['readout']}"
+            found.setdefault(name, {})[of["source"]] = _apart(row)
     lines = [
-        f"Of {sum(map(_is_part, found))} means of ranks with what is free "
-        f"{num_ahead} are ahead of what is trained alone, and "
-        f"{sum(is_part) - num_ahead} behind.",
         "",
-        f"Of {len(found)} paired differences {len(found) - len(decided)} are "
-        "undecided, in readouts.json, those with parts too. The others (by "
-        "chance alone they would be one in twenty of all):",
+        f"| what is gained by reading | {' | '.join(sources)} |",
+        "|---" * (len(list(sources)) + 1) + "|",
+    ]
+    return lines + [
+        f"| {name} | {' | '.join(by.get(s, '-') for s in sources)} |"
+        for name, by in found.items()
+    ]
+
+
+def _rivals(kept: Row) -> list[str]:
+    """Returns how the GTN's best readouts compare with all else, paired."""
+    best: dict[tuple[str, bool], Row] = {}
+    rivals = [
+        row
+        for row in kept["differences"]
+        if row["of"]["source"] != row["and"]["source"]
+    ]
+    asked = {tuple(row["of"].values()) for row in rivals}
+    for row in kept["rows"]:
+        place = row["source"], row["with_free"]
+        if (row["source"], row["readout"], row["with_free"]) in asked and (
+            place not in best or row["spearman"] > best[place]["spearman"]
+        ):
+            best[place] = row
+    lines = [
+        "",
+        "The GTN's highest coefficients, against those of others that are read "
+        "alike and of what needs no training; all pairs are in "
+        "readouts.json.",
         "",
         "| difference of Spearman | | [95 %] |",
         "|---|---|---|",
     ]
+    chosen = {
+        (row["source"], row["readout"], row["with_free"])
+        for row in best.values()
+    }
     return lines + [
         f"| {_named(row['of'])} - {_named(row['and'])} | "
         f"{row['spearman']:+.2f} | {shown(row['ci95'], 2)} |"
-        for row, part in zip(decided, is_part, strict=True)
-        if not part
+        for row in rivals
+        if tuple(row["of"].values()) in chosen
     ]
 
 
-def _is_part(row: Row) -> bool:
-    """Whether a mean of ranks is compared with what is trained alone."""
-    both = row["of"], row["and"]
-    return both[0] | {"with_free": False} == both[1]
+def _apart(row: Row) -> str:
+    return f"{row['spearman']:+.2f} {shown(row['ci95'], 2)}"
+
+
+def _named(read: Row) -> str:
+    text = " ".join(filter(None, (read["source"], read["readout"])))
+    return text + " + naswot" * read["with_free"]
 
 
 @in_theme

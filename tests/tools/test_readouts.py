@@ -15,6 +15,7 @@ _SCORES = {
     "naswot": (1.0, 2.0, 4.0, 3.0, 5.0),
     "gtn": (2.0, 1.0, 4.0, 3.0),
     _LIKELIHOOD: (-4.0, -3.0, -2.0, -1.0),
+    "gtn:readout=log_likelihood": (-4.0, -3.0, -2.0, -1.0),
     "gtn:epochs=2": (1.0, 2.0, 3.0, 4.0),
     "real:steps=5": (4.0, 3.0, 2.0, 1.0),
 }
@@ -22,6 +23,7 @@ _SCORES = {
 _OTHER = {
     "gtn": (1.0, 2.0, 3.0, 4.0),
     _LIKELIHOOD: (-4.0, -3.0, -2.0, -1.0),
+    "gtn:readout=log_likelihood": (-4.0, -3.0, -2.0, -1.0),
     "gtn:epochs=2": (2.0, 1.0, 3.0, 4.0),
 }
 
@@ -90,6 +92,12 @@ def test_readouts_of_what_all_evaluators_have_scored(tmp_path):
     apart = differences[epochs, ("real, 5 steps", "accuracy, 1", False)]
     assert apart["of_each_gtn"] == pytest.approx([2.0, 1.8])
     assert (epochs, ("gtn", "accuracy, 1", False)) not in differences
+    likelihood = ("gtn", "log_likelihood, 1", False)
+    gain = differences[likelihood, ("gtn", "accuracy, 1", False)]
+    assert gain["of_each_gtn"] == pytest.approx([0.4, 0.0])
+    more = ("gtn", "log_likelihood, 3", False), likelihood
+    assert differences[more]["of_each_gtn"] == pytest.approx([0.0, 0.0])
+    assert (more[0], ("gtn", "accuracy, 1", False)) not in differences
     with (kept / "scores.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
     assert [row["genotype"] for row in lines] == [f"cell {i}" for i in range(4)]
@@ -98,4 +106,8 @@ def test_readouts_of_what_all_evaluators_have_scored(tmp_path):
         assert [float(row[column]) for row in lines] == list(scores["gtn"])
     page = (kept / "README.md").read_text()
     assert page.count("difference of Spearman") == 1
+    assert "| log_likelihood, 1 - accuracy, 1 | +0.20 " in page
+    # The best readout alone is compared, and not the others.
+    assert "| gtn log_likelihood, 3 - real" not in page
+    assert "| gtn, 2 epochs accuracy, 1 - real, 5 steps accuracy, 1 |" in page
     assert (kept / "readouts.png").stat().st_size > 10_000
