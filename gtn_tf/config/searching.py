@@ -207,7 +207,8 @@ FIELDS = {
     "search.num_validation_images": whole(
         None,
         1,
-        "the first ones, that they are read on; None: all. The truth reads all",
+        "the first ones, that networks which evaluators train are read on; "
+        "None: all. The truth reads all",
     ),
     "search.common_random_numbers": switch(
         True,
