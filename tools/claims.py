@@ -59,6 +59,27 @@ def _recipe_over_own(name: str) -> Callable:
     return find
 
 
+def _readout(name: str, rival: str, with_free: bool = False) -> Callable:
+    """Of log-likelihood, three initialisations, of a source and a rival."""
+    read = {
+        "source": name,
+        "readout": "log_likelihood, 3",
+        "with_free": with_free,
+    }
+    other = read | {"source": rival}
+    untrained = {"source": rival, "readout": "", "with_free": False}
+
+    def find(kept: dict) -> tuple[float, list[float]]:
+        row = next(
+            row
+            for row in kept["differences"]
+            if row["of"] == read and row["and"] in (other, untrained)
+        )
+        return row["spearman"], row["ci95"]
+
+    return find
+
+
 def _speed_up(kept: dict) -> tuple[float, list[float]]:
     return kept["speed_up"], kept["speed_up_ci95"]
 
@@ -145,6 +166,30 @@ CLAIMS = (
             ("real:steps=180", "180 real steps"),
             ("naswot", "naswot (free)"),
         )
+    ),
+    *(
+        Claim(
+            f"NAS-Bench-201: rank correlation, GTN over {rival}",
+            "nb201_readouts/readouts.json",
+            "nb201_readouts/README.md",
+            _readout("gtn", name),
+            "300 cells, one GTN",
+            is_headline=is_headline,
+        )
+        for name, rival, is_headline in (
+            ("real, 20 steps", "20 real steps", False),
+            ("real_subset, 20 steps", "20 steps on a real subset", False),
+            ("real, 60 steps", "60 real steps", True),
+            ("params", "params (free)", False),
+            ("naswot", "naswot (free)", False),
+        )
+    ),
+    Claim(
+        "NAS-Bench-201: rank correlation, GTN and naswot over naswot",
+        "nb201_readouts/readouts.json",
+        "nb201_readouts/README.md",
+        _readout("gtn", "naswot", with_free=True),
+        "300 cells, one GTN",
     ),
 )
 

@@ -8,8 +8,8 @@ other GTNs, and of these the evaluator `gtn` alone counts. Where there are
 several GTNs, a coefficient is the mean over them. Intervals are over
 architectures, of the same resamples for all: paired.
 
-Writes readouts.json, scores.csv, the tables of README.md and readouts.png. No
-TensorFlow here.
+Writes readouts.json, config.json, scores.csv, the tables of README.md and
+readouts.png. No TensorFlow here.
 """
 
 import csv
@@ -34,6 +34,7 @@ from gtn_tf.runtime.files import read_json, write_atomically, write_json
 from gtn_tf.statistics import correlation
 from gtn_tf.statistics.rank_mean import rank_mean
 from tools.readouts_page import draw, tables
+from tools.records import without_paths
 
 _KEPT = Path(__file__).parents[1] / "docs" / "results"
 _NUM_RESAMPLES = 2000
@@ -56,7 +57,8 @@ class Read(NamedTuple):
 
 def write(workdirs: Sequence[Path], folder: Path) -> None:
     """Compares the readouts of one or more searches."""
-    configs = [read_json(w / "config.json")["search"] for w in workdirs]
+    given = [without_paths(read_json(w / "config.json")) for w in workdirs]
+    configs = [config["search"] for config in given]
     truth = configs[0]["truth"]
     results = [read_results(workdir) for workdir in workdirs]
     first, *others = map(scores_by_evaluator, results)
@@ -72,6 +74,7 @@ def write(workdirs: Sequence[Path], folder: Path) -> None:
         "num_architectures": len(keys),
         "truth": truth,
         "num_gtns": len(workdirs),
+        "environment": given[0].get("environment"),
         "rows": [
             {**read._asdict(), **_row(*both), **spent.get(read[:2], {})}
             for read, both in found.items()
@@ -85,6 +88,7 @@ def write(workdirs: Sequence[Path], folder: Path) -> None:
             for first_read, second_read in _pairs(found)
         ],
     }
+    write_json(folder / "config.json", given[0])
     write_json(folder / "readouts.json", kept)
     texts = {r["genotype_key"]: r["genotype"] for r in results[0]}
     _write_scores(folder / "scores.csv", columns, first[truth], keys, texts)

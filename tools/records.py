@@ -64,7 +64,7 @@ def keep(workdir: Path, folder: Path) -> None:
         old.unlink()
     if (workdir / "config.json").exists():
         config = read_json(workdir / "config.json")
-        write_json(folder / "config.json", _anywhere(config))
+        write_json(folder / "config.json", without_paths(config))
     if evaluation.exists():
         write_json(
             folder / "evaluation.json", _kept(read_json(evaluation), workdir)
@@ -85,11 +85,14 @@ def keep(workdir: Path, folder: Path) -> None:
         shutil.copyfile(real, folder / FILE_NAME)
 
 
-def _anywhere(config: dict[str, Any]) -> dict[str, Any]:
+def without_paths(config: dict[str, Any]) -> dict[str, Any]:
     """Returns a config without the paths of one machine."""
     found = copy.deepcopy(config)
     found.get("dataset", {})["data_dir"] = None
-    found.get("search", {}).update(gtn=None, distillation=None)
+    search = found.get("search", {})
+    search.update(gtn=None, distillation=None)
+    if search.get("table"):
+        search["table"] = Path(search["table"]).name
     # Each training to the end names its own.
     found.get("retrain", {}).update(genotype=None)
     return found
@@ -108,7 +111,7 @@ def _keep_training(workdir: Path, folder: Path) -> None:
 def _keep_search(search: Path, folder: Path, found: SearchResults) -> None:
     ranking = found.ranking
     if "config" in ranking:
-        ranking = {**ranking, "config": _anywhere(ranking["config"])}
+        ranking = {**ranking, "config": without_paths(ranking["config"])}
     write_json(folder / f"{SEARCH}.json", _kept(ranking, search.parent))
     picture = search / "selected.png"
     if picture.exists():
