@@ -13,12 +13,12 @@ once more together with what is free. All cells have the same initial values and
 real batches. Killed, the same command goes on; two processes share it by
 --config.search.num_shards=2 and --config.search.shard=0 or 1.
 
-Measured: Spearman with the table, one GTN seed, 300 cells, log-likelihood of
-three initialisations: gtn 0.75 [0.69, 0.79], real data 0.73 by 20 and 0.81 by
-60 steps, a real subset 0.77, naswot 0.79, params 0.71; with naswot 0.85, 0.86,
-0.87 and 0.85. An hour of 2 cores (AMD EPYC with AVX2) that other processes
-shared, float32, TF 2.21, commit 5b997d5; all numbers are in
-docs/results/nb201_readouts.
+Measured: Spearman with the table, 300 cells, log-likelihood of three
+initialisations: gtn 0.73 [0.67, 0.78] (0.69 to 0.75 of three GTN seeds), real
+data 0.73 by 20 and 0.81 by 60 steps, a real subset 0.77, naswot 0.79, params
+0.71; with naswot 0.84, 0.86, 0.87 and 0.85. An hour of 2 cores (AMD EPYC with
+AVX2) that other processes shared, float32, TF 2.21, commit 5b997d5; all numbers
+are in docs/results/nb201_readouts.
 """
 
 from ml_collections import config_dict

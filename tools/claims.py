@@ -173,7 +173,7 @@ CLAIMS = (
             "nb201_readouts/readouts.json",
             "nb201_readouts/README.md",
             _readout("gtn", name),
-            "300 cells, one GTN",
+            "300 cells, 3 GTNs",
             is_headline=is_headline,
         )
         for name, rival, is_headline in (
@@ -189,7 +189,7 @@ CLAIMS = (
         "nb201_readouts/readouts.json",
         "nb201_readouts/README.md",
         _readout("gtn", "naswot", with_free=True),
-        "300 cells, one GTN",
+        "300 cells, 3 GTNs",
     ),
 )
 
