@@ -1,6 +1,6 @@
 """The tables and the figure of `tools.readouts`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,7 @@ def tables(kept: Row) -> str:
     trained = [row for row in rows if row["readout"]]
     sources = list(dict.fromkeys(row["source"] for row in trained))
     readouts = list(dict.fromkeys(row["readout"] for row in trained))
-    by_place = {
-        (row["source"], row["readout"], row["with_free"]): row for row in rows
-    }
+    by_place = {_place(row): row for row in rows}
     several = kept["num_gtns"] > 1
     lines = [
         f"Spearman with `{kept['truth']}` over {kept['num_architectures']} "
@@ -84,7 +82,11 @@ def _cell(row: Row | None) -> str:
     return text
 
 
-def _gains(kept: Row, sources: Iterable[str]) -> list[str]:
+def _place(row: Row) -> tuple[str, str, bool]:
+    return row["source"], row["readout"], row["with_free"]
+
+
+def _gains(kept: Row, sources: Sequence[str]) -> list[str]:
     """Returns what one source gains by another readout, paired."""
     found: dict[str, dict[str, str]] = {}
     for row in kept["differences"]:
@@ -98,7 +100,7 @@ def _gains(kept: Row, sources: Iterable[str]) -> list[str]:
     lines = [
         "",
         f"| what is gained by reading | {' | '.join(sources)} |",
-        "|---" * (len(list(sources)) + 1) + "|",
+        "|---" * (len(sources) + 1) + "|",
     ]
     return lines + [
         f"| {name} | {' | '.join(by.get(s, '-') for s in sources)} |"
@@ -108,19 +110,16 @@ def _gains(kept: Row, sources: Iterable[str]) -> list[str]:
 
 def _rivals(kept: Row) -> list[str]:
     """Returns how the GTN's best readouts compare with all else, paired."""
-    best: dict[tuple[str, bool], Row] = {}
     rivals = [
         row
         for row in kept["differences"]
         if row["of"]["source"] != row["and"]["source"]
     ]
-    asked = {tuple(row["of"].values()) for row in rivals}
-    for row in kept["rows"]:
-        place = row["source"], row["with_free"]
-        if (row["source"], row["readout"], row["with_free"]) in asked and (
-            place not in best or row["spearman"] > best[place]["spearman"]
-        ):
-            best[place] = row
+    asked = {_place(row["of"]) for row in rivals}
+    rows = [row for row in kept["rows"] if _place(row) in asked]
+    # The highest last, which stays.
+    rows.sort(key=lambda row: row["spearman"])
+    best = {(row["source"], row["with_free"]): _place(row) for row in rows}
     lines = [
         "",
         "The GTN's highest coefficients, against those of others that are read "
@@ -130,15 +129,11 @@ def _rivals(kept: Row) -> list[str]:
         "| difference of Spearman | | [95 %] |",
         "|---|---|---|",
     ]
-    chosen = {
-        (row["source"], row["readout"], row["with_free"])
-        for row in best.values()
-    }
     return lines + [
         f"| {_named(row['of'])} - {_named(row['and'])} | "
         f"{row['spearman']:+.2f} | {shown(row['ci95'], 2)} |"
         for row in rivals
-        if tuple(row["of"].values()) in chosen
+        if _place(row["of"]) in best.values()
     ]
 
 
