@@ -69,7 +69,7 @@ _NUM_SEEDS = flags.DEFINE_integer("num_seeds", 3, "Per search.", 1)
 
 EVALUATORS = (
     *("params", "supernet", "ghn", "gtn"),
-    *("real:steps=20", "real_subset:steps=20", "naswot"),
+    *("real:steps=60", "real_subset:steps=20", "naswot"),
 )
 STRATEGIES = ("random", "evolution", "reinforce", "nao")
 COUPLED = ("darts", "enas", "nao_ws")

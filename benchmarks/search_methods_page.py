@@ -17,7 +17,7 @@ from gtn_tf.figures.style import (
 )
 from gtn_tf.statistics.intervals import shown
 
-_DRAWN = ("gtn", "real:steps=20", "supernet", "ghn", "params", "naswot")
+_DRAWN = ("gtn", "real:steps=60", "supernet", "ghn", "params", "naswot")
 
 
 def page(result: Mapping[str, Any]) -> str:
