@@ -24,10 +24,16 @@ from configs import digits
 
 
 def get_config() -> config_dict.ConfigDict:
-    config = digits.get_config()
-    config.warm_start.num_images = 100  # T x B: all different
+    return for_any_network(digits.get_config())
 
-    config.inner.learning_rate_spread = 1.0
+
+def for_any_network(config: config_dict.ConfigDict) -> config_dict.ConfigDict:
+    """Returns the config, changed to teach networks that it never saw."""
+    inner = config.inner
+    # All different.
+    config.warm_start.num_images = inner.num_steps * inner.batch_size
+
+    inner.learning_rate_spread = 1.0
 
     config.meta.num_steps = 300
     config.meta.num_learners = 2
