@@ -16,4 +16,5 @@ def get_config() -> config_dict.ConfigDict:
     config = mnist_cpu.get_config()
     config.dataset.name = "cifar10_16"
     config.inner.num_steps = 20
+    config.evaluation.num_validation_images = 1000
     return digits_any.for_any_network(config)

@@ -13,4 +13,6 @@ from configs import digits_any, mnist_cpu
 
 
 def get_config() -> config_dict.ConfigDict:
-    return digits_any.for_any_network(mnist_cpu.get_config())
+    config = mnist_cpu.get_config()
+    config.evaluation.num_validation_images = 1000
+    return digits_any.for_any_network(config)

@@ -98,4 +98,10 @@ FIELDS = {
         "validation learners per such pair; the best five pairs are measured "
         "again, by four times as many others",
     ),
+    "evaluation.num_validation_images": whole(
+        None,
+        1,
+        "the first ones, that tuned rates and experiments that train fresh "
+        "networks are judged by; None: all",
+    ),
 }

@@ -25,6 +25,7 @@ _LATER_KEYS = (
     "learner.pool_num_networks",
     "inner.learning_rate_spread",
 )
+_JUDGED_BY = "evaluation.num_validation_images"  # likewise
 
 
 def build_setting(
@@ -41,7 +42,9 @@ def build_setting(
         dataset=dataset,
         problem=build_problem(config, train),
         train=train,
-        validation=device_split(dataset, "validation"),
+        validation=device_split(dataset, "validation").first(
+            config.evaluation.num_validation_images
+        ),
         tuning=_tuning(config),
         meta_train=functools.partial(
             meta_train, config=config, workdir=workdir
@@ -85,7 +88,11 @@ def _tuning(config: config_dict.ConfigDict) -> Tuning:
         group, name = key.split(".")
         if asked[group][name] == FIELDS[key].default:
             del asked[group][name]
-    return Tuning(*numbers.values(), to_json(asked | numbers))
+    asked |= numbers
+    number = config.evaluation.num_validation_images
+    if number is not None:
+        asked["num_validation_images"] = number
+    return Tuning(*numbers.values(), to_json(asked))
 
 
 def _facts(config: config_dict.ConfigDict) -> list:
@@ -98,7 +105,7 @@ def _facts(config: config_dict.ConfigDict) -> list:
         {
             key: value
             for key, value in flatten(config.to_dict())
-            if (key.startswith("learner.") or key in _LATER_DATA)
+            if (key.startswith("learner.") or key in (*_LATER_DATA, _JUDGED_BY))
             and value != FIELDS[key].default
         },
         config.evaluation.widths,

@@ -43,6 +43,7 @@ TUNING_KEYS = (
     "evaluation.tuning_learning_rates",
     "evaluation.tuning_momenta",
     "evaluation.tuning_num_learners",
+    "evaluation.num_validation_images",
 )
 
 

@@ -94,6 +94,7 @@ _OUT_OF_RANGE = {
     "evaluation.tuning_learning_rates": ((), (0.1, float("nan"))),
     "evaluation.tuning_momenta": ((), (0.5, 1.0)),
     "evaluation.tuning_num_learners": (0,),
+    "evaluation.num_validation_images": (0, True, 1.5),
     "search.num_architectures": (0,),
     "search.strategy": ("annealing", "module:"),
     "search.space": ("nasbench", None),
