@@ -68,5 +68,6 @@ def get_config() -> config_dict.ConfigDict:
     # 0.16, 0.55 and 0.46.
     config.search.real_learning_rate = 0.1
     # As its results were measured.
+    config.search.readout = "accuracy"
     config.search.common_random_numbers = False
     return config

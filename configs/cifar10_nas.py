@@ -38,5 +38,6 @@ def get_config() -> config_dict.ConfigDict:
     config.search.truth = "real:epochs=100"
     config.search.truth_num_architectures = 128
     # As in the paper, where every network has random numbers of its own.
+    config.search.readout = "accuracy"
     config.search.common_random_numbers = False
     return config

@@ -184,7 +184,7 @@ FIELDS = {
         "`rank_mean:gtn+naswot` is the mean of their ranks, from 0 to 1",
     ),
     "search.readout": choice(
-        "accuracy",
+        "log_likelihood",
         READOUTS,
         "what is read of the networks that evaluators train: "
         + "; ".join(f"`{name}`: {what}" for name, what in READOUTS.items())

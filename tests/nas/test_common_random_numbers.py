@@ -10,12 +10,13 @@ from tests.helpers import tiny
 
 _TEXTS = [SearchSpace(1).sample((0, i)).to_text() for i in range(2)]
 _GUIDE, _TRUTH = "real:steps=2", "real:steps=1"
+_ACCURACY = f"{_GUIDE},readout=accuracy"
 
 
 def _worker(**search):
     config = tiny.get_config()
     given = {
-        "evaluators": (_GUIDE,),
+        "evaluators": (_GUIDE, _ACCURACY),
         "truth": _TRUTH,
         "num_nodes": 1,
         "interpret": False,
@@ -88,7 +89,7 @@ def test_each_from_a_seed_of_its_own(monkeypatch):
 
 def test_only_the_first_images_are_read():
     read = [
-        _do(_worker(num_validation_images=n), _TEXTS[0], _GUIDE)["score"]
+        _do(_worker(num_validation_images=n), _TEXTS[0], _ACCURACY)["score"]
         for n in (7, 397, None)
     ]
     assert read[1] == read[2]
