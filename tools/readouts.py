@@ -37,7 +37,6 @@ from tools.readouts_page import draw, tables
 from tools.records import without_paths
 
 _KEPT = Path(__file__).parents[1] / "docs" / "results"
-_NUM_RESAMPLES = 2000
 _MARK = "<!-- results: written by `python -m tools.readouts` -->\n"
 
 
@@ -65,7 +64,9 @@ def write(workdirs: Sequence[Path], folder: Path) -> None:
     columns, keys = _columns(first, others, configs, truth)
     true_scores = correlation.with_failures_last(first[truth][k] for k in keys)
     found = {
-        read: _coefficients([_array(s, keys) for s in of_gtns], true_scores)
+        read: correlation.mean_spearman(
+            [_array(s, keys) for s in of_gtns], true_scores
+        )
         for read, of_gtns in columns.items()
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -162,25 +163,6 @@ def _array(
     scores: Mapping[str, float | None], keys: Iterable[str]
 ) -> np.ndarray:
     return correlation.with_failures_last(scores[key] for key in keys)
-
-
-def _coefficients(
-    of_gtns: Sequence[np.ndarray], truth: np.ndarray
-) -> tuple[list[float], np.ndarray]:
-    """Returns Spearman's coefficient by GTN, and their mean in resamples."""
-    points = [correlation.spearman(scores, truth) for scores in of_gtns]
-    drawn = [
-        np.concatenate(
-            [
-                correlation.weighted_spearman(scores, truth, weights)
-                for weights in correlation.resamples(
-                    len(truth), _NUM_RESAMPLES, 0
-                )
-            ]
-        )
-        for scores in of_gtns
-    ]
-    return [np.nan if p is None else p for p in points], np.mean(drawn, axis=0)
 
 
 def _row(points: Sequence[float], drawn: np.ndarray) -> dict[str, Any]:

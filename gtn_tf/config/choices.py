@@ -60,5 +60,6 @@ EXPERIMENTS = {
         "more_data",
         "ablation",
         "any_network",
+        "any_ranking",
     )
 }

@@ -194,8 +194,8 @@ def _notes(results: Results) -> Html:
         "other architectures of the space, scored by the same evaluators, not "
         "of another GTN or seed.": results.search,
         "Intervals of the experiments are over GTN seeds, or of one seed over "
-        "its learners; the difference that weight_norm shows is over "
-        "draws.": results.experiments,
+        "its learners; the difference that weight_norm shows is over draws, "
+        "what any_ranking shows is over networks.": results.experiments,
         "\u201cBetter\u201d and \u201cworse\u201d mean that the 95 % interval "
         "of the paired difference excludes 0.": (
             results.evaluation or results.search

@@ -15,7 +15,7 @@ Shapes: n architectures, R resamples, G distinct scores.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -126,6 +126,33 @@ def weighted_spearman(
     y, y_spread = _centred_ranks(_sort(truth), weights)
     y *= weights
     return _ratio(np.einsum("nr,nr->r", x, y), x_spread * y_spread, weights)
+
+
+def mean_spearman(
+    of_seeds: Sequence[np.ndarray], truth: np.ndarray, num_resamples: int = 2000
+) -> tuple[list[float], np.ndarray]:
+    """Returns Spearman's correlation by seed, and their mean in resamples.
+
+    Args:
+      of_seeds: scores [n] of the same architectures, by GTN seed.
+      truth: [n].
+      num_resamples: R; equal n have the same ones, so that differences are
+        paired.
+
+    Returns:
+      One number a seed, NaN where undefined as in `spearman`; [R].
+    """
+    points = [spearman(scores, truth) for scores in of_seeds]
+    drawn = [
+        np.concatenate(
+            [
+                weighted_spearman(scores, truth, weights)
+                for weights in resamples(len(truth), num_resamples, 0)
+            ]
+        )
+        for scores in of_seeds
+    ]
+    return [np.nan if p is None else p for p in points], np.mean(drawn, axis=0)
 
 
 def weighted_kendall(

@@ -41,6 +41,13 @@ _NUMBERS = {
         "+0.0234 +-0.0300   1  1  plain: best multiple - real_subset",
         "left out of the means: plain: best multiple 1",
     ),
+    "any_ranking": (
+        "0.612  [0.51, 0.71]          12.5  0.50 0.61 0.72\n",
+        "-  -                      1.5  -\n",
+        "meta-training: 123 seconds",
+        "+0.267  [0.10, 0.40]    gtn, accuracy - params\n",
+        "-                       gtn, accuracy - real, accuracy",
+    ),
     "ablation": (
         "0.8432",
         "+0.0309  [0.0101, 0.0517]         75\n",
@@ -128,6 +135,17 @@ def test_any_network_has_a_row_per_network():
     assert rows == ["conv", "mlp", "mean of all"]
     accuracies = {x for x, y in _points(axes) if -0.5 < y < 0.5}
     assert {0.7111, 0.8222, 0.75} <= accuracies
+
+
+def test_any_ranking_has_a_row_per_source_and_readout():
+    figure = _figure("any_ranking")
+    (axes,) = figure.axes
+    rows = [label.get_text() for label in axes.get_yticklabels()]
+    assert rows == ["params", "gtn, accuracy", "real, accuracy"]
+    assert {(0.3456, 0.0), (0.6123, 1.0)} <= _points(axes)
+    assert not {y for _, y in _points(axes)} & {2.0}  # unknown
+    note = " ".join(figure.get_supxlabel().split())
+    assert note.startswith("4 ordinary networks; bars: 95 % intervals over")
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

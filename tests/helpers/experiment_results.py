@@ -191,6 +191,26 @@ _PARTS = {
         },
         "results": [],
     },
+    "any_ranking": {
+        "source": "gtn",
+        "networks": ["a", "b", "c", "d"],
+        "truth": [0.5, 0.6, 0.7, None],
+        "rank_correlations": {
+            "params": {**_row(0.3456), "of_each_seed": [0.3456]},
+            "gtn, accuracy": {
+                **_row(0.6123),
+                "of_each_seed": [0.5, 0.6123, 0.72],
+            },
+            "real, accuracy": {**_row(None), "of_each_seed": [None] * 3},
+        },
+        "differences": {
+            "gtn, accuracy - params": {"mean": 0.2667, "ci95": (0.1, 0.4)},
+            "gtn, accuracy - real, accuracy": {"mean": None, "ci95": None},
+        },
+        "seconds": {"gtn": 50.0, "real": 6.0, "real_subset": 7.0},
+        "meta_training_seconds": 123.4,
+        "results": [],
+    },
     "ablation": {
         "source": "gtn",
         "meta_steps": 600,
