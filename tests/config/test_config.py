@@ -35,6 +35,7 @@ _WRONG_TYPES = {
 }
 _WRONG_IF_NONE = {
     "search.num_validation_images": (0, True, 1.5, "2"),
+    "evaluation.num_validation_images": (0, True, 1.5, "2"),
     "dataset.data_dir": ("", 1, True, b"bytes"),
     "dataset.image_size": (0, True, "8", (8,), (8, 0), (8, 8, 3), 1.5),
     "dataset.max_images": (0, 1, True, 1.5, "2"),
@@ -94,7 +95,6 @@ _OUT_OF_RANGE = {
     "evaluation.tuning_learning_rates": ((), (0.1, float("nan"))),
     "evaluation.tuning_momenta": ((), (0.5, 1.0)),
     "evaluation.tuning_num_learners": (0,),
-    "evaluation.num_validation_images": (0, True, 1.5),
     "search.num_architectures": (0,),
     "search.strategy": ("annealing", "module:"),
     "search.space": ("nasbench", None),
