@@ -34,7 +34,7 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks.charged_search import TOP, run_search
-from benchmarks.search_methods_page import draw, page
+from benchmarks.search_methods_page import draw, tables, write_page
 from gtn_tf.config.choices import SEARCH_STRATEGIES
 from gtn_tf.import_paths import choose
 from gtn_tf.nas.executors import run_inline
@@ -48,7 +48,7 @@ from gtn_tf.nas.spec import SearchSpec, search_spec
 from gtn_tf.nas.strategies.strategy import Coupled
 from gtn_tf.nas.weight_training import SOURCES, Stepper, open_source
 from gtn_tf.nas.worker import Worker
-from gtn_tf.runtime.files import read_json, write_atomically, write_json
+from gtn_tf.runtime.files import read_json, write_json
 from gtn_tf.runtime.interrupts import Stopped, catch_signals, exit_code
 from gtn_tf.runtime.job_store import JobStore
 from gtn_tf.runtime.progress import say
@@ -355,9 +355,9 @@ def main(argv: list[str]) -> None:
         folder = Path(_FOLDER.value)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "methods.json", result)
-        write_atomically(folder / "README.md", page(result).encode())
+        write_page(folder / "README.md", result)
         draw(folder / "methods.png", result)
-    print(page(result))
+    print(tables(result))
 
 
 if __name__ == "__main__":

@@ -15,13 +15,23 @@ from gtn_tf.figures.style import (
     new_figure,
     save_twins,
 )
+from gtn_tf.runtime.files import write_atomically
 from gtn_tf.statistics.intervals import shown
 
+_TITLE = "# Search methods on NAS-Bench-201, at equal seconds\n\n"
+_MARK = "<!-- results: written by `python -m benchmarks.search_methods` -->\n"
 _DRAWN = ("gtn", "real:steps=60", "supernet", "ghn", "params", "naswot")
 
 
-def page(result: Mapping[str, Any]) -> str:
-    """Returns the page of a result, as Markdown."""
+def write_page(path: Path, result: Mapping[str, Any]) -> None:
+    """Writes the tables of a result below what a person has written there."""
+    written = path.read_text() if path.exists() else _TITLE
+    head = written.split(_MARK)[0]
+    write_atomically(path, f"{head}{_MARK}\n{tables(result)}".encode())
+
+
+def tables(result: Mapping[str, Any]) -> str:
+    """Returns the tables of a result, as Markdown."""
     by_search: dict[tuple[str, str], list[dict]] = {}
     for row in result["searches"]:
         by_search.setdefault((row["strategy"], row["evaluator"]), []).append(
@@ -29,8 +39,6 @@ def page(result: Mapping[str, Any]) -> str:
         )
     strategies, top = result["strategies"], result["top"]
     lines = [
-        "# Search methods on NAS-Bench-201, at equal seconds",
-        "",
         "Accuracy [%] of the pick, by the table, after "
         f"{result['seconds']:.0f} seconds in all or {result['proposals']} "
         f"proposals: of the {top} best by the evaluator the best by the "

@@ -1,5 +1,5 @@
 from benchmarks.charged_search import run_search
-from benchmarks.search_methods_page import draw, page
+from benchmarks.search_methods_page import draw, tables, write_page
 from gtn_tf.nas.strategies.random import Random
 from gtn_tf.search_spaces.nb201.space import NB201
 
@@ -77,12 +77,20 @@ def test_the_page_says_what_was_found(tmp_path):
         "ranking": {},
         "provenance": {"cpu": "a processor", "commit": "abc"},
     }
-    text = page(result)
+    text = tables(result)
     row = next(x for x in text.splitlines() if x.startswith("| params"))
     assert row == (
         f"| params | 10 | 2 | {found['pick']:.2f} ± nan "
         f"[{found['num_different']}] |"
     )
     assert "| darts | 1.50 ± nan | 1.00 ± nan | 7 | 1 |" in text
+    path = tmp_path / "README.md"
+    write_page(path, result)
+    title, rest = path.read_text().split("\n\n", 1)
+    path.write_text(f"{title}\n\nWhat it says.\n\n{rest}")
+    for _ in range(2):  # what a person wrote stays
+        write_page(path, result)
+    assert path.read_text() == f"{title}\n\nWhat it says.\n\n{rest}"
+    assert path.read_text().endswith(text)
     draw(tmp_path / "figure.png", result)
     assert (tmp_path / "figure.png").stat().st_size > 10_000
