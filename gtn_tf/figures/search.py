@@ -78,10 +78,8 @@ def scatter(scores: Scores, ranking: Mapping[str, Any]) -> Figure:
         _draw_panel(axes, scores, ranking, name)
     for axes in panels.flat[len(names) :]:
         axes.set_visible(False)
-    for axes in panels.flat:
-        axes.label_outer(remove_inner_ticks=False)
-    for axes in panels.flat:
-        axes.xaxis.set_tick_params(labelbottom=True)
+    for axes in panels[:, 1:].flat:
+        axes.set_ylabel("")
     add_note(figure, scatter_note(ranking))
     return figure
 
@@ -117,7 +115,11 @@ def _draw_panel(
         for n in (name, truth)
     )
     _scatter(axes, x, y)
-    axes.set_title(f"{short(name)}\n{_spearman(ranking['evaluators'][name])}")
+    row = ranking["evaluators"][name]
+    axes.set_title(f"{short(name)}\n{_spearman(row)}")
+    readout = (row.get("budget") or {}).get("readout")
+    if readout is not None:  # a score that is no accuracy
+        axes.set_xlabel(readout.replace("_", " "))
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.ticklabel_format(axis="x", scilimits=(-3, 5))
     are_shares = is_share(y[np.isfinite(y)])

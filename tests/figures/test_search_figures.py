@@ -25,12 +25,10 @@ def scores():
 @pytest.fixture
 def found(scores):
     seconds = {"gtn": 2.0, "params": 0.0, "flat": 1.0, "real": 500.0}
-    return ranking(
-        scores,
-        "real",
-        costs={n: {"seconds_per_architecture": s} for n, s in seconds.items()},
-        num_resamples=100,
-    )
+    costs = {n: {"seconds_per_architecture": s} for n, s in seconds.items()}
+    costs["gtn"]["budget"] = {"readout": "log_likelihood"}
+    costs["flat"]["budget"] = {"steps": 3}
+    return ranking(scores, "real", costs=costs, num_resamples=100)
 
 
 def _is_drawn(path):
@@ -48,6 +46,8 @@ def test_scatter(scores, found):
     title = f"gtn\nSpearman {row['spearman']:.2f} [{low:.2f}, {high:.2f}]"
     assert gtn.get_title() == title
     assert gtn.get_ylabel() == "real: accuracy [%]"
+    labels = [axes.get_xlabel() for axes in (gtn, params, flat)]
+    assert labels == ["log likelihood", "", ""]
     assert gtn.yaxis.get_major_formatter()(0.875, 0) == "87.5"
     assert flat.get_title() == "flat\nSpearman undefined"
     inside, outside, failed = (
