@@ -8,8 +8,6 @@ from gtn_tf.nas.strategies.strategy import Strategy
 from gtn_tf.search_spaces.protocol import Space
 from gtn_tf.statistics.picks import best_keys
 
-TOP = 10
-
 
 class Scores(Protocol):
     """What is known of cells.
@@ -17,10 +15,12 @@ class Scores(Protocol):
     Attributes:
       space: of the cells.
       truth: the evaluator that is right.
+      is_looked_up: whether the truth is a table, which costs nothing.
     """
 
     space: Space
     truth: str
+    is_looked_up: bool
 
     def get(self, evaluator: str, proposal: Proposal) -> float | None:
         """Returns a score, None for a failure."""
@@ -34,18 +34,40 @@ def run_search(
     price: Mapping[str, float],
     most_seconds: float,
     most_proposals: int,
+    top: int = 10,
 ) -> dict[str, Any]:
     """Searches until the seconds are spent, or the proposals are made.
 
+    Args:
+      strategy: proposes.
+      evaluator: is asked for scores.
+      seed: of the search.
+      scores: what it says.
+      price: `setup` and `price` of a different cell, in seconds.
+      most_seconds: of the search.
+      most_proposals: likewise.
+      top: of the best by the evaluator the truth selects one.
+
     Returns:
       `seconds` and `truths`, one of each for every different cell: when it was
-      scored, and the best accuracy among the ten best of then; `pick`, `num`
-      proposals and `num_different`, and the `keys`.
+      scored, and the best accuracy among the `top` best of then (without a
+      table of the last one alone: the truth is dear); `pick`, `num` proposals
+      and `num_different`, and the `keys`.
     """
     proposals = Proposals(strategy, scores.space, seed, most_proposals)
     known: dict[str, float | None] = {}
-    truths: dict[str, float] = {}
+    asked: dict[str, Proposal] = {}
     spent, curve = price["setup"], []
+
+    truths: dict[str, float] = {}
+
+    def best() -> tuple[float, float]:
+        found = best_keys(known, top)
+        for key in found:
+            if key not in truths:
+                truths[key] = scores.get(scores.truth, asked[key])
+        return spent, max(truths[key] for key in found)
+
     number = 0
     while number < len(proposals.made):
         proposal = proposals.made[number]
@@ -54,11 +76,13 @@ def run_search(
                 break
             spent += price["price"]
             known[proposal.key] = scores.get(evaluator, proposal)
-            truths[proposal.key] = scores.get(scores.truth, proposal)
-            top = best_keys(known, TOP)
-            curve.append((spent, max(truths[key] for key in top)))
+            asked[proposal.key] = proposal
+            if scores.is_looked_up:
+                curve.append(best())
         number += 1
         proposals.tell(known)
+    if known and not curve:
+        curve.append(best())
     return {
         "seconds": [at for at, _ in curve],
         "truths": [best for _, best in curve],

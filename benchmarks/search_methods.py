@@ -1,18 +1,18 @@
-r"""Strategies x evaluators on NAS-Bench-201, at equal total seconds.
+r"""Strategies x evaluators on one space, at equal total seconds.
 
     python -m benchmarks.search_methods --table=nb201_val_accs.csv \
         --workdir=runs/methods --folder=docs/results/nb201_methods
 
 Each search proposes until its seconds are spent, or `--proposals` are made; of
-the ten best by its evaluator the truth, the table, selects one. What a search
-is charged: the evaluator's set-up once, and its price for every different cell.
+the `--top` best by its evaluator the truth of the config selects one, here a
+table. What a search is charged: the evaluator's set-up once, and its price for
+every different cell; the truth is free.
 
 * An evaluator's score of a cell does not depend on who asks. So each is found
   once, in `search/results` of the workdir, and charged to every search that
   asks for it: strategies and seeds are replayed on the same scores.
-* Prices are measured once, in `prices.json`: the evaluators one after the
-  other, round by round in one process, and of the rounds the fastest. Remove
-  the file to measure them again; scores stay.
+* Prices are measured once, in `prices.json`, of the evaluators that are asked
+  for and not there. Remove the file to measure them again; scores stay.
 * The set-up of `supernet` and `ghn` is their number of steps by the price of
   one; that of `gtn` is its meta-training's. Searches that train weights of
   their own are charged the seconds that they took.
@@ -21,36 +21,28 @@ Killed, the same command goes on. `--evaluators=params,supernet --coupled=`
 writes what these have found.
 """
 
-import collections
 import dataclasses
 import importlib
 import itertools
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from absl import app, flags
 
-from benchmarks.charged_search import TOP, run_search
+from benchmarks.charged_search import run_search
+from benchmarks.method_prices import ROUNDS, measure_prices
+from benchmarks.method_scores import Scores
 from benchmarks.search_methods_page import draw, tables, write_page
 from gtn_tf.config.choices import SEARCH_STRATEGIES
 from gtn_tf.import_paths import choose
-from gtn_tf.nas.executors import run_inline
-from gtn_tf.nas.first_training import steps_per_epoch
-from gtn_tf.nas.job_results import problem_of
-from gtn_tf.nas.jobs import Plan
 from gtn_tf.nas.proposals import Proposal
-from gtn_tf.nas.search import make_sources
 from gtn_tf.nas.session import Session
 from gtn_tf.nas.spec import SearchSpec, search_spec
 from gtn_tf.nas.strategies.strategy import Coupled
-from gtn_tf.nas.weight_training import SOURCES, Stepper, open_source
-from gtn_tf.nas.worker import Worker
+from gtn_tf.nas.weight_training import open_source
 from gtn_tf.runtime.files import read_json, write_json
-from gtn_tf.runtime.interrupts import Stopped, catch_signals, exit_code
-from gtn_tf.runtime.job_store import JobStore
+from gtn_tf.runtime.interrupts import Stopped, catch_signals
 from gtn_tf.runtime.progress import say
 from gtn_tf.runtime.provenance import commit, cpu_name
 from gtn_tf.statistics.picks import best_keys
@@ -74,143 +66,10 @@ EVALUATORS = (
 STRATEGIES = ("random", "evolution", "reinforce", "nao")
 COUPLED = ("darts", "enas", "nao_ws")
 _EVALUATORS = flags.DEFINE_list("evaluators", list(EVALUATORS), "Of these.")
+_STRATEGIES = flags.DEFINE_list("strategies", list(STRATEGIES), "Of these.")
 _COUPLED = flags.DEFINE_list("coupled", list(COUPLED), "Of these.")
+_TOP = flags.DEFINE_integer("top", 10, "Of a search, for the truth.", 1)
 _NUM_ENAS_DRAWS = 50
-_ROUNDS, _STEPS = 3, 40
-#: Of the bundled GTN: measured with it, on one core of its own.
-_GTN_SECONDS = 563.0
-
-
-class Scores:
-    """Scores of cells, each found once.
-
-    Args:
-      spec: of the search that names the evaluators.
-      config: of it, for what is trained first.
-      workdir: where scores and trainings are.
-      caught: signals so far.
-    """
-
-    def __init__(
-        self, spec: SearchSpec, config: Any, workdir: Path, caught: list[int]
-    ) -> None:
-        self.worker = Worker(spec, lambda: bool(caught))
-        self.space = self.worker.space
-        self.truth = spec.truth
-        self._config, self._workdir = config, workdir
-        self._plans: dict[str, Plan] = {}
-        self._store = JobStore(workdir / "search" / "results", problem_of)
-        self._caught = caught
-
-    def job(self, evaluator: str, proposal: Proposal) -> tuple[str, dict]:
-        """Returns the job that scores a cell: key, and what it is."""
-        planned = self._plan(evaluator).jobs_of(proposal, 0)
-        return next(
-            (key, job)
-            for key, job in planned.items()
-            if job["evaluator"] == evaluator
-        )
-
-    def _plan(self, evaluator: str) -> Plan:
-        """Returns that of one evaluator, for which its weights are trained."""
-        if evaluator not in self._plans:
-            worker = self.worker
-            names = dict.fromkeys((evaluator, self.truth))
-            own = {name: worker.evaluators[name] for name in names}
-            sources, _ = make_sources(
-                self._config, self._workdir, worker.session, own.values()
-            )
-            spec = dataclasses.replace(worker.spec, evaluators=(evaluator,))
-            self._plans[evaluator] = Plan(spec, own, sources)
-        return self._plans[evaluator]
-
-    def get(self, evaluator: str, proposal: Proposal) -> float | None:
-        """Returns a score, None for a failure.
-
-        Raises:
-          Stopped: a signal came.
-        """
-        key, planned = self.job(evaluator, proposal)
-        result = self._store.get(key)
-        if result is None:
-            due = collections.deque([(key, planned["job"])])
-            outcomes = list(
-                run_inline(self.worker.do, due, lambda: bool(self._caught))
-            )
-            if not outcomes:
-                raise Stopped(exit_code(self._caught))
-            identity = {k: v for k, v in planned.items() if k != "job"}
-            result = {"key": key, **identity, **outcomes[0][1], "versions": {}}
-            self._store.put(key, result)
-        return result["score"]
-
-    def all_of(self, evaluator: str, keys: Sequence[str]) -> dict[str, float]:
-        """Returns what is known of cells."""
-        asked = set(keys)
-        return {
-            result["genotype_key"]: result["score"]
-            for result in self._store.all().values()
-            if result["evaluator"] == evaluator
-            and result["genotype_key"] in asked
-        }
-
-
-def measure_prices(scores: Scores) -> dict[str, dict[str, float]]:
-    """Returns each evaluator's seconds per cell and of its set-up."""
-    worker = scores.worker
-    space, spec, session = scores.space, worker.spec, worker.session
-    prices: dict[str, list[float]] = {name: [] for name in EVALUATORS}
-    steps: dict[str, list[float]] = {kind: [] for kind in SOURCES}
-    setup = dict.fromkeys(EVALUATORS, 0.0)
-    # What is not trained yet costs the same.
-    none = Path(_WORKDIR.value) / "no training"
-    fresh = {k: open_source(k, session, none)[0] for k in SOURCES}
-    steppers = {
-        kind: Stepper(
-            *(session, source, 10**6, 10**9),
-            rates=SOURCES[kind].rates(spec),
-        )
-        for kind, source in fresh.items()
-    }
-    for number in range(_ROUNDS + 1):
-        for name in EVALUATORS:
-            cell = space.sample((spec.seed, 7, number))
-            began = time.perf_counter()
-            if name in fresh:
-                fresh[name].score(cell)
-                spent = traced = time.perf_counter() - began
-                taken = _take_steps(steppers[name], 1 + number * _STEPS)
-            else:
-                text = space.to_text(cell)
-                _, planned = scores.job(name, Proposal(text, space.key(cell)))
-                seconds = dict(worker.do(planned["job"])["seconds"])
-                traced = seconds.pop("setup", 0.0)
-                spent = sum(seconds.values())
-            if not number:  # the first traces
-                setup[name] = traced
-                continue
-            prices[name].append(spent)
-            if name in fresh:
-                steps[name].append(taken)
-    per_epoch = steps_per_epoch(session, len(session.data.train.images))
-    for kind, found in steps.items():
-        num_steps = getattr(spec, kind).num_epochs * per_epoch
-        setup[kind] += num_steps * min(found)
-    setup["gtn"] += _GTN_SECONDS
-    return {
-        name: {"price": min(found), "setup": setup[name]}
-        for name, found in prices.items()
-    }
-
-
-def _take_steps(take_step: Stepper, first: int) -> float:
-    """Returns the median seconds of some steps of a training."""
-    spent = []
-    for step in range(first, first + _STEPS):
-        began = time.perf_counter()
-        take_step(step)
-        spent.append(time.perf_counter() - began)
-    return float(np.median(spent))
 
 
 def make_strategy(spec: SearchSpec, name: str, search: Any) -> Any:
@@ -223,7 +82,7 @@ def make_strategy(spec: SearchSpec, name: str, search: Any) -> Any:
 def run_coupled(
     name: str, seed: int, config: Any, scores: Scores, workdir: Path
 ) -> dict[str, Any]:
-    """Trains a search's own weights, and takes its ten best cells."""
+    """Trains a search's own weights, and takes its best cells."""
     spec = dataclasses.replace(
         scores.worker.spec, seed=seed, num_architectures=_NUM_ENAS_DRAWS
     )
@@ -235,7 +94,7 @@ def run_coupled(
         texts = _by_supernet(texts, session, found.supernet)
     cells = [
         Proposal(text, scores.space.key(scores.space.from_text(text)))
-        for text in texts[:TOP]
+        for text in texts[: _TOP.value]
     ]
     truths = [scores.get(scores.truth, cell) for cell in cells]
     return {
@@ -261,12 +120,12 @@ def searches(
 ) -> Iterator[tuple[str, str, int, dict[str, Any]]]:
     """Yields (strategy, evaluator, seed, what was found)."""
     for evaluator, strategy, seed in itertools.product(
-        _EVALUATORS.value, STRATEGIES, range(_NUM_SEEDS.value)
+        _EVALUATORS.value, _STRATEGIES.value, range(_NUM_SEEDS.value)
     ):
         made = make_strategy(scores.worker.spec, strategy, config.search)
         found = run_search(
             *(made, evaluator, seed, scores, prices[evaluator]),
-            *(_SECONDS.value, _PROPOSALS.value),
+            *(_SECONDS.value, _PROPOSALS.value, _TOP.value),
         )
         say(f"{strategy} by {evaluator}, seed {seed}: {found['pick']}")
         yield strategy, evaluator, seed, found
@@ -287,9 +146,9 @@ def compare(
         if strategy == "random":
             drawn.setdefault(evaluator, set()).update(result["keys"])
     keys = sorted(set.intersection(*drawn.values())) if drawn else []
-    if len(keys) < TOP:
+    if not scores.is_looked_up or len(keys) < 3:
         return {}
-    names = [name for name in EVALUATORS if name in drawn]
+    names = list(drawn)
     names.sort(key=lambda name: name != "gtn")  # others are compared with it
     known = {name: scores.all_of(name, keys) for name in (*names, scores.truth)}
     ranked = ranking(known, scores.truth)
@@ -309,21 +168,29 @@ def compare(
     }
 
 
+def _prices(scores: Scores, path: Path) -> dict[str, dict[str, float]]:
+    """Returns those in the file, and measures those that are not there."""
+    known = read_json(path) if path.exists() else {}
+    missing = [name for name in _EVALUATORS.value if name not in known]
+    if missing:
+        known |= measure_prices(scores, missing)
+        write_json(path, known)
+    return known
+
+
 def main(argv: list[str]) -> None:
     """Scores, searches and writes."""
     del argv
     workdir = Path(_WORKDIR.value)
     config = importlib.import_module(_CONFIG.value).get_config()
-    config.search.table = str(Path(_TABLE.value).absolute())
-    config.search.evaluators = EVALUATORS
+    if _TABLE.value is not None:
+        config.search.table = str(Path(_TABLE.value).absolute())
+    config.search.evaluators = tuple(_EVALUATORS.value)
     caught: list[int] = []
     found = []
     try:
         scores = Scores(search_spec(config), config, workdir, caught)
-        path = workdir / "prices.json"
-        if not path.exists():
-            write_json(path, measure_prices(scores))
-        prices = read_json(path)
+        prices = _prices(scores, workdir / "prices.json")
         with catch_signals(caught):
             for one in searches(config, scores, prices, workdir):
                 found.append(one)
@@ -334,10 +201,12 @@ def main(argv: list[str]) -> None:
     result = {
         "seconds": _SECONDS.value,
         "proposals": _PROPOSALS.value,
-        "strategies": STRATEGIES,
+        "space": scores.worker.spec.space,
+        "truth": scores.truth,
+        "strategies": _STRATEGIES.value,
         "coupled": COUPLED,
-        "top": TOP,
-        "rounds": _ROUNDS,
+        "top": _TOP.value,
+        "rounds": ROUNDS,
         "prices": prices,
         "searches": [
             {
@@ -361,5 +230,5 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    flags.mark_flags_as_required(["table", "workdir"])
+    flags.mark_flag_as_required("workdir")
     app.run(main)

@@ -9,7 +9,7 @@ PRICE = {"setup": 10.0, "price": 2.0}
 class _Scores:
     """The number of 3x3 convolutions as score; the truth is its contrary."""
 
-    space, truth = NB201(), "table"
+    space, truth, is_looked_up = NB201(), "table", True
 
     def __init__(self):
         self.asked = []
@@ -20,8 +20,9 @@ class _Scores:
         return -number if evaluator == self.truth else number
 
 
-def _search(most_seconds, most_proposals):
+def _search(most_seconds, most_proposals, is_looked_up=True):
     scores = _Scores()
+    scores.is_looked_up = is_looked_up
     found = run_search(
         *(Random(), "params", 0, scores, PRICE),
         *(most_seconds, most_proposals),
@@ -44,6 +45,15 @@ def test_a_search_is_charged_its_setup_and_each_different_cell():
     assert found["truths"][-1] == found["pick"]
 
 
+def test_a_dear_truth_is_asked_of_the_best_alone():
+    scores, found = _search(10 + 2 * 30 + 1, 300, is_looked_up=False)
+    assert sum(name == "table" for name, _ in scores.asked) == 10
+    _, looked_up = _search(10 + 2 * 30 + 1, 300)
+    assert found["pick"] == looked_up["pick"]
+    assert found["seconds"] == looked_up["seconds"][-1:]
+    assert found["truths"] == [found["pick"]]
+
+
 def _cells(keys):
     from gtn_tf.nas.proposals import Proposals
 
@@ -60,6 +70,8 @@ def test_the_page_says_what_was_found(tmp_path):
     _, found = _search(1e9, 25)
     result = {
         "seconds": 100.0,
+        "space": "nb201",
+        "truth": "table",
         "proposals": 25,
         "strategies": ("random",),
         "coupled": ("darts",),
@@ -92,5 +104,8 @@ def test_the_page_says_what_was_found(tmp_path):
         write_page(path, result)
     assert path.read_text() == f"{title}\n\nWhat it says.\n\n{rest}"
     assert path.read_text().endswith(text)
+    shares = tables(result | {"truth": "real:steps=3"})
+    assert f"| params | 10 | 2 | {100 * found['pick']:.2f} ± nan " in shares
+    assert "| darts | 150.00 ± nan | 100.00 ± nan | 7 | 1 |" in shares
     draw(tmp_path / "figure.png", result)
     assert (tmp_path / "figure.png").stat().st_size > 10_000

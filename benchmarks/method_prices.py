@@ -1,0 +1,85 @@
+"""What scores cost, of `benchmarks.search_methods`."""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from benchmarks.method_scores import Scores
+from gtn_tf.nas.first_training import steps_per_epoch
+from gtn_tf.nas.proposals import Proposal
+from gtn_tf.nas.weight_training import SOURCES, Stepper, open_source
+
+ROUNDS, _STEPS = 3, 40
+#: Of the bundled GTN: measured with it, on one core of its own.
+_GTN_SECONDS = 563.0
+
+
+def measure_prices(
+    scores: Scores, names: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Returns each evaluator's seconds per cell and of its set-up.
+
+    They are measured one after the other, round by round; of the rounds the
+    fastest counts.
+
+    Args:
+      scores: says what a job is; none is put there.
+      names: of the evaluators.
+    """
+    worker = scores.worker
+    space, spec, session = scores.space, worker.spec, worker.session
+    prices: dict[str, list[float]] = {name: [] for name in names}
+    trained = [kind for kind in SOURCES if kind in names]
+    steps: dict[str, list[float]] = {kind: [] for kind in trained}
+    setup = dict.fromkeys(names, 0.0)
+    # What is not trained yet costs the same.
+    none = scores.workdir / "no training"
+    fresh = {kind: open_source(kind, session, none)[0] for kind in trained}
+    steppers = {
+        kind: Stepper(
+            *(session, source, 10**6, 10**9),
+            rates=SOURCES[kind].rates(spec),
+        )
+        for kind, source in fresh.items()
+    }
+    for number in range(ROUNDS + 1):
+        for name in names:
+            cell = space.sample((spec.seed, 7, number))
+            began = time.perf_counter()
+            if name in fresh:
+                fresh[name].score(cell)
+                spent = traced = time.perf_counter() - began
+                taken = _take_steps(steppers[name], 1 + number * _STEPS)
+            else:
+                text = space.to_text(cell)
+                _, planned = scores.job(name, Proposal(text, space.key(cell)))
+                seconds = dict(worker.do(planned["job"])["seconds"])
+                traced = seconds.pop("setup", 0.0)
+                spent = sum(seconds.values())
+            if not number:  # the first traces
+                setup[name] = traced
+                continue
+            prices[name].append(spent)
+            if name in fresh:
+                steps[name].append(taken)
+    per_epoch = steps_per_epoch(session, len(session.data.train.images))
+    for kind, found in steps.items():
+        num_steps = getattr(spec, kind).num_epochs * per_epoch
+        setup[kind] += num_steps * min(found)
+    if "gtn" in setup:
+        setup["gtn"] += _GTN_SECONDS
+    return {
+        name: {"price": min(found), "setup": setup[name]}
+        for name, found in prices.items()
+    }
+
+
+def _take_steps(take_step: Stepper, first: int) -> float:
+    """Returns the median seconds of some steps of a training."""
+    spent = []
+    for step in range(first, first + _STEPS):
+        began = time.perf_counter()
+        take_step(step)
+        spent.append(time.perf_counter() - began)
+    return float(np.median(spent))

@@ -1,0 +1,93 @@
+"""Scores of cells, each found once, of `benchmarks.search_methods`."""
+
+import collections
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gtn_tf.config.evaluator_names import parse_evaluator
+from gtn_tf.nas.executors import run_inline
+from gtn_tf.nas.job_results import problem_of
+from gtn_tf.nas.jobs import Plan
+from gtn_tf.nas.proposals import Proposal
+from gtn_tf.nas.search import make_sources
+from gtn_tf.nas.spec import SearchSpec
+from gtn_tf.nas.worker import Worker
+from gtn_tf.runtime.interrupts import Stopped, exit_code
+from gtn_tf.runtime.job_store import JobStore
+
+
+class Scores:
+    """Scores of cells, each found once.
+
+    Args:
+      spec: of the search that names the evaluators.
+      config: of it, for what is trained first.
+      workdir: where scores and trainings are.
+      caught: signals so far.
+    """
+
+    def __init__(
+        self, spec: SearchSpec, config: Any, workdir: Path, caught: list[int]
+    ) -> None:
+        self.worker = Worker(spec, lambda: bool(caught))
+        self.space = self.worker.space
+        self.truth = spec.truth
+        self.is_looked_up = parse_evaluator(spec.truth).kind == "table"
+        self._config, self.workdir = config, workdir
+        self._plans: dict[str, Plan] = {}
+        self._store = JobStore(workdir / "search" / "results", problem_of)
+        self._caught = caught
+
+    def job(self, evaluator: str, proposal: Proposal) -> tuple[str, dict]:
+        """Returns the job that scores a cell: key, and what it is."""
+        planned = self._plan(evaluator).jobs_of(proposal, 0)
+        return next(
+            (key, job)
+            for key, job in planned.items()
+            if job["evaluator"] == evaluator
+        )
+
+    def _plan(self, evaluator: str) -> Plan:
+        """Returns that of one evaluator, for which its weights are trained."""
+        if evaluator not in self._plans:
+            worker = self.worker
+            names = dict.fromkeys((evaluator, self.truth))
+            own = {name: worker.evaluators[name] for name in names}
+            sources, _ = make_sources(
+                self._config, self.workdir, worker.session, own.values()
+            )
+            spec = dataclasses.replace(worker.spec, evaluators=(evaluator,))
+            self._plans[evaluator] = Plan(spec, own, sources)
+        return self._plans[evaluator]
+
+    def get(self, evaluator: str, proposal: Proposal) -> float | None:
+        """Returns a score, None for a failure.
+
+        Raises:
+          Stopped: a signal came.
+        """
+        key, planned = self.job(evaluator, proposal)
+        result = self._store.get(key)
+        if result is None:
+            due = collections.deque([(key, planned["job"])])
+            outcomes = list(
+                run_inline(self.worker.do, due, lambda: bool(self._caught))
+            )
+            if not outcomes:
+                raise Stopped(exit_code(self._caught))
+            identity = {k: v for k, v in planned.items() if k != "job"}
+            result = {"key": key, **identity, **outcomes[0][1], "versions": {}}
+            self._store.put(key, result)
+        return result["score"]
+
+    def all_of(self, evaluator: str, keys: Sequence[str]) -> dict[str, float]:
+        """Returns what is known of cells."""
+        asked = set(keys)
+        return {
+            result["genotype_key"]: result["score"]
+            for result in self._store.all().values()
+            if result["evaluator"] == evaluator
+            and result["genotype_key"] in asked
+        }
