@@ -47,6 +47,9 @@ STATISTICS = {
     "a time, which needs no labels",
 }
 TRAINED = ("gtn", "distillation", "real", "real_subset")
+#: Those whose weights are trained once, for all; they have no other readouts.
+SHARED = ("supernet", "ghn")
+SHARED_READOUTS = ("accuracy", "log_likelihood")
 #: Those that train at an export's rates.
 TAUGHT = ("gtn", "distillation")
 RANK_MEAN = "rank_mean"
@@ -58,7 +61,8 @@ CHOICES = (
     f"{', '.join(EVALUATORS)}, "
     f"{' or '.join(BUDGETED)} with a budget such as real:steps=128 (units "
     f"{', '.join(UNITS)}), {', '.join(TRAINED)} with readout=NAME, "
-    f"statistics=NAME or initializations=k, {' or '.join(TAUGHT)} with "
+    f"statistics=NAME or initializations=k, {' or '.join(SHARED)} with "
+    f"readout={' or '.join(SHARED_READOUTS)}, {' or '.join(TAUGHT)} with "
     "rate_factor=x or epochs=n (its steps n times over), "
     "table:PATH.csv[:COLUMN], package.module:Evaluator, or "
     f"{RANK_MEAN}:NAME+NAME of these"
@@ -144,6 +148,9 @@ def _with_option(name: EvaluatorName, option: str) -> EvaluatorName:
     """Reads one `key=value`; the budget is one of them."""
     key, _, value = option.partition("=")
     found: dict[str, object] = {}
+    is_shared = name.kind in SHARED and key == "readout"
+    if is_shared and value in SHARED_READOUTS:
+        found["readout"] = value
     if name.kind in TRAINED:
         if key == "readout" and value in READOUTS:
             found["readout"] = value
@@ -180,6 +187,8 @@ def _is_positive(value: str) -> bool:
 
 def _options_of(kind: str) -> str:
     """Returns the options of a kind of evaluator, in words."""
+    if kind in SHARED:
+        return f"readout={' or '.join(SHARED_READOUTS)}"
     if kind not in TRAINED:
         return f"'{kind}' alone"
     own = (

@@ -188,7 +188,9 @@ FIELDS = {
         READOUTS,
         "what is read of the networks that evaluators train: "
         + "; ".join(f"`{name}`: {what}" for name, what in READOUTS.items())
-        + ". Of one evaluator alone: `gtn:readout=log_likelihood`",
+        + ". Of one evaluator alone: `gtn:readout=log_likelihood`. `supernet` "
+        "and `ghn` know the first two; by another they are read as "
+        "log_likelihood",
     ),
     "search.statistics": choice(
         "last_batch",

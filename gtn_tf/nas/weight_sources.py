@@ -8,7 +8,12 @@ import tensorflow as tf
 
 from gtn_tf.datasets.batches import RealData
 from gtn_tf.learners.functional import Learner
-from gtn_tf.meta.evaluation import CHUNK_SIZE, accuracy
+from gtn_tf.meta.evaluation import (
+    CHUNK_SIZE,
+    log_likelihood,
+    predict,
+    share_right,
+)
 from gtn_tf.search_spaces.protocol import Architecture, SharedWeights
 from gtn_tf.types import Batch, LearnerState, SyntheticData
 
@@ -52,8 +57,12 @@ class WeightSource(abc.ABC):
         self._learner = Learner("shared", shared.init, apply)
 
         @tf.function(autograph=False)
-        def score(told: Tensors) -> tf.Tensor:
-            return accuracy(self._learner, self.path(told), validation)
+        def read(told: Tensors) -> dict[str, tf.Tensor]:
+            logits = predict(self._learner, self.path(told), validation)
+            return {
+                "accuracy": share_right(logits, validation),
+                "log_likelihood": log_likelihood(logits, validation),
+            }
 
         @tf.function(autograph=False)
         def reward(told: Tensors, batch: Batch) -> tf.Tensor:
@@ -63,7 +72,7 @@ class WeightSource(abc.ABC):
             return tf.reduce_mean(tf.cast(right, tf.float32))
 
         self._step = tf.function(self._update, autograph=False)
-        self._score, self._reward = score, reward
+        self._read, self._reward = read, reward
 
     @abc.abstractmethod
     def tell(self, architecture: Architecture) -> Tensors:
@@ -85,9 +94,14 @@ class WeightSource(abc.ABC):
         """Takes one step with one batch."""
         self._step(self.tell(architecture), data)
 
+    def read(self, architecture: Architecture) -> dict[str, float]:
+        """Returns `accuracy` and `log_likelihood` of the validation images."""
+        values = self._read(self.tell(architecture))
+        return {name: float(value) for name, value in values.items()}
+
     def score(self, architecture: Architecture) -> float:
         """Returns the share of the validation images that are right."""
-        return float(self._score(self.tell(architecture)))
+        return self.read(architecture)["accuracy"]
 
     def reward(self, architecture: Architecture, batch: Batch) -> float:
         """Returns the share of the images of one batch that are right."""

@@ -119,6 +119,8 @@ def test_names(text, expected):
         ("gtn:readout=loss", "log_likelihood or"),
         ("gtn:initializations=0", "at least 1"),
         ("naswot:readout=accuracy", "'naswot' alone"),
+        ("ghn:readout=training_loss_sum", "readout=accuracy or log_likel"),
+        ("supernet:initializations=2", "expected readout=accuracy or"),
         ("gtn:rate_factor=0", "rate_factor=x, above 0"),
         ("real:rate_factor=2", "steps=n"),
         ("gtn:epochs=1.5", "epochs=n \\(whole"),

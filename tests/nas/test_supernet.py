@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from gtn_tf.datasets.batches import normalize
 from gtn_tf.learners.functional import Learner
 from gtn_tf.meta.inner_loop import inner_step
 from gtn_tf.meta.inner_optimizers import SGD
@@ -15,6 +16,7 @@ from gtn_tf.nas.mixed_training import find as find_by_darts
 from gtn_tf.nas.strategies.darts import Darts
 from gtn_tf.nas.supernets import Supernet
 from gtn_tf.nas.weight_training import load_source, prepare_source
+from gtn_tf.nas.worker import Worker
 from gtn_tf.ops.seeds import root_seed
 from gtn_tf.search_spaces.nb201.genotypes import EDGES, OPS
 from gtn_tf.types import InputError, LearnerState, SyntheticData
@@ -106,6 +108,42 @@ def test_scores_do_not_depend_on_each_other(session, shared, supernet):
     # All that reaches no output is chance, whatever the batch.
     dead = supernet.score(("none",) * 6)
     assert dead == pytest.approx(0.1, abs=0.05)
+
+
+def test_readouts_are_those_of_the_logits(session, shared, supernet):
+    real = session.data.validation
+    assert len(real.images) < 500  # one batch, normalised by itself
+    images = normalize(real.images, real.mean, real.std)
+    state = supernet.path(shared.encode(_CELL))
+    logits, _ = shared.apply(state.params, state.statistics, images, True)
+    logits, ids = np.float64(logits), real.label_ids.numpy()
+    logits -= np.log(np.exp(logits).sum(-1, keepdims=True))
+    found = supernet.read(_CELL)
+    np.testing.assert_allclose(
+        found["log_likelihood"], logits[np.arange(len(ids)), ids].mean(), 1e-5
+    )
+    right = (logits.argmax(-1) == ids).mean()
+    assert found["accuracy"] == pytest.approx(right, abs=2.5 / len(ids))
+    assert supernet.score(_CELL) == found["accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("name", "readout", "expected"),
+    [
+        ("supernet", "accuracy", None),
+        ("supernet", "log_likelihood", "log_likelihood"),
+        ("supernet", "training_loss_sum", "log_likelihood"),
+        ("ghn", "log_likelihood_along", "log_likelihood"),
+        ("ghn:readout=accuracy", "log_likelihood", None),
+        ("ghn:readout=log_likelihood", "accuracy", "log_likelihood"),
+    ],
+)
+def test_the_readout_names_results_but_for_accuracy(name, readout, expected):
+    asked = {"search__evaluators": (name,), "search__readout": readout}
+    spec = nb201_search.session(**asked).spec
+    evaluator = Worker(spec).evaluators[name]
+    assert evaluator.budget().get("readout") == expected
+    assert evaluator.readout == (expected or "accuracy")
 
 
 @pytest.mark.slow

@@ -2,7 +2,9 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
+from gtn_tf.config.evaluator_names import SHARED_READOUTS
 from gtn_tf.nas.evaluators.evaluator import Evaluation, Evaluator, Job
 from gtn_tf.nas.session import Session, keep
 from gtn_tf.nas.weight_sources import WeightSource
@@ -10,9 +12,22 @@ from gtn_tf.nas.weight_training import load_source
 
 
 class _ByShared(Evaluator):
-    """Validation accuracy by the weights of `teacher`."""
+    """What is read of validation images, by the weights of `teacher`."""
 
     is_random = False
+
+    @property
+    def readout(self) -> str:
+        """A name of `SHARED_READOUTS`: that of the search, if it is one."""
+        common = "accuracy" if self.is_truth else self.spec.readout
+        if common not in SHARED_READOUTS:  # of what is trained anew
+            common = "log_likelihood"
+        return self.name.readout or common
+
+    def own_budget(self) -> dict[str, Any]:
+        """See `Evaluator`."""
+        known = {} if self.readout == "accuracy" else {"readout": self.readout}
+        return super().own_budget() | known
 
     def evaluate(self, job: Job, session: Session) -> Evaluation:
         """See `Evaluator`."""
@@ -26,7 +41,7 @@ class _ByShared(Evaluator):
         key = (self.teacher, job.teacher_path)
         source, setup_seconds = keep(session.kept, key, load)
         began = time.perf_counter()
-        score = source.score(job.architecture)
+        score = source.read(job.architecture)[self.readout]
         spent = time.perf_counter() - began
         return {
             "score": score,
