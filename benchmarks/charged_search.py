@@ -61,12 +61,13 @@ def run_search(
 
     truths: dict[str, float] = {}
 
+    def true_score(key: str) -> float:
+        if key not in truths:
+            truths[key] = scores.get(scores.truth, asked[key])
+        return truths[key]
+
     def best() -> tuple[float, float]:
-        found = best_keys(known, top)
-        for key in found:
-            if key not in truths:
-                truths[key] = scores.get(scores.truth, asked[key])
-        return spent, max(truths[key] for key in found)
+        return spent, max(map(true_score, best_keys(known, top)))
 
     number = 0
     while number < len(proposals.made):
@@ -78,6 +79,7 @@ def run_search(
             known[proposal.key] = scores.get(evaluator, proposal)
             asked[proposal.key] = proposal
             if scores.is_looked_up:
+                true_score(proposal.key)  # of all, for their ranking
                 curve.append(best())
         number += 1
         proposals.tell(known)

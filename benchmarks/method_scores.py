@@ -2,7 +2,6 @@
 
 import collections
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,9 @@ class Scores:
       config: of it, for what is trained first.
       workdir: where scores and trainings are.
       caught: signals so far.
+
+    Attributes:
+      known: what was asked for, by evaluator and cell.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Scores:
         self.truth = spec.truth
         self.is_looked_up = parse_evaluator(spec.truth).kind == "table"
         self._config, self.workdir = config, workdir
+        self.known: dict[str, dict[str, float | None]] = {}
         self._plans: dict[str, Plan] = {}
         self._store = JobStore(workdir / "search" / "results", problem_of)
         self._caught = caught
@@ -80,14 +83,5 @@ class Scores:
             identity = {k: v for k, v in planned.items() if k != "job"}
             result = {"key": key, **identity, **outcomes[0][1], "versions": {}}
             self._store.put(key, result)
+        self.known.setdefault(evaluator, {})[proposal.key] = result["score"]
         return result["score"]
-
-    def all_of(self, evaluator: str, keys: Sequence[str]) -> dict[str, float]:
-        """Returns what is known of cells."""
-        asked = set(keys)
-        return {
-            result["genotype_key"]: result["score"]
-            for result in self._store.all().values()
-            if result["evaluator"] == evaluator
-            and result["genotype_key"] in asked
-        }

@@ -150,7 +150,10 @@ def compare(
         return {}
     names = list(drawn)
     names.sort(key=lambda name: name != "gtn")  # others are compared with it
-    known = {name: scores.all_of(name, keys) for name in (*names, scores.truth)}
+    known = {
+        name: {key: scores.known[name][key] for key in keys}
+        for name in (*names, scores.truth)
+    }
     ranked = ranking(known, scores.truth)
     return {
         "num_cells": len(keys),
