@@ -1,12 +1,12 @@
 """Do the data teach the networks that people use, none of them seen before?
 
 Each held-out network (see `learners.held_out`) trains for T steps of B images
-on the GTN's data, at the learned rates and at the best of a few multiples of
-them, and on real ones: a fixed subset, and images drawn afresh, both at the
-best constant rate and momentum of a grid. What is chosen, is chosen for each
-network by other initialisations than those that are measured, all on
-validation data. Batch normalisation takes the statistics of the images that
-are asked about.
+on the GTN's data, at the learned rates, at the best of a few multiples of them
+and by the better of the rules of `nas.rank`, and on real ones: a fixed subset,
+and images drawn afresh, both at the best constant rate and momentum of a grid.
+What is chosen, is chosen for each network by other initialisations than those
+that are measured, all on validation data. Batch normalisation takes the
+statistics of the images that are asked about.
 
 With `evaluation.arms` also what a change of the config is worth.
 """
@@ -43,6 +43,8 @@ from gtn_tf.statistics.over_seeds import Value, difference, of_arm
 MEAN = "mean of all"
 #: Of the GTN's data and of real ones.
 OWN_RATES, BEST_MULTIPLE = "own rates", "best multiple"
+RANK_RULES = "rules of rank"
+OF_GTN = (OWN_RATES, BEST_MULTIPLE, RANK_RULES)
 REAL = ("real_subset", "real_tuned")
 _SPREAD = 0.7  # of the marks of a row, which is 1 high
 
@@ -68,7 +70,7 @@ def run(config: config_dict.ConfigDict, folder: Path) -> dict:
     results = [{**result, "arm": names[result["arm"]]} for result in found]
     rows = _rows(results)
     networks = list(HELD_OUT)
-    of_gtn = [f"{a}: {r}" for a in arms for r in (OWN_RATES, BEST_MULTIPLE)]
+    of_gtn = [f"{a}: {r}" for a in arms for r in OF_GTN]
     pairs = [(column, real) for column in of_gtn for real in REAL]
     best = f"{PLAIN}: {BEST_MULTIPLE}"
     pairs += [(f"{arm}: {BEST_MULTIPLE}", best) for arm in arms if arm != PLAIN]
@@ -106,8 +108,7 @@ def _rows(results: list[dict]) -> list[dict]:
     rows = []
     for result in results:
         is_plain = result["arm"] == PLAIN
-        columns = [f"{result['arm']}: {OWN_RATES}"]
-        columns += [f"{result['arm']}: {BEST_MULTIPLE}"]
+        columns = [f"{result['arm']}: {column}" for column in OF_GTN]
         columns += [*REAL] * is_plain
         for column in columns:
             key = column.rpartition(": ")[2]
@@ -200,13 +201,17 @@ def figure(result: dict) -> Figure:
     labelled = {
         f"{PLAIN}: {OWN_RATES}": "GTN, own rates",
         f"{PLAIN}: {BEST_MULTIPLE}": "GTN, best multiple",
+        f"{PLAIN}: {RANK_RULES}": "GTN, rules of rank",
         "real_subset": "real subset",
         "real_tuned": "fresh real",
     }
     figure = new_figure(WIDTH, 1.25 * ROW_HEIGHT * len(places) + 140)
     axes = figure.subplots()
-    for number, (column, label) in enumerate(labelled.items()):
-        line, shift = LINES[number], _SPREAD * ((number + 0.5) / 4 - 0.5)
+    # Results that are kept may be without one.
+    shown = {c: labelled[c] for c in labelled if c in result["accuracies"]}
+    for number, (column, label) in enumerate(shown.items()):
+        line = LINES[number]
+        shift = _SPREAD * ((number + 0.5) / len(shown) - 0.5)
         for place, on in enumerate(places):
             row = result["accuracies"][column][on]
             draw_mean(axes, place + shift, row, line)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,30 @@ from gtn_tf.datasets.loading import Dataset
 from gtn_tf.evaluation.assembly import build_setting
 from gtn_tf.evaluation.baselines import changed
 from gtn_tf.evaluation.sources import Setting, Source, source_of_run
-from gtn_tf.experiments.any_network import BEST_MULTIPLE, OWN_RATES, REAL
+from gtn_tf.experiments.any_network import (
+    BEST_MULTIPLE,
+    OF_GTN,
+    OWN_RATES,
+    RANK_RULES,
+    REAL,
+)
 from gtn_tf.experiments.trials import Measure
 from gtn_tf.import_paths import choose
 from gtn_tf.learners.held_out import HELD_OUT, held_out_learner
+from gtn_tf.meta.inner_optimizers import normalized
+from gtn_tf.nas.rate_rules import DEFAULT, parse_rule
 from gtn_tf.ops.seeds import Purpose, fold, root_seed
 from gtn_tf.runtime.interrupts import stoppable
 from gtn_tf.runtime.progress import say
 from gtn_tf.training.run import Run
 from gtn_tf.types import SyntheticData
 
-#: Of the learned rates, one of which is chosen for each network.
-MULTIPLES = (0.25, 0.5, 1.0, 2.0, 4.0)
-#: Learners per multiple, times those of the grid of real data's rates: as
+#: One of which is chosen for each network.
+RULES = {
+    BEST_MULTIPLE: tuple(f"learned:{x}" for x in (0.25, 0.5, 1, 2, 4)),
+    RANK_RULES: DEFAULT,
+}
+#: Learners per rule, times those of the grid of real data's rates: as
 #: many as for the finalists there.
 _TIMES_LEARNERS = 4
 
@@ -45,7 +56,7 @@ def make_measure(plain: config_dict.ConfigDict, folder: Path) -> Measure:
         config: config_dict.ConfigDict, run: Run, dataset: Dataset
     ) -> dict[str, Any]:
         with_real = config == changed(plain, {"seed": config.seed})
-        columns = (OWN_RATES, BEST_MULTIPLE, *(REAL if with_real else ()))
+        columns = (*OF_GTN, *(REAL if with_real else ()))
         found: dict[str, dict[str, Any]] = {
             key: {column: {} for column in columns}
             for key in ("accuracies_on", "how", "setup_seconds_on")
@@ -56,16 +67,17 @@ def make_measure(plain: config_dict.ConfigDict, folder: Path) -> Measure:
             say(f"network {number} of {len(HELD_OUT)}: {name}")
             own = _with_network(setting, name)
             for column in columns:
+                trained = own
                 if column in REAL:
                     make = choose(column, BASELINES, "evaluation.sources")
                     source = make(own)
                 elif column == OWN_RATES:
                     source = data._replace(how="multiple 1")
                 else:
-                    source = _best_multiple(own, data)
-                learners = range(setting.num_learners)
+                    trained, source = _best_rule(own, data, RULES[column])
                 accuracies = _accuracies(
-                    own, source, learners, Purpose.EVALUATION
+                    *(trained, source, range(setting.num_learners)),
+                    Purpose.EVALUATION,
                 )
                 for key, value in (
                     ("accuracies_on", accuracies),
@@ -92,17 +104,33 @@ def _with_network(setting: Setting, name: str) -> Setting:
     )
 
 
-def _best_multiple(setting: Setting, data: Source) -> Source:
-    """Finds the multiple of the learned rates that suits a network best."""
+def _by_rule(
+    setting: Setting, data: Source, rule: str
+) -> tuple[Setting, Source]:
+    """Returns what trains by a rule of `nas.rate_rules`, but for Adam's."""
+    kind, number = parse_rule(rule)
+    source = _times(number, data)
+    if kind == "normalized":
+        optimizer = normalized(setting.problem.optimizer)
+        problem = setting.problem._replace(optimizer=optimizer)
+        setting = dataclasses.replace(setting, problem=problem)
+        source = source._replace(how=f"normalised updates, {source.how}")
+    return setting, source
+
+
+def _best_rule(
+    setting: Setting, data: Source, rules: Sequence[str]
+) -> tuple[Setting, Source]:
+    """Finds the rule that suits a network best; what trains by it."""
     began = time.monotonic()
-    sources = [_times(multiple, data) for multiple in MULTIPLES]
+    trained_by = [_by_rule(setting, data, rule) for rule in rules]
     learners = range(_TIMES_LEARNERS * setting.tuning.num_learners)
     means = [
-        np.mean(_accuracies(setting, source, learners, Purpose.TUNING))
-        for source in sources
+        np.mean(_accuracies(own, source, learners, Purpose.TUNING))
+        for own, source in trained_by
     ]
-    best = sources[int(np.argmax(means))]
-    return best._replace(setup_seconds=time.monotonic() - began)
+    own, source = trained_by[int(np.argmax(means))]
+    return own, source._replace(setup_seconds=time.monotonic() - began)
 
 
 def _times(multiple: float, data: Source) -> Source:

@@ -29,6 +29,7 @@ from gtn_tf.meta.inner_optimizers import (
     normalized,
 )
 from gtn_tf.nas.evaluators.real import cosine
+from gtn_tf.nas.rate_rules import DEFAULT, parse_rule
 from gtn_tf.nas.training import Trainer
 from gtn_tf.ops.seeds import Purpose, fold, root_seed
 from gtn_tf.runtime.files import to_json
@@ -42,8 +43,6 @@ from gtn_tf.types import DivergenceError, SyntheticData
 NUM_NETWORKS = 40
 #: Of the draw of networks: pools of meta-training are drawn by the run's seed.
 _DRAW = 2**31 - 1
-#: Of `nas.rank`: kind of optimizer, factor of the learned rates.
-_RULES = (("learned", 1.0), ("normalized", 2.5))
 _REAL_MOMENTUM = 0.5
 #: Of the long training, each rate by a cosine; the better one counts.
 LONG_STEPS = 500
@@ -154,7 +153,7 @@ def _sources(setting: Setting, data: Source) -> dict[str, list[_Rule]]:
     return {
         "gtn": [
             _Rule(kind, lambda seed, x=factor: _scaled(data, x, seed))
-            for kind, factor in _RULES
+            for kind, factor in map(parse_rule, DEFAULT)
         ],
         **{
             name: [

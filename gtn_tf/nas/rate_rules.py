@@ -26,6 +26,10 @@ from gtn_tf.types import InputError, SyntheticData
 _ADAM_BETA_1 = 0.9
 
 
+#: Those of `rank`, as measured: see docs/usage.md.
+DEFAULT = ("normalized:2.5", "learned:1")
+
+
 class RateRule(NamedTuple):
     """One way to train.
 
@@ -94,6 +98,16 @@ def rate_rules(teacher: Teacher, texts: Sequence[str]) -> list[RateRule]:
 
 
 def _rule(teacher: Teacher, text: str) -> RateRule:
+    kind, value = parse_rule(text)
+    return RateRule(text, kind, *KINDS[kind](teacher, value))
+
+
+def parse_rule(text: str) -> tuple[str, float]:
+    """Returns the kind of a rule, and its number.
+
+    Raises:
+      InputError: it is none.
+    """
     kind, _, number = str(text).partition(":")
     try:
         value = float(number)
@@ -104,4 +118,4 @@ def _rule(teacher: Teacher, text: str) -> RateRule:
             f"rates hold {text!r}; expected one of {', '.join(KINDS)} with a "
             "number above 0, such as 'learned:1'; correct it"
         )
-    return RateRule(text, kind, *KINDS[kind](teacher, value))
+    return kind, value

@@ -35,7 +35,7 @@ from gtn_tf.learners.own_networks import (
     check_keras_settings,
 )
 from gtn_tf.nas.model_scores import ModelScore, ModelScores
-from gtn_tf.nas.rate_rules import RateRule, rate_rules
+from gtn_tf.nas.rate_rules import DEFAULT, RateRule, rate_rules
 from gtn_tf.nas.training import Trainer
 from gtn_tf.nas.validation_data import Given, validation_data
 from gtn_tf.ops.seeds import Purpose, fold, root_seed
@@ -46,8 +46,6 @@ from gtn_tf.types import PERSONS_ERRORS, DivergenceError, InputError, one_line
 Builder = Callable[[], keras.Model]
 
 STATISTICS = ("synthetic", "validation")
-#: As measured: see docs/usage.md.
-RATES = ("normalized:2.5", "learned:1")
 
 
 @older_objects_kept()
@@ -62,7 +60,7 @@ def rank(
     seeds: int = 1,
     readout: str = "accuracy",
     statistics: str = "synthetic",
-    rates: Sequence[str] = RATES,
+    rates: Sequence[str] = DEFAULT,
 ) -> ModelScores:
     """Trains each model on a GTN's batches; returns how good they become.
 

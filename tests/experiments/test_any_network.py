@@ -72,7 +72,11 @@ def test_held_out_networks_on_data_of_every_arm(tmp_path):
         of_plain["setup_seconds_on"]["real_subset"].values()
     )
     # Real images are the same for all arms: once is enough.
-    assert of_arm["accuracies_on"].keys() == {"own rates", "best multiple"}
+    assert of_arm["accuracies_on"].keys() == {
+        *("own rates", "best multiple", "rules of rank")
+    }
+    ways = of_plain["how"]["rules of rank"].values()
+    assert {*ways} <= {"multiple 1", "normalised updates, multiple 2.5"}
     columns = result["accuracies"]
     for column, trial, key in (
         ("plain: own rates", of_plain, "own rates"),
