@@ -23,7 +23,7 @@ PACKAGES = (
         "search_spaces",
     ),
     *("learners", "teachers", "config", "runtime", "figures", "meta"),
-    *("training", "export", "evaluation", "experiments", "nas", "retrain"),
+    *("training", "export", "evaluation", "nas", "retrain", "experiments"),
     *("front", "keras_tuner", "report", "records", "main"),
 )
 #: Nothing in these imports TensorFlow.

@@ -211,7 +211,8 @@ def figure(result: dict) -> Figure:
     figure = new_figure(WIDTH, 1.25 * ROW_HEIGHT * len(places) + 140)
     axes = figure.subplots()
     # Results that are kept may be without one.
-    shown = {c: labelled[c] for c in labelled if c in result["accuracies"]}
+    columns = result["accuracies"].keys()
+    shown = {c: labelled[c] for c in labelled if c in columns}
     for number, (column, label) in enumerate(shown.items()):
         line = LINES[number]
         shift = _SPREAD * ((number + 0.5) / len(shown) - 0.5)

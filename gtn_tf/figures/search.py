@@ -117,9 +117,9 @@ def _draw_panel(
     _scatter(axes, x, y)
     row = ranking["evaluators"][name]
     axes.set_title(f"{short(name)}\n{_spearman(row)}")
-    readout = (row.get("budget") or {}).get("readout")
-    if readout is not None:  # a score that is no accuracy
-        axes.set_xlabel(readout.replace("_", " "))
+    budget = row.get("budget")  # a list of them, of a mean of ranks
+    if isinstance(budget, dict) and "readout" in budget:  # no accuracy
+        axes.set_xlabel(budget["readout"].replace("_", " "))
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.ticklabel_format(axis="x", scilimits=(-3, 5))
     are_shares = is_share(y[np.isfinite(y)])

@@ -27,6 +27,7 @@ def found(scores):
     seconds = {"gtn": 2.0, "params": 0.0, "flat": 1.0, "real": 500.0}
     costs = {n: {"seconds_per_architecture": s} for n, s in seconds.items()}
     costs["gtn"]["budget"] = {"readout": "log_likelihood"}
+    costs["params"]["budget"] = [{"readout": "log_likelihood"}, {}]
     costs["flat"]["budget"] = {"steps": 3}
     return ranking(scores, "real", costs=costs, num_resamples=100)
 

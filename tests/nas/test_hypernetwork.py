@@ -147,7 +147,7 @@ def test_it_is_trained_once_and_scores(tmp_path):
     job = Job(_CELL, text, root_seed(0), str(done.folder))
     found = evaluator.evaluate(job, session)
     loaded = weight_training.load_source("ghn", session, done.folder)
-    assert found["score"] == loaded.score(_CELL)
+    assert found["score"] == loaded.read(_CELL)["log_likelihood"]
     assert found["seconds"]["setup"] > found["seconds"]["validate"] > 0
     path = {"search__ghn__path": str(done.folder)}
     assert prepare_source("ghn", _session(**path), tmp_path) == done
