@@ -33,6 +33,7 @@ def get_config() -> config_dict.ConfigDict:
     search.evaluators = ("supernet", "ghn", "params", "flops")
     search.gtn = "gtn:cifar10_16"
     search.supernet.num_epochs = 50
+    search.supernet.learning_rate = 0.3  # as measured; others were not tried
     search.ghn.num_epochs = 15
     search.ghn.num_phases = 2
     search.darts.num_epochs = 15

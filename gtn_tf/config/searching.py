@@ -282,7 +282,13 @@ FIELDS = {
         "the supernet of the evaluator `supernet`; None: one is trained first",
     ),
     "search.supernet.num_epochs": whole(
-        100, 1, "of its training, at the rates of `real`, cosine"
+        100, 1, "of its training, with the momentum of `real`, cosine"
+    ),
+    "search.supernet.learning_rate": real(
+        None,
+        "a number > 0",
+        lambda v: v > 0,
+        "at the start; None: search.real_learning_rate",
     ),
     "search.ghn.path": Field(
         None,

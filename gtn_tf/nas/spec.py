@@ -36,10 +36,12 @@ class SupernetSpec:
     Attributes:
       path: of a finished one, or None.
       num_epochs: of its training.
+      learning_rate: at its start; None: that of `real`.
     """
 
     path: str | None
     num_epochs: int
+    learning_rate: float | None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -101,14 +101,22 @@ def _settings_of_hypernetwork(spec: SearchSpec) -> dict[str, Any]:
     return {**own, "batch_size": spec.training.batch_size}
 
 
+def _settings_of_supernet(spec: SearchSpec) -> dict[str, Any]:
+    own = dataclasses.asdict(spec.training) | {"schedule": "cosine"}
+    if spec.supernet.learning_rate is not None:
+        own["learning_rate"] = spec.supernet.learning_rate
+    return own
+
+
 def _supernet_rates(spec: SearchSpec) -> Rates:
-    return Rates(spec.training.learning_rate, spec.training.momentum)
+    own = _settings_of_supernet(spec)
+    return Rates(own["learning_rate"], own["momentum"])
 
 
 SOURCES = {
     "supernet": _Kind(
         _make_supernet,
-        lambda spec: dataclasses.asdict(spec.training) | {"schedule": "cosine"},
+        _settings_of_supernet,
         _supernet_rates,
     ),
     "ghn": _Kind(

@@ -36,6 +36,7 @@ _WRONG_TYPES = {
 _WRONG_IF_NONE = {
     "search.num_validation_images": (0, True, 1.5, "2"),
     "evaluation.num_validation_images": (0, True, 1.5, "2"),
+    "search.supernet.learning_rate": (0, -1.0, True, "0.1"),
     "dataset.data_dir": ("", 1, True, b"bytes"),
     "dataset.image_size": (0, True, "8", (8,), (8, 0), (8, 8, 3), 1.5),
     "dataset.max_images": (0, 1, True, 1.5, "2"),
