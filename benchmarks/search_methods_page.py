@@ -64,13 +64,14 @@ def tables(result: Mapping[str, Any]) -> str:
             f"| {evaluator} | {price['setup']:.0f} | {price['price']:.3g} | "
             f"{' | '.join(cells)} |"
         )
-    lines += [
-        "",
-        "Searches that train weights of their own:",
-        "",
-        f"| method | best of its {top} | its first | seconds | seeds |",
-        "|---|---|---|---|---|",
-    ]
+    if any(by_search.get((name, "its own")) for name in result["coupled"]):
+        lines += [
+            "",
+            "Searches that train weights of their own:",
+            "",
+            f"| method | best of its {top} | its first | seconds | seeds |",
+            "|---|---|---|---|---|",
+        ]
     for name in result["coupled"]:
         rows = by_search.get((name, "its own"), [])
         if rows:
