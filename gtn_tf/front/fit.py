@@ -25,6 +25,7 @@ from gtn_tf.front.data_argument import dataset_name
 from gtn_tf.front.learner_argument import LearnerArgument, learner_names
 from gtn_tf.runtime.bucket_workdir import opened_workdir
 from gtn_tf.runtime.devices import without_lasting_determinism
+from gtn_tf.runtime.graph_rewriting import repeatable_graphs
 from gtn_tf.training.assembly import load_dataset
 from gtn_tf.training.pretrain import pretrain
 from gtn_tf.types import DivergenceError, InputError
@@ -101,6 +102,7 @@ def fit(
         with (
             opened_workdir(workdir, "workdir") as folder,
             without_lasting_determinism(),
+            repeatable_graphs(),
         ):
             code = _train_and_export(filled, folder)
     except (InputError, DivergenceError) as error:

@@ -21,7 +21,6 @@ from gtn_tf.learners.functional import Learner
 from gtn_tf.meta.evaluation import log_likelihood, predict, share_right
 from gtn_tf.meta.inner_loop import inner_gradients, inner_step_and_loss
 from gtn_tf.meta.inner_optimizers import InnerOptimizer
-from gtn_tf.runtime.graph_rewriting import arithmetic_as_written
 from gtn_tf.types import DivergenceError, LearnerState, SyntheticData
 
 #: Readout of validation images -> its value, of (logits [N, K], images).
@@ -283,8 +282,7 @@ class Trainer:
         self, state: LearnerState, statistics: str = "last_batch"
     ) -> dict[str, float]:
         """Returns all that `read` knows of the validation images, at once."""
-        with arithmetic_as_written():
-            values = self._test(state, statistics)
+        values = self._test(state, statistics)
         return {name: float(value) for name, value in values.items()}
 
 

@@ -40,6 +40,7 @@ from gtn_tf.nas.training import Trainer
 from gtn_tf.nas.validation_data import Given, validation_data
 from gtn_tf.ops.seeds import Purpose, fold, root_seed
 from gtn_tf.runtime.graph_memory import TracedGraphs, older_objects_kept
+from gtn_tf.runtime.graph_rewriting import repeatable_graphs
 from gtn_tf.statistics.intervals import mean_interval
 from gtn_tf.types import PERSONS_ERRORS, DivergenceError, InputError, one_line
 
@@ -135,7 +136,7 @@ def rank(
     for name, build in named.items():
         began = time.perf_counter()
         try:
-            with graphs.collected():
+            with repeatable_graphs(), graphs.collected():
                 row = _score(
                     *(name, build, teacher, rules, real, initials),
                     *(readout, statistics),

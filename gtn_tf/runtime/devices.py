@@ -22,7 +22,7 @@ from gtn_tf.runtime.cluster import (
     has_several_workers,
     read_cluster,
 )
-from gtn_tf.runtime.graph_rewriting import keep_loops_repeatable
+from gtn_tf.runtime.graph_rewriting import keep_graphs_repeatable
 from gtn_tf.runtime.provenance import (
     commit,
     cpu_name,
@@ -57,7 +57,7 @@ def configure_runtime(
         tf.config.experimental.set_memory_growth(gpu, True)
     if num_logical_devices is not None:
         _split_cpu(num_logical_devices)
-    keep_loops_repeatable()
+    keep_graphs_repeatable()
 
 
 @contextlib.contextmanager

@@ -12,14 +12,28 @@ from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
 from tensorflow.python.eager import context
 
 
-def keep_loops_repeatable() -> None:
-    """Turns Grappler's memory optimisation off, for good.
+def keep_graphs_repeatable() -> None:
+    """Turns two of Grappler's rewritings off, for good.
 
-    At some sizes it rewrites sums in a loop's body with a TemporaryVariable
-    that outlives the loop, and the second meta-step ends with
-    AlreadyExistsError.
+    * Of arithmetic: it orders sums by the names of their terms, which count
+      what the process has built before. So the last bits of a gradient depended
+      on which networks were trained earlier. And where a network adds a tensor
+      to itself, as a cell of two identities does, it can take the shape [N] for
+      a scalar's.
+    * Of memory: at some sizes it rewrites sums in a loop's body with a
+      TemporaryVariable that outlives the loop, and the second meta-step ends
+      with AlreadyExistsError.
     """
+    _change("arithmetic_optimization", RewriterConfig.OFF)
     _change("memory_optimization", RewriterConfig.NO_MEM_OPT)
+
+
+@contextlib.contextmanager
+def repeatable_graphs() -> Iterator[None]:
+    """Turns them off within only: the process is a person's own."""
+    with _restored():
+        keep_graphs_repeatable()
+        yield
 
 
 @contextlib.contextmanager
@@ -29,27 +43,15 @@ def not_rewritten() -> Iterator[None]:
     For graphs so large that rewriting them takes longer than it saves. GPUs
     keep it: it chooses the layout of their images.
     """
-    if tf.config.list_physical_devices("GPU"):
+    with _restored():
+        if not tf.config.list_physical_devices("GPU"):
+            _change("disable_meta_optimizer", True)
         yield
-        return
-    before = context.context().function_call_options
-    _change("disable_meta_optimizer", True)
-    try:
-        yield
-    finally:
-        context.context().function_call_options = before
 
 
 @contextlib.contextmanager
-def arithmetic_as_written() -> Iterator[None]:
-    """Runs what is called within without Grappler's arithmetic rewriting.
-
-    Where a network adds a tensor to itself, as a cell of two identities does,
-    that rewriting can take the shape [N] for a scalar's: of an accuracy, it
-    makes as many as there are images.
-    """
+def _restored() -> Iterator[None]:
     before = context.context().function_call_options
-    _change("arithmetic_optimization", RewriterConfig.OFF)
     try:
         yield
     finally:

@@ -8,7 +8,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from gtn_tf.nas import executors
@@ -249,11 +248,6 @@ def test_search_on_ray_equals_inline_though_workers_die(tmp_path):
     )
     assert len(inline) == 3 * search_runs.NUM_ARCHITECTURES
     assert {result["status"] for result in inline.values()} == {"ok"}
-    # A log-likelihood may differ in its last bits from process to process.
-    scores = [
-        [one[key].pop("score") for key in inline] for one in (ray, inline)
-    ]
-    np.testing.assert_allclose(*scores, rtol=1e-5)
     assert ray == inline
     selected = [
         (workdir / "search" / "selected.json").read_text()

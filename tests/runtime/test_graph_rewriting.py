@@ -1,11 +1,19 @@
 """That graphs run unrewritten where they shall, and rewritten elsewhere."""
 
+import itertools
+
+import numpy as np
 import pytest
+import tensorflow as tf
 from tensorflow.core.protobuf.config_pb2 import ConfigProto
 from tensorflow.core.protobuf.rewriter_config_pb2 import RewriterConfig
 from tensorflow.python.eager import context
 
-from gtn_tf.runtime.graph_rewriting import keep_loops_repeatable, not_rewritten
+from gtn_tf.runtime.graph_rewriting import (
+    keep_graphs_repeatable,
+    not_rewritten,
+    repeatable_graphs,
+)
 
 
 def rewriting() -> RewriterConfig:
@@ -16,12 +24,49 @@ def rewriting() -> RewriterConfig:
 
 @pytest.mark.usefixtures("grappler")
 def test_nothing_is_rewritten_within():
-    keep_loops_repeatable()
+    keep_graphs_repeatable()
     with not_rewritten():
         assert rewriting().disable_meta_optimizer
     assert not rewriting().disable_meta_optimizer
     # What was set before still holds.
     assert rewriting().memory_optimization == RewriterConfig.NO_MEM_OPT
+
+
+def _sum_of_four(names: tuple[str, ...], terms: tf.Tensor) -> bytes:
+    @tf.function(autograph=False)
+    def add_up(terms: tf.Tensor) -> tf.Tensor:
+        first, *others = (
+            tf.math.tanh(terms[place], name=name)
+            for place, name in enumerate(names)
+        )
+        for other in others:
+            first = tf.add(first, other)
+        return 2.0 * first
+
+    return add_up(terms).numpy().tobytes()
+
+
+@pytest.mark.usefixtures("grappler")
+def test_bits_of_a_sum_do_not_depend_on_names():
+    """As Keras' names count the layers that a process has built before."""
+    drawn = np.random.default_rng(0).standard_normal((4, 1000))
+    terms = tf.constant(drawn, tf.float32)
+    with repeatable_graphs():
+        found = {
+            _sum_of_four(names, terms)
+            for names in itertools.permutations("abcd", 4)
+        }
+    assert len(found) == 1
+
+
+@pytest.mark.usefixtures("grappler")
+def test_a_person_keeps_the_rewriting_of_arithmetic():
+    before = rewriting()
+    with repeatable_graphs():
+        assert rewriting().arithmetic_optimization == RewriterConfig.OFF
+    assert rewriting() == before
+    keep_graphs_repeatable()
+    assert rewriting().arithmetic_optimization == RewriterConfig.OFF
 
 
 @pytest.mark.usefixtures("grappler")
