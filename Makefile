@@ -68,7 +68,7 @@ site: $(VENV)/installed-cpu
 
 # The pages and figures of results, from the files in docs/results/*.
 results: $(VENV)/installed-cpu
-	$(BIN)/python -m gtn_tf.records table
+	$(BIN)/python -m tools.records table
 
 $(VENV)/installed-cpu: setup.py
 	$(PYTHON) -m venv $(VENV)

@@ -13,13 +13,14 @@ Networks, images and table are those of nb201_16. The lengths of the trainings
 are what fits a thousand seconds of two cores; published are 100 to 250 epochs
 of networks that are ten times as large. Killed, both commands go on.
 
-Measured: supernet, 400 cells, by accuracy: Spearman with the table 0.63 [0.57,
-0.68], Kendall 0.44 [0.40, 0.49]; params 0.73 [0.68, 0.77] and 0.55 [0.51,
-0.59]. On 2 cores (AMD EPYC with AVX2) that other processes shared, commit
-5efd43b; all numbers are in docs/results/ranking.md. The methods at equal
-seconds, 528 cells, by log-likelihood: gtn 0.70, params 0.74, supernet 0.63, ghn
-0.74, 60 real steps 0.77, naswot 0.80 (docs/results/nb201_methods). Searches
-that train weights of their own: not run to the end.
+Measured, 400 cells, by log-likelihood: Spearman with the table of the supernet
+0.67 [0.61, 0.71], Kendall 0.47 [0.43, 0.51]; of the hypernetwork 0.73 [0.68,
+0.78] and 0.53 [0.49, 0.57]; of params 0.73 [0.68, 0.77] and 0.55 [0.51, 0.59].
+On one core (AMD EPYC with AVX2) that other processes shared, commit 4d7b78b;
+docs/results/ranking.md. The methods at equal seconds, 528 cells, by
+log-likelihood: gtn 0.70, params 0.74, supernet 0.63, ghn 0.74, 60 real steps
+0.77, naswot 0.80 (docs/results/nb201_methods). Searches that train weights of
+their own: not run to the end.
 """
 
 from ml_collections import config_dict
