@@ -6,6 +6,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 
 from gtn_tf.figures.style import (
     LINES,
@@ -22,6 +23,8 @@ _TITLE = "# Search methods at equal seconds\n\n"
 _MARK = "<!-- results: written by `python -m benchmarks.search_methods` -->\n"
 #: Kinds of evaluators, those that are drawn first: as many as there are lines.
 _KINDS = ("gtn", "real", "supernet", "ghn", "params", "naswot", "real_subset")
+#: Space -> its operation without weights that searches are known to end in.
+_SKIPS = {"nb201": "skip_connect", "cells": "identity"}
 
 
 def write_page(path: Path, result: Mapping[str, Any]) -> None:
@@ -69,18 +72,21 @@ def tables(result: Mapping[str, Any]) -> str:
             "",
             "Searches that train weights of their own:",
             "",
-            f"| method | best of its {top} | its first | seconds | seeds |",
-            "|---|---|---|---|---|",
+            f"| method | best of its {top} | its first | skips in its first, "
+            "each seed | seconds | seeds |",
+            "|---|---|---|---|---|---|",
         ]
     for name in result["coupled"]:
         rows = by_search.get((name, "its own"), [])
         if rows:
             first = [percent * row["first"] for row in rows]
             picks = [percent * row["pick"] for row in rows]
-            seconds = [row["seconds"][0] for row in rows]
+            seconds = np.mean([row["seconds"][0] for row in rows])
+            skip = _SKIPS[result["space"]]
+            skips = [str(row["cells"][0].count(skip)) for row in rows]
             lines.append(
-                f"| {name} | {_mean(picks)} | "
-                f"{_mean(first)} | {np.mean(seconds):.0f} | {len(rows)} |"
+                f"| {name} | {_mean(picks)} | {_mean(first)} | "
+                f"{', '.join(skips)} | {seconds:.0f} | {len(rows)} |"
             )
     ranks = result["ranking"]
     if ranks:
@@ -149,18 +155,18 @@ def _at(grid: np.ndarray, row: Mapping[str, Any]) -> np.ndarray:
 @matplotlib.rc_context({"axes.labelsize": 9, "axes.titlesize": 9})
 def draw(path: Path, result: Mapping[str, Any]) -> None:
     """Draws the best so far against seconds, a panel per strategy."""
-    figure = new_figure(WIDTH, 620.0)
     strategies = result["strategies"]
+    own = [row for row in result["searches"] if row["evaluator"] == "its own"]
+    num_panels = len(strategies) + bool(own)
+    figure = new_figure(WIDTH, 140.0 * num_panels + 60.0)
     panels = figure.subplots(
-        *(len(strategies), 1), sharex=True, sharey=True, squeeze=False
+        *(num_panels, 1), sharex=True, sharey=True, squeeze=False
     )[:, 0]
     grid = np.linspace(0.0, result["seconds"], 400)
     percent = _percent(result)
-    names = {row["evaluator"] for row in result["searches"]} & set(
-        result["prices"]
-    )
+    names = {row["evaluator"] for row in result["searches"]} - {"its own"}
     drawn = sorted(names, key=lambda name: _KINDS.index(_kind(name)))
-    for panel, strategy in zip(panels, strategies, strict=True):
+    for panel, strategy in zip(panels, strategies, strict=False):
         for evaluator, line in zip(drawn, LINES, strict=False):
             runs = [
                 _at(grid, row)
@@ -177,14 +183,39 @@ def draw(path: Path, result: Mapping[str, Any]) -> None:
                     label=evaluator,
                 )
         panel.set_title(strategy, loc="left")
+    if own:
+        _draw_own(panels[-1], own, percent)
+    for panel in panels:
         panel.set_ylabel("accuracy [%]")
     if percent == 1.0:  # of NAS-Bench-201; the first cells are far below
         panels[0].set_ylim(85.0, 92.0)
     panels[0].legend(ncols=3, fontsize=8, loc="lower right")
     panels[-1].set_xlabel("seconds, set-up included")
-    add_note(
-        figure,
+    note = (
         f"Best true accuracy among the {result['top']} best cells by the "
-        "evaluator so far; mean over seeds.",
+        "evaluator so far; mean over seeds."
     )
+    if own:
+        note += " Below: a point for each seed, at its end."
+    if drawn[len(LINES) :]:
+        note += f" Not drawn: {', '.join(drawn[len(LINES) :])}."
+    add_note(figure, note)
     save_twins(path, figure)
+
+
+def _draw_own(
+    panel: Axes, rows: Sequence[Mapping[str, Any]], percent: float
+) -> None:
+    names = dict.fromkeys(row["strategy"] for row in rows)
+    for name, (colour, _, marker) in zip(names, LINES, strict=False):
+        found = [row for row in rows if row["strategy"] == name]
+        panel.plot(
+            [row["seconds"][0] for row in found],
+            [percent * row["pick"] for row in found],
+            linestyle="none",
+            marker=marker,
+            color=colour,
+            label=name,
+        )
+    panel.set_title("searches that train weights of their own", loc="left")
+    panel.legend(ncols=len(names), fontsize=8, loc="lower right")

@@ -3,6 +3,10 @@ from benchmarks.search_methods_page import draw, tables, write_page
 from gtn_tf.nas.strategies.random import Random
 from gtn_tf.search_spaces.nb201.space import NB201
 
+_SKIPS = (
+    "|skip_connect~0|+|skip_connect~0|nor_conv_3x3~1|+"
+    "|skip_connect~0|none~1|skip_connect~2|"
+)
 PRICE = {"setup": 10.0, "price": 2.0}
 
 
@@ -84,6 +88,7 @@ def test_the_page_says_what_was_found(tmp_path):
                 **{"strategy": "darts", "evaluator": "its own"},
                 **{"pick": 1.5, "first": 1.0, "seconds": [7.0]},
                 "truths": [1.5],
+                "cells": [_SKIPS],
             },
         ],
         "ranking": {},
@@ -95,7 +100,7 @@ def test_the_page_says_what_was_found(tmp_path):
         f"| params | 10 | 2 | {found['pick']:.2f} ± nan "
         f"[{found['num_different']}] |"
     )
-    assert "| darts | 1.50 ± nan | 1.00 ± nan | 7 | 1 |" in text
+    assert "| darts | 1.50 ± nan | 1.00 ± nan | 4 | 7 | 1 |" in text
     path = tmp_path / "README.md"
     write_page(path, result)
     title, rest = path.read_text().split("\n\n", 1)
@@ -106,6 +111,6 @@ def test_the_page_says_what_was_found(tmp_path):
     assert path.read_text().endswith(text)
     shares = tables(result | {"truth": "real:steps=3"})
     assert f"| params | 10 | 2 | {100 * found['pick']:.2f} ± nan " in shares
-    assert "| darts | 150.00 ± nan | 100.00 ± nan | 7 | 1 |" in shares
+    assert "| darts | 150.00 ± nan | 100.00 ± nan | 4 | 7 | 1 |" in shares
     draw(tmp_path / "figure.png", result)
     assert (tmp_path / "figure.png").stat().st_size > 10_000
