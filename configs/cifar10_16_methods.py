@@ -1,0 +1,36 @@
+"""The tables' search methods on the paper's cells, at two-core scale.
+
+    python -m benchmarks.search_methods --config=configs.cifar10_16_methods \
+        --workdir=runs/cells --folder=docs/results/cells_methods \
+        --proposals=60 --top=1
+
+Cells and networks are those of cifar10_16_nas: 5 nodes, 11 operations, CIFAR-10
+at 16x16. No table knows their accuracy, so the truth is 300 real steps, of the
+best cell of each search alone. Killed, the same command goes on.
+
+Measured: -
+"""
+
+from ml_collections import config_dict
+
+from configs import cifar10_16_nas
+
+
+def get_config() -> config_dict.ConfigDict:
+    config = cifar10_16_nas.get_config()
+    search = config.search
+    search.readout = "log_likelihood"
+    search.common_random_numbers = True
+    search.statistics = "validation"
+    search.num_validation_images = 1000
+    search.truth = "real:steps=300"
+    search.gtn = "gtn:cifar10_16"
+    search.supernet.num_epochs = 6
+    search.ghn.num_epochs = 3
+    search.ghn.num_phases = 2
+    search.darts.num_epochs = 3
+    search.enas.num_epochs = 5
+    search.nao_ws.num_epochs = 1
+    search.nao_ws.pool = 200
+    search.nao_ws.num_new = 100
+    return config
