@@ -4,7 +4,7 @@ Graph hypernetworks (Zhang, Ren and Urtasun, arXiv 1810.05749): states of the
 nodes of an architecture's graph, which send each other messages forwards and
 backwards along it, become the weights of the operations there (sections 3.2
 and 3.3). All cells of a network have a graph and the same hypernetwork; the
-mean of a cell's states is a message to the input of the next one.
+mean of a cell's states is a message to the inputs of cells that read it.
 
 * A block of weights is as long as the widest operation's; each reads its own
   from the front. Stem, reductions and classifier are learned, not written.
@@ -39,7 +39,7 @@ _CLIP_NORM = 5.0
 class HyperNetwork(WeightSource):
     """Variables of the hypernetwork and of what architectures share.
 
-    Shapes: V nodes, E of them with weights; U units.
+    Shapes: V nodes, E of them with weights, I inputs; G graphs; U units.
 
     Args:
       shared: of the space; its layers are not weight-normalised.
@@ -92,7 +92,7 @@ class HyperNetwork(WeightSource):
 
     def tell(self, architecture: Architecture) -> Tensors:
         """See `WeightSource`."""
-        kinds, links = self._shared.graph(architecture)
+        kinds, links = self._shared.graphs(architecture)
         return [
             *self._shared.encode(architecture),
             tf.constant(kinds, tf.int32),
@@ -116,16 +116,18 @@ class HyperNetwork(WeightSource):
         """Returns what is written for each cell, [E, the longest block].
 
         Args:
-          kinds: [V], see `SharedWeights.graph`.
-          links: [V, V], see there.
+          kinds: [G, V], see `SharedWeights.graphs`.
+          links: [G, V, V], see there.
         """
-        given = tf.zeros((1, _UNITS))
+        given = tf.zeros((self._shared.num_inputs, _UNITS))
         read = []
-        for _ in self._layouts:
-            states = tf.gather(self._own["kinds"], kinds)
+        for layout in self._layouts:
+            own_links = links[layout.graph]
+            states = tf.gather(self._own["kinds"], kinds[layout.graph])
             for _ in range(self._spec.num_phases):
-                states = self._traced_sweep(states, links, given)
-            given = self._message(tf.reduce_mean(states, 0, keepdims=True))
+                states = self._traced_sweep(states, own_links, given)
+            sent = self._message(tf.reduce_mean(states, 0, keepdims=True))
+            given = tf.concat([sent, given[:-1]], 0)
             read.append(tf.gather(states, self._shared.weight_nodes))
         hidden = tf.nn.relu(self._dense("write_1", tf.concat(read, 0)))
         return tf.split(self._dense("write_2", hidden), len(read))
@@ -141,7 +143,7 @@ class HyperNetwork(WeightSource):
           rows: [E], as `SharedWeights.rows`.
         """
         block = block[:, : layout.fan_in.shape[1]]
-        op = rows % self._shared.num_mixed[1]
+        op = tf.gather(layout.of_rows, rows)
         fan_in = tf.gather(layout.fan_in, op)
         is_scale = tf.gather(layout.is_scale, op)
         if not self._spec.normalizes:
@@ -158,13 +160,15 @@ class HyperNetwork(WeightSource):
         Args:
           states: [V, U].
           links: [V, V].
-          given: [1, U], a message to the first node.
+          given: [I, U], messages to the inputs.
         """
         nodes = tf.split(states, states.shape[0])
+        to_inputs = tf.split(given, given.shape[0])
         sent: Tensors = []
         for number, state in enumerate(nodes):
-            told = given
-            if number:
+            if number < len(to_inputs):
+                told = to_inputs[number]
+            else:
                 told = links[:number, number][None] @ tf.concat(sent, 0)
             nodes[number] = self._updated(state, told)
             sent.append(self._message(nodes[number]))

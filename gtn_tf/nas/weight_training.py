@@ -85,7 +85,7 @@ def _make_supernet(session: Session) -> Supernet:
 def _make_hypernetwork(session: Session) -> HyperNetwork:
     # A direction that is normalised anyway has no size to write.
     shared = session.space.shared_weights(session.network("plain"))
-    if shared.graph is None:
+    if shared.graphs is None:
         raise session.space.lacks("graphs for a hypernetwork")
     return HyperNetwork(
         shared,

@@ -34,7 +34,6 @@ class PaperRow(NamedTuple):
       strategy: that is the row's method here, with its evaluator: a search
         whose pick a run may have.
       evaluator: of that search; None: whatever it is.
-      space: that the method runs on here.
       has_cutout: whether trained with Cutout.
       num_cells: N of the runs that belong here.
       channels: F of them.
@@ -49,7 +48,6 @@ class PaperRow(NamedTuple):
     genotype: str | None = None
     strategy: str = "random"
     evaluator: str | None = None
-    space: str = "cells"
     has_cutout: bool = False
     num_cells: int = 6
     channels: int = 36
@@ -57,10 +55,9 @@ class PaperRow(NamedTuple):
     @property
     def method(self) -> str:
         """What the row's method is here."""
-        found = self.strategy
-        if self.evaluator is not None:
-            found += f" by {self.evaluator}"
-        return found if self.space == "cells" else f"{found}, on {self.space}"
+        if self.evaluator is None:
+            return self.strategy
+        return f"{self.strategy} by {self.evaluator}"
 
 
 #: In the order of the appendix' table.

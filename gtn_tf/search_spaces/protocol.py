@@ -72,10 +72,15 @@ class WeightLayout(NamedTuple):
     Attributes:
       fan_in: [operations, numbers]; 0 where it is no kernel.
       is_scale: [operations, numbers], whether a normalisation's scale.
+      of_rows: [rows], the operation whose weights a row is; one that is
+        another thing at another stride counts for each.
+      graph: place of the cell's own graph in those of `SharedWeights.graphs`.
     """
 
     fan_in: np.ndarray
     is_scale: np.ndarray
+    of_rows: np.ndarray
+    graph: int = 0
 
 
 #: Architecture -> (init, apply), as those of its `Learner`.
@@ -102,11 +107,13 @@ class SharedWeights(NamedTuple):
         second order.
       derive: shares, as an array -> the architecture that they stand for.
       layouts: of each of params; None: all use it.
-      num_kinds: of nodes of `graph`.
+      num_kinds: of nodes of `graphs`.
+      num_inputs: nodes that a graph begins with, which stand for the outputs of
+        as many cells before, the last one first.
       weight_nodes: [E], the nodes whose weights the rows are.
-      graph: None, or architecture -> the kinds of its nodes [V] and their
-        links [V, V], 1 from a node to one that reads it, which comes later; of
-        every cell.
+      graphs: None, or architecture -> the kinds of nodes [G, V] and their links
+        [G, V, V], 1 from a node to one that reads it, which comes later; of G
+        different cells.
     """
 
     init: Callable[..., tuple]
@@ -118,8 +125,11 @@ class SharedWeights(NamedTuple):
     derive: Callable[[np.ndarray], Architecture] | None = None
     layouts: Sequence[WeightLayout | None] = ()
     num_kinds: int = 0
+    num_inputs: int = 1
     weight_nodes: Sequence[int] = ()
-    graph: Callable[[Architecture], tuple[np.ndarray, np.ndarray]] | None = None
+    graphs: Callable[[Architecture], tuple[np.ndarray, np.ndarray]] | None = (
+        None
+    )
 
 
 class Space:

@@ -1,4 +1,4 @@
-"""DARTS on NAS-Bench-201: its training and its steps."""
+"""DARTS: its training and its steps."""
 
 import json
 
@@ -14,8 +14,11 @@ from tests.helpers import nb201_search
 
 
 @pytest.mark.slow
-def test_it_ends_in_the_cells_of_its_epochs(tmp_path):
-    session = nb201_search.session()
+@pytest.mark.parametrize(
+    ("space", "num_mixed"), [("nb201", (6, 5)), ("cells", (4, 11))]
+)
+def test_it_ends_in_the_cells_of_its_epochs(tmp_path, space, num_mixed):
+    session = nb201_search.session(search__space=space, search__num_nodes=1)
     darts = Darts(num_epochs=2, second_order=False, learning_rate=0.1)
     found = find(darts, session, tmp_path)
     (folder,) = (tmp_path / "search" / "darts").iterdir()
@@ -25,11 +28,12 @@ def test_it_ends_in_the_cells_of_its_epochs(tmp_path):
     assert found.architectures[0] == rows[1]["architecture"]
     assert {row["architecture"] for row in rows} == set(found.architectures)
     for text in found.architectures:
-        assert "none" not in session.space.from_text(text)
+        assert session.space.to_text(session.space.from_text(text)) == text
+        assert "none" not in text
     assert found.seconds > 0
     assert found.supernet is None
     shares = json.loads((folder / "metadata.json").read_text())["shares"]
-    assert np.shape(shares) == (6, 5)
+    assert np.shape(shares) == num_mixed
     np.testing.assert_allclose(np.sum(shares, 1), 1, rtol=1e-5)
     assert find(darts, session, tmp_path) == found  # done before
 

@@ -1,5 +1,6 @@
 """A hypernetwork: what it writes, its steps, its training and scores."""
 
+import itertools
 import math
 
 import numpy as np
@@ -22,6 +23,7 @@ from tests.helpers import nb201_search, tiny
 
 _CELL = ("nor_conv_3x3", "nor_conv_1x1", "none", *OPS[2:])
 _FAN_IN = {"nor_conv_1x1": 2, "nor_conv_3x3": 18}  # C = 2
+_OF_CELLS = {"search__num_nodes": 1, "search__num_cells": 1}
 _CHANGES = {
     "search__evaluators": ("ghn",),
     "search__ghn__num_epochs": 2,
@@ -104,13 +106,22 @@ def test_it_learns_one_cell(tmp_path):
     assert float(tf.reduce_mean(losses)) < math.log(10) / 2
 
 
-def test_its_gradient_goes_through_all_nodes(tmp_path):
-    session = _session()
+@pytest.mark.parametrize("space", ["nb201", "cells"])
+def test_its_gradient_goes_through_all_nodes(tmp_path, space):
+    session = _session(search__space=space, **_OF_CELLS)
     source = _open(session, tmp_path)
-    source.train(_CELL, _images(session, 20))
+    cell = _CELL
+    if space == "cells":
+        cell = session.space.from_text(
+            "conv3x3@1+max3x3@0:2/conv1x3_3x1@0+identity@1:2"
+        )
+    source.train(cell, _images(session, 20))
     # Adam's first moments: one share of the gradient each.
     moments = source.slots[: len(source.params)]
-    assert all(tf.reduce_any(moment != 0.0) for moment in moments)
+    moved = [bool(tf.reduce_any(moment != 0.0)) for moment in moments]
+    # But for what halves an input that is concatenated, which none is here:
+    # four variables of each of two inputs, in two cells.
+    assert len(moved) - sum(moved) == (0 if space == "nb201" else 16)
 
 
 def test_a_step_depends_on_what_is_saved_alone(tmp_path):
@@ -130,6 +141,23 @@ def test_a_step_depends_on_what_is_saved_alone(tmp_path):
         variable.assign(value)
     for value, again in zip(once, after(2), strict=True):
         np.testing.assert_array_equal(value, again)
+
+
+def test_cells_of_a_kind_and_distance_are_told_apart(tmp_path):
+    """The same operations in all cells; only messages and strides differ."""
+    session = _session(search__space="cells", **_OF_CELLS)
+    source = _open(session, tmp_path)
+    text = "conv3x3@1+conv3x3@0:2/conv3x3@1+conv3x3@0:2"
+    blocks = _blocks(source, session.space.from_text(text))
+    assert len(blocks) == 5
+    for first, second in itertools.combinations(blocks, 2):
+        assert not np.allclose(first, second, rtol=1e-3)
+    # Of the two edges one reads the last output, the other the one before.
+    assert not np.allclose(*blocks[4], rtol=1e-3)
+    # The first cell has no other before it: its inputs' messages are alike.
+    swapped = "conv3x3@0+conv3x3@1:2/conv3x3@1+conv3x3@0:2"
+    other = _blocks(source, session.space.from_text(swapped))
+    np.testing.assert_allclose(other[0], blocks[0][::-1], rtol=1e-4, atol=1e-6)
 
 
 def test_it_is_trained_once_and_scores(tmp_path):

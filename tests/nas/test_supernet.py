@@ -18,6 +18,7 @@ from gtn_tf.nas.supernets import Supernet
 from gtn_tf.nas.weight_training import load_source, prepare_source
 from gtn_tf.nas.worker import Worker
 from gtn_tf.ops.seeds import root_seed
+from gtn_tf.search_spaces.cells.space import SearchSpace
 from gtn_tf.search_spaces.nb201.genotypes import EDGES, OPS
 from gtn_tf.types import InputError, LearnerState, SyntheticData
 from tests.helpers import nb201_search, tiny
@@ -219,8 +220,14 @@ def test_a_supernet_of_other_networks_is_refused(session, tmp_path):
         (lambda *a: find_by_darts(Darts(1, False, 0.1), *a), "mix of its"),
     ],
 )
-def test_what_the_cells_lack_is_one_line(tmp_path, train, lack):
+def test_what_a_space_lacks_is_one_line(tmp_path, monkeypatch, train, lack):
     session = nb201_search.session(search__space="cells")
+    share = SearchSpace.shared_weights
+
+    def share_paths_alone(*arguments):
+        return share(*arguments)._replace(mix=None, graphs=None)
+
+    monkeypatch.setattr(SearchSpace, "shared_weights", share_paths_alone)
     message = f"search.space 'cells' has no {lack}"
     with pytest.raises(InputError, match=message) as caught:
         train(session, tmp_path)

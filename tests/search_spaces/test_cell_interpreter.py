@@ -75,8 +75,8 @@ def rebuilt(interpreter, genotype, params, statistics):
         num_states = NUM_INPUTS + len(cell.nodes)
         return np.repeat([s in cell.concat for s in range(num_states)], width)
 
-    assign(interpreter._stem, take(interpreter._stem))
-    for plan in interpreter._cells:
+    assign(interpreter.stem, take(interpreter.stem))
+    for plan in interpreter.cells:
         cell = (genotype.normal, genotype.reduction)[plan.kind]
         calibrations = [take(block) for block in plan.calibrations]
         reducers = [take(block) for block in plan.reducers]
@@ -102,7 +102,7 @@ def rebuilt(interpreter, genotype, params, statistics):
         for state in cell.concat:
             if state < NUM_INPUTS and plan.kind:
                 assign(plan.reducers[state], reducers[state])
-    classifier = interpreter._classifier
+    classifier = interpreter.classifier
     assign(classifier, take(classifier), rows(interpreter._last_mask))
     assert next(params, None) is None
     assert next(recorded, None) is None

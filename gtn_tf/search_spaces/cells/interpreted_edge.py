@@ -101,8 +101,13 @@ class InterpretedEdge:
             for position in range(len(self.blocks))
         ]
 
-    def layout(self) -> WeightLayout:
-        """Returns what the numbers of each operation's weights are."""
+    def layout(self, of_rows: np.ndarray, graph: int = 0) -> WeightLayout:
+        """Returns what the numbers of weights are; see `WeightLayout`.
+
+        Args:
+          of_rows: [rows], as from `choice`.
+          graph: of the cell.
+        """
         shape = len(self.blocks), self.param_size
         fan_ins, are_scales = np.zeros(shape, np.float32), np.zeros(shape, bool)
         for position, block in enumerate(self.blocks):
@@ -114,7 +119,7 @@ class InterpretedEdge:
                     fan_ins[position, begin:end] = fan_in
                 elif variable.name in ("gamma", "gain"):
                     are_scales[position, begin:end] = True
-        return WeightLayout(fan_ins, are_scales)
+        return WeightLayout(fan_ins, are_scales, of_rows, graph)
 
     @staticmethod
     def _size_of_params(block: Block) -> int:
@@ -195,7 +200,15 @@ class InterpretedEdge:
         """
         return self._traced_ops[position](params, statistics, inputs)
 
-    def _run_op(self, position: int, *tensors: tf.Tensor) -> tf.Tensor:
+    def _run_op(
+        self,
+        position: int,
+        params: tf.Tensor,
+        statistics: tf.Tensor,
+        inputs: tf.Tensor,
+    ) -> tf.Tensor:
+        states = [inputs] * (position // self.num_ops + 1)
+        tensors = [params, statistics, *states]
         return self._run(position, tensors, training=True)[0]
 
     def _forward(

@@ -39,7 +39,7 @@ from gtn_tf.search_spaces.cells.space import SearchSpace
 from gtn_tf.search_spaces.cells.structure import NetworkSize
 
 
-class _CellPlan(NamedTuple):
+class CellPlan(NamedTuple):
     """One cell of the network; `kind` is 0 for normal, 1 for reduction."""
 
     kind: int
@@ -51,13 +51,15 @@ class _CellPlan(NamedTuple):
 
     @property
     def blocks(self) -> tuple[Block, ...]:
+        """What runs before its edges, in order."""
         return (*self.calibrations, *self.reducers)
 
 
 class CellInterpreter:
     """A cell network that takes its genotype as data.
 
-    `init` and `apply` are those of a `Learner`.
+    `init` and `apply` are those of a `Learner`. It has a `stem`, `cells` and a
+    `classifier`, with weights in this order.
 
     Args:
       space: of the genotypes.
@@ -80,22 +82,22 @@ class CellInterpreter:
         self.space = space
         self.spec = spec
         size = NetworkSize(num_cells, channels, image_shape, num_classes)
-        self._stem = Block(
+        self.stem = Block(
             image_shape,
             lambda x, make: cell_structure.stem(x, channels, make),
             spec,
         )
         edges: dict[tuple, InterpretedEdge] = {}
         # (shape, mask of its channels) of the two last outputs.
-        before = last = (self._stem.shape, None)
-        self._cells = []
+        before = last = (self.stem.shape, None)
+        self.cells = []
         for is_reduction, cell_channels in cell_structure.plan_cells(size):
             plan = self._plan(is_reduction, cell_channels, before, last, edges)
-            self._cells.append(plan)
+            self.cells.append(plan)
             num_states = NUM_INPUTS + space.num_nodes
             shape = (*plan.edge.shape[:2], num_states * cell_channels)
             before, last = last, (shape, (plan.kind, cell_channels))
-        self._classifier = Block(
+        self.classifier = Block(
             last[0],
             lambda x, make: make.classify(x, num_classes),
             spec,
@@ -110,7 +112,7 @@ class CellInterpreter:
         before: tuple,
         last: tuple,
         edges: dict[tuple, InterpretedEdge],
-    ) -> _CellPlan:
+    ) -> CellPlan:
         differs = before[0][:2] != last[0][:2]
         calibrations = tuple(
             Block(
@@ -138,7 +140,7 @@ class CellInterpreter:
                 Block(shape, functools.partial(reduce, channels), self.spec)
                 for _ in range(NUM_INPUTS)
             )
-        return _CellPlan(
+        return CellPlan(
             int(is_reduction),
             channels,
             calibrations,
@@ -182,8 +184,8 @@ class CellInterpreter:
             concat = tf.cast(genotype.concat[kind], dtype)
             return tf.repeat(concat, channels)
 
-        add(self._stem.init(fold(seed, num_drawn)))
-        for cell in self._cells:
+        add(self.stem.init(fold(seed, num_drawn)))
+        for cell in self.cells:
             sources = (*cell.source_masks, None, None)
             for block, source in zip(cell.blocks, sources, strict=False):
                 add(block.init(fold(seed, num_drawn), mask(source)))
@@ -194,11 +196,11 @@ class CellInterpreter:
             flat_params, flat_statistics = zip(*drawn, strict=True)
             add(([tf.stack(flat_params)], [tf.stack(flat_statistics)]))
         seed = fold(seed, num_drawn)
-        add(self._classifier.init(seed, mask(self._last_mask)))
+        add(self.classifier.init(seed, mask(self._last_mask)))
         return params, statistics
 
     @staticmethod
-    def _choices(cell: _CellPlan, genotype: EncodedGenotype) -> Tensors:
+    def _choices(cell: CellPlan, genotype: EncodedGenotype) -> Tensors:
         choices = cell.edge.choice(
             genotype.ops[cell.kind], genotype.inputs[cell.kind]
         )
@@ -214,14 +216,14 @@ class CellInterpreter:
         """Runs the genotype that `statistics` begin with; see `Learner`."""
         inputs, ops, *statistics = statistics
         run = Run(params, statistics, training)
-        before = last = run.block(self._stem, images)
-        for cell in self._cells:
+        before = last = run.block(self.stem, images)
+        for cell in self.cells:
             kind = cell.kind
             outputs = _run_cell(
                 run, cell, inputs[kind], ops[kind], before, last
             )
             before, last = last, outputs
-        logits = run.block(self._classifier, last)
+        logits = run.block(self.classifier, last)
         return logits, [inputs, ops, *run.statistics_after]
 
 
@@ -287,7 +289,7 @@ class Run:
 
 def _run_cell(
     run: Run,
-    cell: _CellPlan,
+    cell: CellPlan,
     inputs: tf.Tensor,
     ops: tf.Tensor,
     before: tf.Tensor,

@@ -5,12 +5,15 @@ reads there. Each of these is a row as long as the widest operation's, several
 times what the operations need: 10 F² numbers of 14 F² on the mean.
 """
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
 from gtn_tf.layers.spec import LayerSpec
 from gtn_tf.ops.counted_loop import counted_map
 from gtn_tf.ops.seeds import Purpose, fold, root_seed
+from gtn_tf.search_spaces.cells import graphs, mixed_cells
 from gtn_tf.search_spaces.cells.encoded_genotype import EncodedGenotype, encode
 from gtn_tf.search_spaces.cells.genotypes import NUM_INPUTS, Genotype
 from gtn_tf.search_spaces.cells.interpreted_edge import (
@@ -20,7 +23,11 @@ from gtn_tf.search_spaces.cells.interpreted_edge import (
 )
 from gtn_tf.search_spaces.cells.interpreter import CellInterpreter
 from gtn_tf.search_spaces.cells.space import SearchSpace
-from gtn_tf.search_spaces.protocol import NetworkSpec, SharedWeights
+from gtn_tf.search_spaces.protocol import (
+    NetworkSpec,
+    SharedWeights,
+    WeightLayout,
+)
 
 
 def share(
@@ -43,11 +50,30 @@ def share(
     def encoded(genotype: Genotype) -> Tensors:
         return told(encode(genotype, space))
 
+    @functools.cache
+    def of_mix() -> Tensors:
+        with tf.init_scope():  # once, not within the trace that asks first
+            _, _, *statistics = told(mixed_cells.mixed_genotype(space))
+        return statistics
+
+    def mix(
+        params: Tensors, _: Tensors, shares: tf.Tensor, images: tf.Tensor
+    ) -> tf.Tensor:
+        return mixed_cells.mix(shared, params, of_mix(), shares, images)
+
     return SharedWeights(
         tf.function(shared.init_all, autograph=False),
         encoded,
         shared.rows,
         shared.apply,
+        num_mixed=(2 * sum(mixed_cells.num_states(space)), len(space.ops)),
+        mix=mix,
+        derive=lambda shares: mixed_cells.derive(shares, space),
+        layouts=shared.layouts(),
+        num_kinds=graphs.num_kinds(space),
+        num_inputs=NUM_INPUTS,
+        weight_nodes=graphs.operation_nodes(space),
+        graphs=lambda genotype: graphs.graphs(genotype, space),
     )
 
 
@@ -93,12 +119,25 @@ class SharedCells(CellInterpreter):
                 found.append(of_kinds[piece[1]])
         return found
 
+    def layouts(self) -> list[WeightLayout | None]:
+        """Returns what those weights are; None: not of operations."""
+        found: list[WeightLayout | None] = []
+        for piece in self._pieces():
+            if isinstance(piece, Block):
+                found += [None] * piece.num_params
+                continue
+            edge, kind = piece
+            states, ops = self._row_contents()
+            at_nodes = edge.is_reduction * (states >= NUM_INPUTS)
+            found.append(edge.layout(ops + edge.num_ops * at_nodes, kind))
+        return found
+
     def _pieces(self) -> list[Block | tuple[InterpretedEdge, int]]:
         """Returns blocks, and edges with the kind of their cell, in order."""
-        pieces: list[Block | tuple[InterpretedEdge, int]] = [self._stem]
-        for cell in self._cells:
+        pieces: list[Block | tuple[InterpretedEdge, int]] = [self.stem]
+        for cell in self.cells:
             pieces += [*cell.blocks, (cell.edge, cell.kind)]
-        return [*pieces, self._classifier]
+        return [*pieces, self.classifier]
 
     def _num_states(self) -> np.ndarray:
         """Returns how many states each edge may read, [2 nodes]."""
@@ -112,13 +151,18 @@ class SharedCells(CellInterpreter):
 
     def _draw_rows(self, edge: InterpretedEdge, seed: tf.Tensor) -> tf.Tensor:
         """Draws a cell's weights, a row per edge, state and operation."""
-        num_ops = len(self.space.ops)
-        states = np.concatenate([np.arange(n) for n in self._num_states()])
-        ops = tf.constant(np.tile(np.arange(num_ops), len(states)), tf.int32)
-        of_rows = tf.constant(np.repeat(states, num_ops), tf.int32)
+        contents = self._row_contents()
+        states, ops = (tf.constant(values, tf.int32) for values in contents)
 
         def draw(row: tf.Tensor) -> tf.Tensor:
-            choice = edge.choice(ops[row], of_rows[row])
+            choice = edge.choice(ops[row], states[row])
             return edge.init(choice, fold(seed, row))[0]
 
-        return counted_map(draw, len(states) * num_ops, edge.dtype)
+        return counted_map(draw, contents[0].size, edge.dtype)
+
+    def _row_contents(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the state and the operation of each row."""
+        num_ops = len(self.space.ops)
+        states = np.concatenate([np.arange(n) for n in self._num_states()])
+        ops = np.tile(np.arange(num_ops), len(states))
+        return np.repeat(states, num_ops), ops

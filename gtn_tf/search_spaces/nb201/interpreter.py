@@ -7,6 +7,7 @@ genotype computes here what `networks.build` builds of it, to rounding.
 
 import functools
 
+import numpy as np
 import tensorflow as tf
 
 from gtn_tf.layers.spec import LayerSpec
@@ -144,7 +145,8 @@ class CellInterpreter:
             if isinstance(piece, Block):
                 found.extend([None] * piece.num_params)
             else:
-                found.append(piece.layout())
+                of_rows = np.tile(np.arange(len(OPS)), len(EDGES))
+                found.append(piece.layout(of_rows))
         return found
 
     def apply(

@@ -94,18 +94,22 @@ def share(network: NetworkSpec) -> SharedWeights:
         alive[:, OPS.index("none")] = -1.0
         return tuple(OPS[op] for op in alive.argmax(1))
 
+    def graphs(genotype: Genotype) -> tuple[np.ndarray, np.ndarray]:
+        kinds, links = graph(genotype)
+        return kinds[None], links[None]
+
     return SharedWeights(
         interpreter.init_all,
         encode,
         lambda encoded: interpreter.rows(*encoded),
         interpreter.apply,
-        (len(EDGES), len(OPS)),
-        interpreter.mix,
-        derive,
-        interpreter.layouts(),
-        len(GRAPH_KINDS),
-        [NODES_OF_GRAPH.index(edge) for edge in EDGES],
-        graph,
+        num_mixed=(len(EDGES), len(OPS)),
+        mix=interpreter.mix,
+        derive=derive,
+        layouts=interpreter.layouts(),
+        num_kinds=len(GRAPH_KINDS),
+        weight_nodes=[NODES_OF_GRAPH.index(edge) for edge in EDGES],
+        graphs=graphs,
     )
 
 
