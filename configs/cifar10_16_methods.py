@@ -28,7 +28,7 @@ def get_config() -> config_dict.ConfigDict:
     search.supernet.num_epochs = 6
     search.ghn.num_epochs = 3
     search.ghn.num_phases = 2
-    search.darts.num_epochs = 3
+    search.darts.num_epochs = 1
     search.enas.num_epochs = 5
     search.nao_ws.num_epochs = 1
     search.nao_ws.pool = 200

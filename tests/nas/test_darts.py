@@ -24,7 +24,7 @@ def test_it_ends_in_the_cells_of_its_epochs(tmp_path, space, num_mixed):
     (folder,) = (tmp_path / "search" / "darts").iterdir()
     rows = read_rows(folder / "metrics.jsonl")
     assert [row["epoch"] for row in rows] == [1, 2]
-    assert rows[1]["training_loss"] < rows[0]["training_loss"]
+    assert rows[1]["validation_loss"] < rows[0]["validation_loss"]
     assert found.architectures[0] == rows[1]["architecture"]
     assert {row["architecture"] for row in rows} == set(found.architectures)
     for text in found.architectures:
