@@ -1,8 +1,7 @@
 """The tables' search methods on the paper's cells, at two-core scale.
 
-    python -m benchmarks.search_methods --config=configs.cifar10_16_methods \
-        --workdir=runs/cells --folder=docs/results/cells_methods \
-        --proposals=60 --top=1
+    python -m gtn_tf.main --config=configs/cifar10_16_methods.py \
+        --mode=evaluate --config.evaluation.experiment=search_methods
 
 Cells and networks are those of cifar10_16_nas: 5 nodes, 11 operations, CIFAR-10
 at 16x16. No table knows their accuracy, so the truth is 300 real steps, of the
@@ -13,12 +12,15 @@ Measured: -
 
 from ml_collections import config_dict
 
-from configs import cifar10_16_nas
+from configs import cifar10_16_nas, nb201_16_methods
 
 
 def get_config() -> config_dict.ConfigDict:
     config = cifar10_16_nas.get_config()
     search = config.search
+    search.num_architectures = 60  # of each search, at most
+    search.select_top = 1  # the truth is dear
+    search.evaluators = nb201_16_methods.EVALUATORS
     search.readout = "log_likelihood"
     search.common_random_numbers = True
     search.statistics = "validation"

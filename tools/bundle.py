@@ -52,9 +52,12 @@ def bundle(name: str) -> None:
         },
         "kept_in": f"docs/results/{kept.name}",
     }
-    training = kept / "training.json"
+    training, search = kept / "training.json", kept / "search.json"
     if training.exists():
         metadata["meta_training_seconds"] = read_json(training)["seconds"]
+    elif search.exists():  # with the trace of what runs all cells
+        of_gtn = read_json(search)["evaluators"]["gtn"]
+        metadata["meta_training_seconds"] = of_gtn["setup_seconds"]
     assert (kept / "curriculum.npz").stat().st_size <= _MOST_BYTES
     with replaced_folder(_BUNDLED / name) as folder:
         shutil.copy(kept / "curriculum.npz", folder)

@@ -142,7 +142,7 @@ def _experiment(path: Path, result: dict) -> str:
     where = dict.fromkeys(map(hardware, ran or [result["environment"]]))
     seconds = sum(trial["seconds"] for trial in trials)
     facts = [
-        _setting(path.parent),
+        _setting(path.parent, trials),
         f"{len(trials)} meta-trainings in {duration(seconds)}" * bool(trials),
         "; ".join(where),
     ]
@@ -154,11 +154,13 @@ def _experiment(path: Path, result: dict) -> str:
     )
 
 
-def _setting(folder: Path) -> str:
+def _setting(folder: Path, trials: list) -> str:
     """Says what all arms have, unless one says otherwise."""
     path = folder / "config.json"
     if not path.exists():
         return ""
+    if not trials:
+        return f"[Config]({folder.name}/{path.name})"
     config = read_json(path)
     inner, meta = config["inner"], config["meta"]
     return (

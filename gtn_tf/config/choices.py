@@ -61,5 +61,6 @@ EXPERIMENTS = {
         "ablation",
         "any_network",
         "any_ranking",
+        "search_methods",
     )
 }

@@ -1,13 +1,15 @@
 """Keys of `--mode=evaluate`; a workdir may change them at any time."""
 
-from gtn_tf.config.choices import BASELINES, EXPERIMENTS
+from gtn_tf.config.choices import BASELINES, EXPERIMENTS, SEARCH_STRATEGIES
 from gtn_tf.config.fields import (
     OWN_FUNCTION,
     Field,
+    are_different,
     are_families_widths,
     are_positive,
     is_number,
     is_one_of,
+    real,
     whole,
 )
 from gtn_tf.import_paths import is_import_path
@@ -53,6 +55,19 @@ FIELDS = {
         1,
         "of experiment weight_norm: draws of hyperparameters",
         high=10_000,
+    ),
+    "evaluation.strategies": Field(
+        ("random", "evolution", "reinforce", "nao", "darts", "enas", "nao_ws"),
+        f"a tuple of different ones of {', '.join(SEARCH_STRATEGIES)}",
+        are_different(lambda v: v in SEARCH_STRATEGIES),
+        "of experiment search_methods: what each evaluator leads, or trains "
+        "weights of its own",
+    ),
+    "evaluation.search_seconds": real(
+        1000.0,
+        "a number > 0",
+        lambda v: v > 0,
+        "of experiment search_methods: of each search, set-up included",
     ),
     "evaluation.learners": Field(
         (),

@@ -211,6 +211,54 @@ _PARTS = {
         "meta_training_seconds": 123.4,
         "results": [],
     },
+    "search_methods": {
+        "space": "nb201",
+        "truth": "table",
+        "seconds": 100.0,
+        "num_proposals": 25,
+        "select_top": 10,
+        "prices": {
+            "gtn": {"setup": 60.5, "price": 0.25},
+            "params": {"setup": 0.0, "price": 1e-5},
+        },
+        "searches": [
+            *(
+                {
+                    **{"strategy": "random", "evaluator": "gtn", "seed": seed},
+                    **{"seconds": [61.0, 62.0], "truths": [88.0, pick]},
+                    **{"pick": pick, "num": 25, "num_different": 24},
+                }
+                for seed, pick in enumerate((90.0, 91.0))
+            ),
+            {
+                **{"strategy": "random", "evaluator": "params", "seed": 0},
+                **{"seconds": [], "truths": [], "pick": None},
+                **{"num": 0, "num_different": 0},
+            },
+            {
+                **{"strategy": "darts", "evaluator": None, "seed": 0},
+                **{"seconds": [77.0], "truths": [85.5], "pick": 85.5},
+                **{"first": 54.3, "num_different": 1},
+                "cells": [
+                    "|skip_connect~0|+|skip_connect~0|nor_conv_3x3~1|+"
+                    "|skip_connect~0|none~1|skip_connect~2|"
+                ],
+            },
+        ],
+        "ranking": {
+            "num_cells": 50,
+            "evaluators": {
+                name: {
+                    **{"spearman": value, "spearman_ci95": [0.3, 0.8]},
+                    **{"kendall": 0.41, "kendall_ci95": [0.2, 0.6]},
+                }
+                for name, value in (("gtn", 0.66), ("params", 0.55))
+            },
+            "differences": {
+                "gtn - params": {"spearman": 0.11, "ci95": [-0.05, 0.25]}
+            },
+        },
+    },
     "ablation": {
         "source": "gtn",
         "meta_steps": 600,

@@ -86,6 +86,7 @@ def test_a_damaged_result_is_one_line(tmp_path, name, value):
         "more_data": "sizes",
         "any_network": "accuracies",
         "any_ranking": "rank_correlations",
+        "search_methods": "searches",
     }.get(name, "arms")
     result = changed(RESULTS[name], [key], value)
     workdir = write_workdir(tmp_path / "run")

@@ -1,24 +1,23 @@
-"""What scores cost, of `benchmarks.search_methods`."""
+"""What scores cost, of `search_methods`."""
 
 import time
 from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.method_scores import Scores
+from gtn_tf.config.evaluator_names import TAUGHT, parse_evaluator
+from gtn_tf.experiments.method_scores import Scores
 from gtn_tf.nas.first_training import steps_per_epoch
 from gtn_tf.nas.proposals import Proposal
 from gtn_tf.nas.weight_training import SOURCES, Stepper, open_source
 
 ROUNDS, _STEPS = 3, 40
-#: Of the bundled GTN: measured with it, on one core of its own.
-_GTN_SECONDS = 563.0
 
 
 def measure_prices(
     scores: Scores, names: Sequence[str]
 ) -> dict[str, dict[str, float]]:
-    """Returns each evaluator's seconds per cell and of its set-up.
+    """Returns each evaluator's seconds per architecture and of its set-up.
 
     They are measured one after the other, round by round; of the rounds the
     fastest counts.
@@ -67,8 +66,9 @@ def measure_prices(
     for kind, found in steps.items():
         num_steps = getattr(spec, kind).num_epochs * per_epoch
         setup[kind] += num_steps * min(found)
-    if "gtn" in setup:
-        setup["gtn"] += _GTN_SECONDS
+    for name in names:
+        if parse_evaluator(name).kind in TAUGHT:
+            setup[name] += scores.teacher_seconds[name]
     return {
         name: {"price": min(found), "setup": setup[name]}
         for name, found in prices.items()

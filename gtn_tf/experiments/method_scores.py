@@ -1,9 +1,10 @@
-"""Scores of cells, each found once, of `benchmarks.search_methods`."""
+"""Scores of architectures, each found once, of `search_methods`."""
 
 import collections
 import dataclasses
 from pathlib import Path
-from typing import Any
+
+from ml_collections import config_dict
 
 from gtn_tf.config.evaluator_names import parse_evaluator
 from gtn_tf.nas.executors import run_inline
@@ -11,40 +12,44 @@ from gtn_tf.nas.job_results import problem_of
 from gtn_tf.nas.jobs import Plan
 from gtn_tf.nas.proposals import Proposal
 from gtn_tf.nas.search import make_sources
-from gtn_tf.nas.spec import SearchSpec
+from gtn_tf.nas.spec import search_spec
 from gtn_tf.nas.worker import Worker
 from gtn_tf.runtime.interrupts import Stopped, exit_code
 from gtn_tf.runtime.job_store import JobStore
 
 
 class Scores:
-    """Scores of cells, each found once.
+    """Scores of architectures, each found once.
 
     Args:
-      spec: of the search that names the evaluators.
-      config: of it, for what is trained first.
-      workdir: where scores and trainings are.
+      config: of the search that names the evaluators.
+      workdir: where scores and what is trained first are.
       caught: signals so far.
 
     Attributes:
-      known: what was asked for, by evaluator and cell.
+      known: what was asked for, by evaluator and architecture.
+      teacher_seconds: of what an evaluator trains on, where it is ready.
     """
 
     def __init__(
-        self, spec: SearchSpec, config: Any, workdir: Path, caught: list[int]
+        self,
+        config: config_dict.ConfigDict,
+        workdir: Path,
+        caught: list[int],
     ) -> None:
-        self.worker = Worker(spec, lambda: bool(caught))
+        self.worker = Worker(search_spec(config), lambda: bool(caught))
         self.space = self.worker.space
-        self.truth = spec.truth
-        self.is_looked_up = parse_evaluator(spec.truth).kind == "table"
+        self.truth = self.worker.spec.truth
+        self.is_looked_up = parse_evaluator(self.truth).kind == "table"
         self._config, self.workdir = config, workdir
         self.known: dict[str, dict[str, float | None]] = {}
+        self.teacher_seconds: dict[str, float] = {}
         self._plans: dict[str, Plan] = {}
         self._store = JobStore(workdir / "search" / "results", problem_of)
         self._caught = caught
 
     def job(self, evaluator: str, proposal: Proposal) -> tuple[str, dict]:
-        """Returns the job that scores a cell: key, and what it is."""
+        """Returns the job that scores it: its key, and what it is."""
         planned = self._plan(evaluator).jobs_of(proposal, 0)
         return next(
             (key, job)
@@ -58,9 +63,11 @@ class Scores:
             worker = self.worker
             names = dict.fromkeys((evaluator, self.truth))
             own = {name: worker.evaluators[name] for name in names}
-            sources, _ = make_sources(
+            sources, seconds = make_sources(
                 self._config, self.workdir, worker.session, own.values()
             )
+            teacher = worker.evaluators[evaluator].teacher
+            self.teacher_seconds[evaluator] = seconds.get(teacher, 0.0)
             spec = dataclasses.replace(worker.spec, evaluators=(evaluator,))
             self._plans[evaluator] = Plan(spec, own, sources)
         return self._plans[evaluator]
@@ -85,3 +92,7 @@ class Scores:
             self._store.put(key, result)
         self.known.setdefault(evaluator, {})[proposal.key] = result["score"]
         return result["score"]
+
+    def true_score(self, proposal: Proposal) -> float:
+        """Returns the accuracy by the truth; 0 where that failed."""
+        return self.get(self.truth, proposal) or 0.0

@@ -1,4 +1,4 @@
-"""A search that is charged for what it asks, of `benchmarks.search_methods`."""
+"""A search that is charged for what it asks, of `search_methods`."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -10,20 +10,21 @@ from gtn_tf.statistics.picks import best_keys
 
 
 class Scores(Protocol):
-    """What is known of cells.
+    """What is known of architectures.
 
     Attributes:
-      space: of the cells.
-      truth: the evaluator that is right.
+      space: of them.
       is_looked_up: whether the truth is a table, which costs nothing.
     """
 
     space: Space
-    truth: str
     is_looked_up: bool
 
     def get(self, evaluator: str, proposal: Proposal) -> float | None:
         """Returns a score, None for a failure."""
+
+    def true_score(self, proposal: Proposal) -> float:
+        """Returns the accuracy by the truth; 0 where that failed."""
 
 
 def run_search(
@@ -34,7 +35,7 @@ def run_search(
     price: Mapping[str, float],
     most_seconds: float,
     most_proposals: int,
-    top: int = 10,
+    top: int,
 ) -> dict[str, Any]:
     """Searches until the seconds are spent, or the proposals are made.
 
@@ -43,7 +44,7 @@ def run_search(
       evaluator: is asked for scores.
       seed: of the search.
       scores: what it says.
-      price: `setup` and `price` of a different cell, in seconds.
+      price: `setup` and `price` of a different architecture, in seconds.
       most_seconds: of the search.
       most_proposals: likewise.
       top: of the best by the evaluator the truth selects one.
@@ -63,7 +64,7 @@ def run_search(
 
     def true_score(key: str) -> float:
         if key not in truths:
-            truths[key] = scores.get(scores.truth, asked[key])
+            truths[key] = scores.true_score(asked[key])
         return truths[key]
 
     def best() -> tuple[float, float]:

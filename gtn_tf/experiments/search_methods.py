@@ -1,0 +1,262 @@
+"""Which search, led by which evaluator, finds the best at equal seconds?
+
+Every strategy of `evaluation.strategies` proposes until its seconds are spent,
+`evaluation.search_seconds`, or `search.num_architectures` are proposed; each of
+`search.evaluators` leads each of them. Of the `search.select_top` best by the
+evaluator the truth, `search.truth`, selects one: it is a table's, or has to be
+trained, and is not charged. What is charged is the evaluator's set-up once, and
+its price for every different architecture.
+
+* An evaluator's score does not depend on who asks. So each is found once, in
+  `search/results` of the experiment's folder, and charged to every search that
+  asks for it: strategies and seeds are replayed on the same scores.
+* Prices are measured once, in `prices.json`, of the evaluators that are asked
+  for and not there. Remove the file to measure them again; scores stay.
+* The set-up of `supernet` and `ghn` is their number of steps by the price of
+  one; that of `gtn` is its meta-training's. Searches that train weights of
+  their own, such as `darts`, are charged the seconds that they took.
+* Seeds are of strategies: there is one GTN, one supernet and one hypernetwork.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from ml_collections import config_dict
+
+from gtn_tf.experiments.experiment import Experiment
+from gtn_tf.figures.style import (
+    LINES,
+    WIDTH,
+    add_note,
+    in_theme,
+    new_figure,
+)
+from gtn_tf.statistics.intervals import shown
+
+Row = Mapping[str, Any]
+
+#: Kinds of evaluators, those that are drawn first: as many as there are lines.
+_KINDS = ("gtn", "real", "supernet", "ghn", "params", "naswot", "real_subset")
+#: Space -> its operation without weights that searches are known to end in.
+_SKIPS = {"nb201": "skip_connect", "cells": "identity"}
+_NAME_WIDTH = 22
+
+
+def run(config: config_dict.ConfigDict, folder: Path) -> dict[str, Any]:
+    """Returns prices, what each search found, and how evaluators rank.
+
+    `searches` have `strategy`, `evaluator` (None: it trains weights of its own)
+    and `seed`; `seconds` and `truths`, the best accuracy after each; `pick`,
+    the last of them; and `num_different` architectures that were scored.
+    `ranking` is of what random searches by all evaluators have scored, where
+    the truth is a table.
+    """
+    from gtn_tf.experiments.search_methods_trials import (  # TensorFlow
+        run_searches,
+    )
+
+    return run_searches(config, folder)
+
+
+def table(result: dict) -> str:
+    """Returns what was found, by strategy and evaluator, and how they rank."""
+    guided, own = _by_search(result)
+    strategies = list(dict.fromkeys(strategy for strategy, _ in guided))
+    percent = _percent(result)
+    lines = [
+        f"{result['space']}: accuracy [%] of the pick after "
+        f"{result['seconds']:.0f} seconds or {result['num_proposals']} "
+        f"proposals, the best of {result['select_top']} by "
+        f"{result['truth']}; mean +- standard deviation over seeds, and "
+        "different architectures that were scored",
+        f"{'evaluator':{_NAME_WIDTH}}{'set-up':>7}{'each':>9}"
+        + "".join(f"{name:>19}" for name in strategies),
+    ]
+    for evaluator, price in result["prices"].items():
+        cells = [
+            _cell(guided.get((s, evaluator), []), percent) for s in strategies
+        ]
+        lines.append(
+            f"{evaluator:{_NAME_WIDTH}}{price['setup']:>7.0f}"
+            f"{price['price']:>9.3g}" + "".join(f"{cell:>19}" for cell in cells)
+        )
+    if own:
+        lines.append(
+            f"{'weights of their own':{_NAME_WIDTH}}{'seconds':>8}"
+            f"{'best of its top':>19}{'its first':>19}  skips in its first, by "
+            "seed"
+        )
+    skip = _SKIPS.get(result["space"])
+    for name, rows in own.items():
+        seconds = np.mean([row["seconds"][0] for row in rows])
+        picks, firsts = (
+            _mean([percent * row[key] for row in rows])
+            for key in ("pick", "first")
+        )
+        skips = [
+            str(row["cells"][0].count(skip)) if skip else "-" for row in rows
+        ]
+        lines.append(
+            f"{name:{_NAME_WIDTH}}{seconds:>8.0f}{picks:>19}{firsts:>19}  "
+            f"{' '.join(skips)}"
+        )
+    return "\n".join([*lines, *_ranks(result["ranking"])])
+
+
+def _ranks(ranking: Row) -> list[str]:
+    if not ranking:
+        return []
+    first = next(iter(ranking["evaluators"]))
+    lines = [
+        f"ranks of the {ranking['num_cells']} that all have scored, 95 % "
+        "intervals over them",
+        f"{'evaluator':{_NAME_WIDTH}}{'Spearman':22}{'Kendall':22}"
+        f"{first} - it, Spearman",
+    ]
+    for name, row in ranking["evaluators"].items():
+        gap = ranking["differences"].get(f"{first} - {name}")
+        apart = (
+            f"{gap['spearman']:+.2f} {shown(gap['ci95'], 2)}" if gap else "-"
+        )
+        ranks = [
+            f"{row[key]:.2f} {shown(row[f'{key}_ci95'], 2)}"
+            for key in ("spearman", "kendall")
+        ]
+        lines.append(f"{name:{_NAME_WIDTH}}{ranks[0]:22}{ranks[1]:22}{apart}")
+    return lines
+
+
+def _by_search(
+    result: Row,
+) -> tuple[dict[tuple[str, str], list[Row]], dict[str, list[Row]]]:
+    """Returns searches by strategy and evaluator, and those of own weights."""
+    guided: dict[tuple[str, str], list[Row]] = {}
+    own: dict[str, list[Row]] = {}
+    for row in result["searches"]:
+        if row["evaluator"] is None:
+            own.setdefault(row["strategy"], []).append(row)
+        else:
+            key = row["strategy"], row["evaluator"]
+            guided.setdefault(key, []).append(row)
+    return guided, own
+
+
+def _percent(result: Row) -> float:
+    """Returns what makes percent of a truth: tables hold them, shares else."""
+    return 1.0 if result["truth"].startswith("table") else 100.0
+
+
+def _kind(evaluator: str) -> str:
+    return evaluator.partition(":")[0]
+
+
+def _cell(rows: Sequence[Row], percent: float) -> str:
+    known = [row for row in rows if row["pick"] is not None]
+    if not known:
+        return "-"
+    number = np.mean([row["num_different"] for row in known])
+    picks = [percent * row["pick"] for row in known]
+    return f"{_mean(picks)} {number:>4.0f}"
+
+
+def _mean(values: Sequence[float]) -> str:
+    if len(values) == 1:
+        return f"{values[0]:.2f}"
+    return f"{np.mean(values):.2f} +-{np.std(values, ddof=1):.2f}"
+
+
+def _at(grid: np.ndarray, row: Mapping[str, Any]) -> np.ndarray:
+    """Returns the best at given seconds, NaN before the first."""
+    places = np.searchsorted(row["seconds"], grid, "right")
+    return np.array([np.nan, *row["truths"]])[places]
+
+
+@in_theme
+@matplotlib.rc_context({"axes.labelsize": 9, "axes.titlesize": 9})
+def figure(result: dict) -> Figure:
+    """Draws the best so far against seconds, a panel per strategy."""
+    guided, own = _by_search(result)
+    strategies = list(dict.fromkeys(strategy for strategy, _ in guided))
+    num_panels = len(strategies) + bool(own)
+    figure = new_figure(WIDTH, 140.0 * num_panels + 60.0)
+    panels = figure.subplots(
+        *(num_panels, 1), sharex=True, sharey=True, squeeze=False
+    )[:, 0]
+    grid = np.linspace(0.0, result["seconds"], 400)
+    percent = _percent(result)
+    drawn = sorted(result["prices"], key=_place)
+    for panel, strategy in zip(panels, strategies, strict=False):
+        for evaluator, line in zip(drawn, LINES, strict=False):
+            runs = [
+                _at(grid, row) for row in guided.get((strategy, evaluator), [])
+            ]
+            if runs:
+                colour, dashes, _ = line
+                panel.plot(
+                    grid,
+                    percent * np.mean(runs, axis=0),
+                    color=colour,
+                    linestyle=dashes,
+                    label=evaluator,
+                )
+        panel.set_title(strategy, loc="left")
+    if own:
+        _draw_own(panels[-1], own, percent)
+    for panel in panels:
+        panel.set_ylabel("accuracy [%]")
+    if percent == 1.0:  # of NAS-Bench-201; the first cells are far below
+        panels[0].set_ylim(85.0, 92.0)
+    panels[0].legend(ncols=3, fontsize=9, loc="lower right")
+    panels[-1].set_xlabel("seconds, set-up included")
+    note = (
+        f"Best true accuracy among the {result['select_top']} best by the "
+        "evaluator so far; mean over seeds."
+    )
+    if own:
+        note += " Below: a point for each seed, at its end."
+    if drawn[len(LINES) :]:
+        note += f" Not drawn: {', '.join(drawn[len(LINES) :])}."
+    add_note(figure, note)
+    return figure
+
+
+def _place(evaluator: str) -> tuple[int, str]:
+    kind = _kind(evaluator)
+    known = kind in _KINDS
+    return (_KINDS.index(kind) if known else len(_KINDS), evaluator)
+
+
+def _draw_own(
+    panel: Axes, own: Mapping[str, Sequence[Row]], percent: float
+) -> None:
+    for (name, rows), (colour, _, marker) in zip(
+        own.items(), LINES, strict=False
+    ):
+        panel.plot(
+            [row["seconds"][0] for row in rows],
+            [percent * row["pick"] for row in rows],
+            linestyle="none",
+            marker=marker,
+            color=colour,
+            label=name,
+        )
+    panel.set_title("searches that train weights of their own", loc="left")
+    panel.legend(ncols=len(own), fontsize=9, loc="lower right")
+
+
+EXPERIMENT = Experiment(
+    question=(
+        "Which search, led by which evaluator, finds the best architecture at "
+        "equal seconds?"
+    ),
+    run=run,
+    table=table,
+    figure=figure,
+)

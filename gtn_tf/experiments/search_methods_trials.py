@@ -1,0 +1,203 @@
+"""The searches of the experiment `search_methods`."""
+
+import dataclasses
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ml_collections import config_dict
+
+from gtn_tf.config.choices import SEARCH_STRATEGIES
+from gtn_tf.config.evaluator_names import parse_evaluator
+from gtn_tf.experiments.charged_search import run_search
+from gtn_tf.experiments.method_prices import measure_prices
+from gtn_tf.experiments.method_scores import Scores
+from gtn_tf.import_paths import choose
+from gtn_tf.nas.proposals import Proposal
+from gtn_tf.nas.session import Session
+from gtn_tf.nas.strategies.strategy import Coupled
+from gtn_tf.nas.weight_training import open_source
+from gtn_tf.runtime.files import read_json, write_json
+from gtn_tf.runtime.interrupts import Stopped, catch_signals
+from gtn_tf.runtime.progress import say
+from gtn_tf.statistics.picks import best_keys
+from gtn_tf.statistics.ranking import ranking
+from gtn_tf.types import InputError
+
+_NUM_ENAS_DRAWS = 50
+
+
+def run_searches(
+    config: config_dict.ConfigDict, folder: Path
+) -> dict[str, Any]:
+    """Returns what all searches found; see the experiment's `run`.
+
+    Raises:
+      InputError: an evaluator or a strategy does not fit the space; there is a
+        guide; or a mean of ranks is to lead a search.
+      Stopped: by a signal; what is scored is kept.
+    """
+    caught: list[int] = []
+    with catch_signals(caught):
+        try:
+            return _run(config, folder, caught)
+        except Stopped:
+            say("stopped; the same command goes on")
+            raise
+
+
+def _run(
+    config: config_dict.ConfigDict, folder: Path, caught: list[int]
+) -> dict[str, Any]:
+    if config.search.guide is not None:
+        raise InputError(
+            f"search.guide is {config.search.guide!r}; expected None, as each "
+            "of search.evaluators leads searches; set "
+            "--config.search.guide=None"
+        )
+    for name in config.search.evaluators:
+        if parse_evaluator(name).kind == "rank_mean":
+            raise InputError(
+                f"search.evaluators has {name!r}; expected evaluators whose "
+                "score of an architecture is its own, to lead searches; leave "
+                "it out"
+            )
+    scores = Scores(config, folder, caught)
+    strategies = {
+        name: _make_strategy(name, config)
+        for name in config.evaluation.strategies
+    }
+    is_led = any(not isinstance(s, Coupled) for s in strategies.values())
+    prices = _prices(scores, folder / "prices.json") if is_led else {}
+    found = list(_searches(config, strategies, scores, prices))
+    return {
+        "space": scores.worker.spec.space,
+        "truth": scores.truth,
+        "seconds": config.evaluation.search_seconds,
+        "num_proposals": config.search.num_architectures,
+        "select_top": config.search.select_top,
+        "prices": prices,
+        "searches": [
+            {k: v for k, v in row.items() if k != "keys"} for row in found
+        ],
+        "ranking": _ranking(found, scores),
+    }
+
+
+def _make_strategy(name: str, config: config_dict.ConfigDict) -> Any:
+    """Returns a strategy with the config's options."""
+    make = choose(name, SEARCH_STRATEGIES, "evaluation.strategies")
+    options = config.search.get(name)
+    return make(**(options.to_dict() if options is not None else {}))
+
+
+def _prices(scores: Scores, path: Path) -> dict[str, dict[str, float]]:
+    """Returns those in the file, and measures those that are not there."""
+    known = read_json(path) if path.exists() else {}
+    asked = scores.worker.spec.evaluators
+    missing = [name for name in asked if name not in known]
+    if missing:
+        say(f"measuring what scores cost: {', '.join(missing)}")
+        known |= measure_prices(scores, missing)
+        write_json(path, known)
+    return {name: known[name] for name in asked}
+
+
+def _searches(
+    config: config_dict.ConfigDict,
+    strategies: Mapping[str, Any],
+    scores: Scores,
+    prices: Mapping[str, Mapping[str, float]],
+) -> Iterator[dict[str, Any]]:
+    """Yields what was found, with `strategy`, `evaluator` and `seed`."""
+    seeds = range(config.seed, config.seed + config.evaluation.num_seeds)
+    search = config.search
+    guided = [n for n, s in strategies.items() if not isinstance(s, Coupled)]
+    for evaluator, name, seed in itertools.product(
+        search.evaluators, guided, seeds
+    ):
+        found = run_search(
+            *(strategies[name], evaluator, seed, scores, prices[evaluator]),
+            config.evaluation.search_seconds,
+            *(search.num_architectures, search.select_top),
+        )
+        say(f"{name} by {evaluator}, seed {seed}: {found['pick']}")
+        yield {
+            **{"strategy": name, "evaluator": evaluator, "seed": seed},
+            **found,
+        }
+    for name, seed in itertools.product(strategies, seeds):
+        if name not in guided:
+            found = _run_coupled(strategies[name], name, seed, config, scores)
+            say(f"{name}, seed {seed}: {found['pick']}")
+            yield {
+                **{"strategy": name, "evaluator": None, "seed": seed},
+                **found,
+            }
+
+
+def _run_coupled(
+    strategy: Coupled,
+    name: str,
+    seed: int,
+    config: config_dict.ConfigDict,
+    scores: Scores,
+) -> dict[str, Any]:
+    """Trains a search's own weights, and takes its best cells."""
+    spec = dataclasses.replace(
+        scores.worker.spec, seed=seed, num_architectures=_NUM_ENAS_DRAWS
+    )
+    session = Session(spec, scores.space, scores.worker.session.should_stop)
+    found = strategy.find(session, scores.workdir)
+    texts = list(dict.fromkeys(found.architectures))
+    if name == "enas":  # its draws have no order of their own
+        texts = _by_supernet(texts, session, found.supernet)
+    cells = [
+        Proposal(text, scores.space.key(scores.space.from_text(text)))
+        for text in texts[: config.search.select_top]
+    ]
+    truths = [scores.true_score(cell) for cell in cells]
+    return {
+        "seconds": [found.seconds],
+        "truths": [max(truths)],
+        "pick": max(truths),
+        "first": truths[0],
+        "cells": [cell.architecture for cell in cells],
+        "num_different": len(cells),
+    }
+
+
+def _by_supernet(
+    texts: Sequence[str], session: Session, folder: Path
+) -> list[str]:
+    source, _ = open_source("supernet", session, folder)
+    own = {t: source.score(session.space.from_text(t)) for t in texts}
+    return best_keys(own, len(own))
+
+
+def _ranking(
+    found: Sequence[Mapping[str, Any]], scores: Scores
+) -> dict[str, Any]:
+    """Returns how well evaluators rank the cells that all have scored."""
+    drawn: dict[str, set[str]] = {}
+    for row in found:
+        if row["strategy"] == "random":
+            drawn.setdefault(row["evaluator"], set()).update(row["keys"])
+    keys = sorted(set.intersection(*drawn.values())) if drawn else []
+    if not scores.is_looked_up or len(keys) < 3:
+        return {}
+    known = {
+        name: {key: scores.known[name][key] for key in keys}
+        for name in (*drawn, scores.truth)
+    }
+    ranked = ranking(known, scores.truth)
+    fields = ("spearman", "spearman_ci95", "kendall", "kendall_ci95")
+    return {
+        "num_cells": len(keys),
+        "evaluators": {
+            name: {field: row[field] for field in fields}
+            for name, row in ranked["evaluators"].items()
+        },
+        "differences": ranked["differences"],
+    }
