@@ -26,6 +26,7 @@ from gtn_tf.experiments.experiment import Experiment
 from gtn_tf.experiments.seed_means import ROW_HEIGHT, draw_mean, seeds_note
 from gtn_tf.figures.style import LINES, WIDTH, add_note, in_theme, new_figure
 from gtn_tf.statistics import correlation
+from gtn_tf.statistics.correlation import with_failures_last
 from gtn_tf.statistics.intervals import shown
 
 SOURCES = ("gtn", "real", "real_subset")
@@ -52,12 +53,18 @@ def run(config: config_dict.ConfigDict, folder: Path) -> dict:
     measure = make_measure(config, folder)
     results = run_trials(trials, folder, measure, TUNING_KEYS)
     done = done_trials(results)
-    truth, params = (_array(done[0][key]) for key in ("truth", "params"))
+    truth, params = (
+        with_failures_last(done[0][key]) for key in ("truth", "params")
+    )
     found = {PARAMS: correlation.mean_spearman([params], truth)}
     for source in SOURCES:
         for readout in READOUTS:
             found[f"{source}, {readout}"] = correlation.mean_spearman(
-                [_array(r["scores"][source][readout]) for r in done], truth
+                [
+                    with_failures_last(r["scores"][source][readout])
+                    for r in done
+                ],
+                truth,
             )
     return {
         "source": config.source,
@@ -83,10 +90,6 @@ def run(config: config_dict.ConfigDict, folder: Path) -> dict:
         "meta_training_seconds": float(np.median([r["seconds"] for r in done])),
         "results": results,
     }
-
-
-def _array(scores: list[float | None]) -> np.ndarray:
-    return correlation.with_failures_last(scores)
 
 
 def _pairs() -> list[tuple[str, str]]:
