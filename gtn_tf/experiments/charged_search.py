@@ -1,6 +1,6 @@
 """A search that is charged for what it asks, of `search_methods`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from gtn_tf.nas.proposals import Proposal, Proposals
@@ -36,6 +36,7 @@ def run_search(
     most_seconds: float,
     most_proposals: int,
     top: int,
+    told: Callable[[int], None] = lambda number: None,
 ) -> dict[str, Any]:
     """Searches until the seconds are spent, or the proposals are made.
 
@@ -48,9 +49,10 @@ def run_search(
       most_seconds: of the search.
       most_proposals: likewise.
       top: of the best by the evaluator the truth selects one.
+      told: is called with the number of proposals that are scored.
 
     Returns:
-      `seconds` and `truths`, one of each for every different cell: when it was
+      `seconds` and `truths`, one of each for every different one: when it was
       scored, and the best accuracy among the `top` best of then (without a
       table of the last one alone: the truth is dear); `pick`, `num` proposals
       and `num_different`, and the `keys`.
@@ -84,6 +86,7 @@ def run_search(
                 curve.append(best())
         number += 1
         proposals.tell(known)
+        told(number)
     if known and not curve:
         curve.append(best())
     return {

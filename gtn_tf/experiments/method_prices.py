@@ -11,7 +11,7 @@ from gtn_tf.nas.first_training import steps_per_epoch
 from gtn_tf.nas.proposals import Proposal
 from gtn_tf.nas.weight_training import SOURCES, Stepper, open_source
 
-ROUNDS, _STEPS = 3, 40
+_ROUNDS, _STEPS = 3, 40
 
 
 def measure_prices(
@@ -29,7 +29,8 @@ def measure_prices(
     worker = scores.worker
     space, spec, session = scores.space, worker.spec, worker.session
     prices: dict[str, list[float]] = {name: [] for name in names}
-    trained = [kind for kind in SOURCES if kind in names]
+    kinds = {name: parse_evaluator(name).kind for name in names}
+    trained = [kind for kind in SOURCES if kind in kinds.values()]
     steps: dict[str, list[float]] = {kind: [] for kind in trained}
     setup = dict.fromkeys(names, 0.0)
     # What is not trained yet costs the same.
@@ -42,32 +43,34 @@ def measure_prices(
         )
         for kind, source in fresh.items()
     }
-    for number in range(ROUNDS + 1):
+    for number in range(_ROUNDS + 1):
         for name in names:
             cell = space.sample((spec.seed, 7, number))
             began = time.perf_counter()
-            if name in fresh:
-                fresh[name].score(cell)
+            kind = kinds[name]
+            if kind in fresh:
+                fresh[kind].score(cell)
                 spent = traced = time.perf_counter() - began
-                taken = _take_steps(steppers[name], 1 + number * _STEPS)
             else:
                 text = space.to_text(cell)
                 _, planned = scores.job(name, Proposal(text, space.key(cell)))
                 seconds = dict(worker.do(planned["job"])["seconds"])
                 traced = seconds.pop("setup", 0.0)
                 spent = sum(seconds.values())
-            if not number:  # the first traces
+            if number:
+                prices[name].append(spent)
+            else:  # the first traces
                 setup[name] = traced
-                continue
-            prices[name].append(spent)
-            if name in fresh:
-                steps[name].append(taken)
+        for kind, stepper in steppers.items():
+            taken = _take_steps(stepper, 1 + number * _STEPS)
+            if number:
+                steps[kind].append(taken)
     per_epoch = steps_per_epoch(session, len(session.data.train.images))
-    for kind, found in steps.items():
-        num_steps = getattr(spec, kind).num_epochs * per_epoch
-        setup[kind] += num_steps * min(found)
-    for name in names:
-        if parse_evaluator(name).kind in TAUGHT:
+    for name, kind in kinds.items():
+        if kind in steps:
+            num_steps = getattr(spec, kind).num_epochs * per_epoch
+            setup[name] += num_steps * min(steps[kind])
+        elif kind in TAUGHT:
             setup[name] += scores.teacher_seconds[name]
     return {
         name: {"price": min(found), "setup": setup[name]}

@@ -10,8 +10,9 @@ its price for every different architecture.
 * An evaluator's score does not depend on who asks. So each is found once, in
   `search/results` of the experiment's folder, and charged to every search that
   asks for it: strategies and seeds are replayed on the same scores.
-* Prices are measured once, in `prices.json`, of the evaluators that are asked
-  for and not there. Remove the file to measure them again; scores stay.
+* Prices, the fastest of three rounds, are measured once, in `prices.json`, of
+  the evaluators that are asked for and not there. Remove the file to measure
+  them again; scores stay.
 * The set-up of `supernet` and `ghn` is their number of steps by the price of
   one; that of `gtn` is its meta-training's. Searches that train weights of
   their own, such as `darts`, are charged the seconds that they took.

@@ -1,5 +1,6 @@
 """The searches of the experiment `search_methods`."""
 
+import contextlib
 import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from gtn_tf.nas.strategies.strategy import Coupled
 from gtn_tf.nas.weight_training import open_source
 from gtn_tf.runtime.files import read_json, write_json
 from gtn_tf.runtime.interrupts import Stopped, catch_signals
-from gtn_tf.runtime.progress import say
+from gtn_tf.runtime.progress import Progress, say
 from gtn_tf.statistics.picks import best_keys
 from gtn_tf.statistics.ranking import ranking
 from gtn_tf.types import InputError
@@ -114,19 +115,26 @@ def _searches(
     seeds = range(config.seed, config.seed + config.evaluation.num_seeds)
     search = config.search
     guided = [n for n, s in strategies.items() if not isinstance(s, Coupled)]
-    for evaluator, name, seed in itertools.product(
-        search.evaluators, guided, seeds
-    ):
-        found = run_search(
-            *(strategies[name], evaluator, seed, scores, prices[evaluator]),
-            config.evaluation.search_seconds,
-            *(search.num_architectures, search.select_top),
-        )
-        say(f"{name} by {evaluator}, seed {seed}: {found['pick']}")
-        yield {
-            **{"strategy": name, "evaluator": evaluator, "seed": seed},
-            **found,
-        }
+    led = list(itertools.product(search.evaluators, guided, seeds))
+    each = search.num_architectures
+    with contextlib.closing(
+        Progress(len(led) * each, unit="proposal")
+    ) as progress:
+        for done, (evaluator, name, seed) in enumerate(led):
+
+            def told(number: int, before: int = done * each) -> None:
+                progress.update(before + number)
+
+            found = run_search(
+                *(strategies[name], evaluator, seed, scores),
+                *(prices[evaluator], config.evaluation.search_seconds),
+                *(each, search.select_top, told),
+            )
+            say(f"{name} by {evaluator}, seed {seed}: {found['pick']}")
+            yield {
+                **{"strategy": name, "evaluator": evaluator, "seed": seed},
+                **found,
+            }
     for name, seed in itertools.product(strategies, seeds):
         if name not in guided:
             found = _run_coupled(strategies[name], name, seed, config, scores)

@@ -150,7 +150,7 @@ def test_weights_of_their_own_and_shared_ones(tmp_path):
         *_COMMAND,
         "--config.evaluation.num_seeds=1",
         "--config.evaluation.strategies=('random', 'darts', 'enas')",
-        "--config.search.evaluators=('supernet',)",
+        "--config.search.evaluators=('supernet','supernet:readout=accuracy')",
         "--config.search.darts.num_epochs=1",
         "--config.search.enas.num_epochs=1",
         "--config.search.enas.num_updates=1",
@@ -158,8 +158,10 @@ def test_weights_of_their_own_and_shared_ones(tmp_path):
     done = tiny.run_main(tmp_path, *command, config=None)
     assert done.code == 0, done
     result = _result(tmp_path)
+    first, second, *_ = result["searches"]
+    assert (first["strategy"], first["evaluator"]) == ("random", "supernet")
+    assert second["evaluator"] == "supernet:readout=accuracy"
     by_strategy = {row["strategy"]: row for row in result["searches"]}
-    assert by_strategy["random"]["evaluator"] == "supernet"
     for name in ("darts", "enas"):
         row = by_strategy[name]
         assert row["evaluator"] is None
@@ -167,8 +169,8 @@ def test_weights_of_their_own_and_shared_ones(tmp_path):
         assert row["pick"] == max(row["truths"])
         assert row["num_different"] == len(row["cells"])
     # Its set-up is its steps by the price of one: two epochs of few steps.
-    price = result["prices"]["supernet"]
-    assert price["setup"] > price["price"] > 0
+    for price in result["prices"].values():
+        assert price["setup"] > price["price"] > 0
 
 
 @pytest.mark.parametrize(
