@@ -1,5 +1,7 @@
 """What scores cost, of `search_methods`."""
 
+import contextlib
+import itertools
 import time
 from collections.abc import Sequence
 
@@ -10,6 +12,7 @@ from gtn_tf.experiments.method_scores import Scores
 from gtn_tf.nas.first_training import steps_per_epoch
 from gtn_tf.nas.proposals import Proposal
 from gtn_tf.nas.weight_training import SOURCES, Stepper, open_source
+from gtn_tf.runtime.progress import Progress
 
 _ROUNDS, _STEPS = 3, 40
 
@@ -43,28 +46,36 @@ def measure_prices(
         )
         for kind, source in fresh.items()
     }
-    for number in range(_ROUNDS + 1):
-        for name in names:
-            cell = space.sample((spec.seed, 7, number))
-            began = time.perf_counter()
-            kind = kinds[name]
-            if kind in fresh:
-                fresh[kind].score(cell)
-                spent = traced = time.perf_counter() - began
-            else:
-                text = space.to_text(cell)
-                _, planned = scores.job(name, Proposal(text, space.key(cell)))
-                seconds = dict(worker.do(planned["job"])["seconds"])
-                traced = seconds.pop("setup", 0.0)
-                spent = sum(seconds.values())
-            if number:
-                prices[name].append(spent)
-            else:  # the first traces
-                setup[name] = traced
-        for kind, stepper in steppers.items():
-            taken = _take_steps(stepper, 1 + number * _STEPS)
-            if number:
-                steps[kind].append(taken)
+    with contextlib.closing(
+        Progress((_ROUNDS + 1) * (len(names) + len(steppers)), unit="price")
+    ) as progress:
+        counted = itertools.count(1)
+        for number in range(_ROUNDS + 1):
+            for name in names:
+                cell = space.sample((spec.seed, 7, number))
+                began = time.perf_counter()
+                kind = kinds[name]
+                if kind in fresh:
+                    fresh[kind].score(cell)
+                    spent = traced = time.perf_counter() - began
+                else:
+                    text = space.to_text(cell)
+                    _, planned = scores.job(
+                        name, Proposal(text, space.key(cell))
+                    )
+                    seconds = dict(worker.do(planned["job"])["seconds"])
+                    traced = seconds.pop("setup", 0.0)
+                    spent = sum(seconds.values())
+                if number:
+                    prices[name].append(spent)
+                else:  # the first traces
+                    setup[name] = traced
+                progress.update(next(counted))
+            for kind, stepper in steppers.items():
+                taken = _take_steps(stepper, 1 + number * _STEPS)
+                if number:
+                    steps[kind].append(taken)
+                progress.update(next(counted))
     per_epoch = steps_per_epoch(session, len(session.data.train.images))
     for name, kind in kinds.items():
         if kind in steps:

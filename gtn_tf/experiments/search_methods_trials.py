@@ -99,7 +99,6 @@ def _prices(scores: Scores, path: Path) -> dict[str, dict[str, float]]:
     asked = scores.worker.spec.evaluators
     missing = [name for name in asked if name not in known]
     if missing:
-        say(f"measuring what scores cost: {', '.join(missing)}")
         known |= measure_prices(scores, missing)
         write_json(path, known)
     return {name: known[name] for name in asked}
