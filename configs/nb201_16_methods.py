@@ -23,8 +23,8 @@ Measured, 400 cells, by log-likelihood: Spearman with the table of the supernet
 On one core (AMD EPYC with AVX2) that other processes shared, commit 4d7b78b;
 docs/results/ranking.md. The methods at equal seconds, 528 cells, by
 log-likelihood: gtn 0.70, params 0.74, supernet 0.63, ghn 0.74, 60 real steps
-0.77, naswot 0.80 (docs/results/nb201_methods). Searches that train weights of
-their own: not run to the end.
+0.77, a real subset 0.63, naswot 0.80; picks, and DARTS, are in
+docs/results/search_methods.md. ENAS and NAONet-WS: not run to the end.
 """
 
 from ml_collections import config_dict

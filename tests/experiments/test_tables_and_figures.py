@@ -151,6 +151,23 @@ def test_search_methods_has_a_panel_per_strategy_and_one_of_own_weights():
     assert _points(own) == {(77.0, 85.5)}
 
 
+@pytest.mark.parametrize("is_own", [False, True])
+def test_search_methods_may_be_of_one_kind(is_own):
+    searches = RESULTS["search_methods"]["searches"]
+    result = RESULTS["search_methods"] | {
+        "searches": [
+            row for row in searches if is_own == (row["evaluator"] is None)
+        ],
+        "ranking": {},
+    }
+    if is_own:
+        result["prices"] = {}
+    experiment = find_experiment("search_methods")
+    assert len(experiment.figure(result).axes) == 1
+    text = experiment.table(result)
+    assert ("darts" in text, "params" in text) == (is_own, not is_own)
+
+
 def test_shares_are_drawn_and_printed_in_percent():
     shares = RESULTS["search_methods"] | {"truth": "real:steps=3"}
     assert "9050.00" in find_experiment("search_methods").table(shares)
