@@ -106,6 +106,8 @@ _RIVALS = {
 }
 _LEARNERS = "20 learners, one GTN"
 _SEEDS = "3 GTN seeds"
+#: An arm of `mnist_any_network`.
+_DISTILLED = "source=distillation;meta.learning_rate=0.01;meta.num_steps=400"
 _CELLS = "128 cells, one GTN"
 
 CLAIMS = (
@@ -178,6 +180,21 @@ CLAIMS = (
         for name, rival in (
             ("real_tuned", "fresh real images"),
             ("real_subset", "a real subset"),
+        )
+    ),
+    *(
+        Claim(
+            f"MNIST: distilled images over {rival}, on the same 14 networks",
+            "mnist_any_network/any_network.json",
+            "any_network.md",
+            _over_networks(f"{_DISTILLED}: rules of rank", name),
+            "14 networks, one distillation",
+            is_headline=False,
+        )
+        for name, rival in (
+            ("real_tuned", "fresh real images"),
+            ("real_subset", "a real subset"),
+            ("plain: best multiple", "the GTN's"),
         )
     ),
     *(

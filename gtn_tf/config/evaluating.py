@@ -59,7 +59,7 @@ FIELDS = {
     "evaluation.strategies": Field(
         ("random", "evolution", "reinforce", "nao", "darts", "enas", "nao_ws"),
         f"a tuple of different ones of {', '.join(SEARCH_STRATEGIES)}",
-        are_different(lambda v: v in SEARCH_STRATEGIES),
+        are_different(lambda v: isinstance(v, str) and v in SEARCH_STRATEGIES),
         "of experiment search_methods: what each evaluator leads, or trains "
         "weights of its own",
     ),

@@ -198,24 +198,15 @@ def _gap(gap: dict | None) -> str:
 def figure(result: dict) -> Figure:
     """Draws accuracy by network (rows) and source of data (marks).
 
-    Of the config itself; of other arms the table tells.
+    Of each other arm, the rates with the best mean; of many the first ones.
     """
     places = [*result["networks"], MEAN]
-    labelled = {
-        f"{PLAIN}: {OWN_RATES}": "GTN, own rates",
-        f"{PLAIN}: {BEST_MULTIPLE}": "GTN, best multiple",
-        f"{PLAIN}: {RANK_RULES}": "GTN, rules of rank",
-        "real_subset": "real subset",
-        "real_tuned": "fresh real",
-    }
+    labelled = _labelled(result["accuracies"])
     figure = new_figure(WIDTH, 1.25 * ROW_HEIGHT * len(places) + 140)
     axes = figure.subplots()
-    # Results that are kept may be without one.
-    columns = result["accuracies"].keys()
-    shown = {c: labelled[c] for c in labelled if c in columns}
-    for number, (column, label) in enumerate(shown.items()):
+    for number, (column, label) in enumerate(labelled.items()):
         line = LINES[number]
-        shift = _SPREAD * ((number + 0.5) / len(shown) - 0.5)
+        shift = _SPREAD * ((number + 0.5) / len(labelled) - 0.5)
         for place, on in enumerate(places):
             row = result["accuracies"][column][on]
             draw_mean(axes, place + shift, row, line)
@@ -230,8 +221,38 @@ def figure(result: dict) -> Figure:
     name_marks(figure, num_columns=2)
     rows = result["accuracies"][f"{PLAIN}: {OWN_RATES}"]
     note = "No meta-training saw these networks."
+    for column, label in labelled.items():
+        if label.startswith("arm"):
+            arm = column.rpartition(": ")[0].replace(";", ", ")
+            note += f" {label.partition(',')[0].capitalize()}: {arm}."
     add_note(figure, f"{seeds_note([rows[MEAN]])} {note}")
     return figure
+
+
+def _labelled(accuracies: dict[str, dict]) -> dict[str, str]:
+    """Returns the columns that are drawn, as many as there are lines."""
+
+    def mean(column: str) -> float:
+        found = accuracies[column][MEAN]["mean"]
+        return -1.0 if found is None else found
+
+    arms: dict[str, list[str]] = {}
+    for column in accuracies:
+        if column not in REAL:
+            arms.setdefault(column.rpartition(": ")[0], []).append(column)
+    labelled = {
+        column: f"GTN, {column.removeprefix(f'{PLAIN}: ')}"
+        for column in arms.pop(PLAIN)
+        # Results that are kept may be without one.
+        if any(row["mean"] is not None for row in accuracies[column].values())
+    }
+    others = [max(columns, key=mean) for columns in arms.values()]
+    room = len(LINES) - len(labelled) - len(REAL)
+    labelled |= {
+        column: f"arm {number}, {column.rpartition(': ')[2]}"
+        for number, column in enumerate(others[:room], start=1)
+    }
+    return labelled | {"real_subset": "real subset", "real_tuned": "fresh real"}
 
 
 EXPERIMENT = Experiment(

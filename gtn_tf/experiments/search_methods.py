@@ -196,7 +196,9 @@ def figure(result: dict) -> Figure:
     for panel, strategy in zip(panels, strategies, strict=False):
         for evaluator, line in zip(drawn, LINES, strict=False):
             runs = [
-                _at(grid, row) for row in guided.get((strategy, evaluator), [])
+                _at(grid, row)
+                for row in guided.get((strategy, evaluator), [])
+                if row["seconds"]
             ]
             if runs:
                 colour, dashes, _ = line

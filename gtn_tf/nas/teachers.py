@@ -48,7 +48,7 @@ def prepare_teachers(
             path, tried = make(config, workdir)
         teachers[name] = load(Path(path))
         own = teachers[name].metadata.get("meta_training_seconds")
-        if own is None:  # of some that are bundled
+        if own is None:  # of an earlier version
             say(f"search.{name} {path} does not tell its seconds: set-up is 0")
             own = 0.0
         seconds[name] = max(own, tried)

@@ -22,7 +22,7 @@ _CANDIDATES = (
     *(-1, 0, 1, 2, 4, 2**62, 0.5, 1.0, -0.5, 1.5),
     *(float("nan"), float("inf"), True, None, "", "no such", "1"),
     *((), (0,), (2, 1), (1.5, 2), ((3, 2),), ((1, 2, 3),), (None, 3), [[0]]),
-    *(("conv1x1", "identity"), ("gtn",)),
+    *(("conv1x1", "identity"), ("gtn",), ("random",)),
     *({}, b"bytes", _OBJECT),
 )
 #: What each kind of key must refuse, whatever its range.
@@ -102,6 +102,7 @@ _OUT_OF_RANGE = {
     "search.num_nodes": (0,),
     "search.num_cells": (-1,),
     "search.channels": (0,),
+    "evaluation.strategies": ((), "random", ("random", "random"), ("chance",)),
     "search.ops": ((), "conv1x1", ("conv1x1", "conv1x1"), ("conv9x9",)),
     "search.evaluators": ((), "gtn", ("gtn", "gtn"), ("gtn", "real:steps=0")),
     "search.truth": ("real:steps=0", "gtn:steps=1"),

@@ -144,10 +144,29 @@ def test_any_network_has_a_row_per_network():
     assert {0.7111, 0.8222, 0.75} <= accuracies
 
 
+def test_any_network_draws_the_best_rates_of_another_arm():
+    result = dict(RESULTS["any_network"])
+    columns = dict(result["accuracies"])
+    better = {
+        name: dict(row, mean=0.9)
+        for name, row in columns["plain: own rates"].items()
+    }
+    columns["meta.num_steps=9: own rates"] = columns["plain: best multiple"]
+    columns["meta.num_steps=9: best multiple"] = better
+    figure = find_experiment("any_network").figure(
+        result | {"accuracies": columns}
+    )
+    (axes,) = figure.axes
+    assert sum(x == 0.9 for x, _ in _points(axes)) == 3
+    texts = " ".join(text.get_text() for text in figure.texts)
+    assert "Arm 1: meta.num_steps=9." in " ".join(texts.split())
+
+
 def test_search_methods_has_a_panel_per_strategy_and_one_of_own_weights():
     random, own = _figure("search_methods").axes
-    # From 62 of 100 seconds on the mean of both seeds.
-    assert max(_points(random)) == (100.0, 90.5)
+    # From 62 of 100 seconds on the mean of both seeds; no line of params.
+    assert (100.0, 90.5) in _points(random)
+    assert len(random.lines) == 1
     assert _points(own) == {(77.0, 85.5)}
 
 
