@@ -35,7 +35,8 @@ from gtn_tf.types import SyntheticData
 
 #: One of which is chosen for each network.
 RULES = {
-    BEST_MULTIPLE: tuple(f"learned:{x}" for x in (0.25, 0.5, 1, 2, 4)),
+    # The lowest for deep networks with batch normalisation.
+    BEST_MULTIPLE: tuple(f"learned:{x}" for x in (0.0625, 0.25, 0.5, 1, 2, 4)),
     RANK_RULES: DEFAULT,
 }
 #: Learners per rule, times those of the grid of real data's rates: as
