@@ -98,7 +98,7 @@ def read_scores(
     except (OSError, ValueError, csv.Error) as error:
         raise InputError(
             f"table {str(path)!r} cannot be read ({error}); expected a CSV "
-            "file; correct search.evaluators"
+            "file; correct search.table or the evaluator that names it"
         ) from error
     there = rows[0] if rows else {}
     wanted = _SCORE if column is None else (column,)
