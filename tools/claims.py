@@ -187,7 +187,7 @@ CLAIMS = (
             f"MNIST: distilled images over {rival}, on the same 14 networks",
             "mnist_any_network/any_network.json",
             "any_network.md",
-            _over_networks(f"{_DISTILLED}: rules of rank", name),
+            _over_networks(f"{_DISTILLED}: best multiple", name),
             "14 networks, one distillation",
             is_headline=False,
         )

@@ -39,6 +39,7 @@ from gtn_tf.figures.style import (
     new_figure,
 )
 from gtn_tf.statistics.over_seeds import Value, difference, of_arm
+from gtn_tf.types import InputError
 
 MEAN = "mean of all"
 #: Of the GTN's data and of real ones.
@@ -56,7 +57,7 @@ def run(config: config_dict.ConfigDict, folder: Path) -> dict:
     seed of GTN and real images.
 
     Raises:
-      InputError: as `ablation.read_arms`.
+      InputError: as `ablation.read_arms`; or trials are of two versions.
     """
     from gtn_tf.experiments.any_network_trials import make_measure
     from gtn_tf.experiments.trials import TUNING_KEYS, make_trials, run_trials
@@ -67,6 +68,7 @@ def run(config: config_dict.ConfigDict, folder: Path) -> dict:
     trials = make_trials(config, dict(zip(names, arms.values(), strict=True)))
     measure = make_measure(config, folder)
     found = run_trials(trials, folder, measure, TUNING_KEYS)
+    _check_rules(found, folder)
     results = [{**result, "arm": names[result["arm"]]} for result in found]
     rows = _rows(results)
     networks = list(HELD_OUT)
@@ -100,6 +102,17 @@ def run(config: config_dict.ConfigDict, folder: Path) -> dict:
         },
         "results": results,
     }
+
+
+def _check_rules(results: list[dict], folder: Path) -> None:
+    """Refuses trials of which an earlier version chose rates otherwise."""
+    tried = [r.get("rules") for r in results if r["status"] == "ok"]
+    if any(rules != tried[0] for rules in tried):
+        raise InputError(
+            f"trials in {str(folder)!r} have chosen among different rates; "
+            "expected the same for all, as of one version; give another "
+            "--workdir"
+        )
 
 
 def _rows(results: list[dict]) -> list[dict]:
@@ -224,7 +237,11 @@ def figure(result: dict) -> Figure:
     for column, label in labelled.items():
         if label.startswith("arm"):
             arm = column.rpartition(": ")[0].replace(";", ", ")
-            note += f" {label.partition(',')[0].capitalize()}: {arm}."
+            note += f" {label.partition(',')[0].capitalize()}: {arm}, its best."
+    num_arms = len({c.rpartition(": ")[0] for c in result["accuracies"]}) - 2
+    num_drawn = sum(label.startswith("arm") for label in labelled.values())
+    if num_arms > num_drawn:
+        note += f" Not drawn: {num_arms - num_drawn} more."
     add_note(figure, f"{seeds_note([rows[MEAN]])} {note}")
     return figure
 
@@ -246,7 +263,8 @@ def _labelled(accuracies: dict[str, dict]) -> dict[str, str]:
         # Results that are kept may be without one.
         if any(row["mean"] is not None for row in accuracies[column].values())
     }
-    others = [max(columns, key=mean) for columns in arms.values()]
+    bests = [max(columns, key=mean) for columns in arms.values()]
+    others = [column for column in bests if mean(column) >= 0]
     room = len(LINES) - len(labelled) - len(REAL)
     labelled |= {
         column: f"arm {number}, {column.rpartition(': ')[2]}"

@@ -86,7 +86,7 @@ def make_measure(plain: config_dict.ConfigDict, folder: Path) -> Measure:
                     ("setup_seconds_on", source.setup_seconds),
                 ):
                     found[key][column][name] = value
-        return found
+        return {**found, "rules": {k: list(v) for k, v in RULES.items()}}
 
     return measure
 

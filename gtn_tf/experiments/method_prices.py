@@ -36,6 +36,7 @@ def measure_prices(
     trained = [kind for kind in SOURCES if kind in kinds.values()]
     steps: dict[str, list[float]] = {kind: [] for kind in trained}
     setup = dict.fromkeys(names, 0.0)
+    traces: dict[str, float] = {}  # of what several names share
     # What is not trained yet costs the same.
     none = scores.workdir / "no training"
     fresh = {kind: open_source(kind, session, none)[0] for kind in trained}
@@ -57,7 +58,8 @@ def measure_prices(
                 kind = kinds[name]
                 if kind in fresh:
                     fresh[kind].score(cell)
-                    spent = traced = time.perf_counter() - began
+                    spent = time.perf_counter() - began
+                    traced = traces.setdefault(kind, spent)
                 else:
                     text = space.to_text(cell)
                     _, planned = scores.job(

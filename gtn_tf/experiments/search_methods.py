@@ -10,18 +10,19 @@ its price for every different architecture.
 * An evaluator's score does not depend on who asks. So each is found once, in
   `search/results` of the experiment's folder, and charged to every search that
   asks for it: strategies and seeds are replayed on the same scores.
-* Prices, the fastest of three rounds, are measured once, in `prices.json`, of
-  the evaluators that are asked for and not there. Remove the file to measure
-  them again; scores stay.
+* Prices, the fastest of three rounds, are measured once, in `prices.json`, and
+  again where the config has changed. Remove the file to measure them again;
+  scores stay.
 * The set-up of `supernet` and `ghn` is their number of steps by the price of
-  one; that of `gtn` is its meta-training's. Searches that train weights of
-  their own, such as `darts`, are charged the seconds that they took.
+  one; that of `gtn` is its meta-training's.
+* Searches that train weights of their own, such as `darts`, run to their end:
+  `evaluation.search_seconds` does not stop them. Their seconds are told.
 * Seeds are of strategies: there is one GTN, one supernet and one hypernetwork.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,13 +91,14 @@ def table(result: dict) -> str:
         )
     if own:
         lines.append(
-            f"{'weights of their own':{_NAME_WIDTH}}{'seconds':>8}"
+            f"{'weights of their own':{_NAME_WIDTH}}{'to their end, s':>16}"
             f"{'best of its top':>19}{'its first':>19}  skips in its first, by "
             "seed"
         )
     skip = _SKIPS.get(result["space"])
     for name, rows in own.items():
-        seconds = np.mean([row["seconds"][0] for row in rows])
+        ends = [row["seconds"][0] for row in rows]
+        seconds = f"{min(ends):.0f} to {max(ends):.0f}"
         picks, firsts = (
             _mean([percent * row[key] for row in rows])
             for key in ("pick", "first")
@@ -105,15 +107,16 @@ def table(result: dict) -> str:
             str(row["cells"][0].count(skip)) if skip else "-" for row in rows
         ]
         lines.append(
-            f"{name:{_NAME_WIDTH}}{seconds:>8.0f}{picks:>19}{firsts:>19}  "
+            f"{name:{_NAME_WIDTH}}{seconds:>16}{picks:>19}{firsts:>19}  "
             f"{' '.join(skips)}"
         )
-    return "\n".join([*lines, *_ranks(result["ranking"])])
+    return "\n".join([*lines, *_ranks(result["ranking"], result["prices"])])
 
 
-def _ranks(ranking: Row) -> list[str]:
+def _ranks(ranking: Row, evaluators: Iterable[str]) -> list[str]:
     if not ranking:
         return []
+    left_out = [n for n in evaluators if n not in ranking["evaluators"]]
     first = next(iter(ranking["evaluators"]))
     lines = [
         f"ranks of the {ranking['num_cells']} that all have scored, 95 % "
@@ -131,6 +134,8 @@ def _ranks(ranking: Row) -> list[str]:
             for key in ("spearman", "kendall")
         ]
         lines.append(f"{name:{_NAME_WIDTH}}{ranks[0]:22}{ranks[1]:22}{apart}")
+    if left_out:
+        lines.append(f"too long a set-up to score any: {', '.join(left_out)}")
     return lines
 
 
@@ -150,8 +155,10 @@ def _by_search(
 
 
 def _percent(result: Row) -> float:
-    """Returns what makes percent of a truth: tables hold them, shares else."""
-    return 1.0 if result["truth"].startswith("table") else 100.0
+    """Returns what makes percent of a truth: some tables hold it already."""
+    picks = [row["pick"] for row in result["searches"]]
+    best = max((pick for pick in picks if pick is not None), default=0.0)
+    return 100.0 if best <= 1.0 else 1.0
 
 
 def _kind(evaluator: str) -> str:
@@ -214,9 +221,15 @@ def figure(result: dict) -> Figure:
         _draw_own(panels[-1], own, percent)
     for panel in panels:
         panel.set_ylabel("accuracy [%]")
-    if percent == 1.0:  # of NAS-Bench-201; the first cells are far below
-        picks = [row["pick"] for rows in own.values() for row in rows]
-        panels[0].set_ylim(min([85.0, *(p - 0.5 for p in picks)]), 92.0)
+    # The first cells may be far below.
+    ends = [
+        percent * row["pick"]
+        for row in result["searches"]
+        if row["pick"] is not None
+    ]
+    if ends:
+        room = 0.5 + (max(ends) - min(ends)) / 2
+        panels[0].set_ylim(min(ends) - 2 * room, max(ends) + room / 2)
     panels[0].legend(ncols=3, fontsize=9, loc="lower right")
     panels[-1].set_xlabel("seconds, set-up included")
     note = (

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import itertools
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from gtn_tf.nas.proposals import Proposal
 from gtn_tf.nas.session import Session
 from gtn_tf.nas.strategies.strategy import Coupled
 from gtn_tf.nas.weight_training import open_source
-from gtn_tf.runtime.files import read_json, write_json
+from gtn_tf.runtime.files import read_json, to_json, write_json
 from gtn_tf.runtime.interrupts import Stopped, catch_signals
 from gtn_tf.runtime.progress import Progress, say
 from gtn_tf.statistics.picks import best_keys
@@ -94,14 +95,21 @@ def _make_strategy(name: str, config: config_dict.ConfigDict) -> Any:
 
 
 def _prices(scores: Scores, path: Path) -> dict[str, dict[str, float]]:
-    """Returns those in the file, and measures those that are not there."""
-    known = read_json(path) if path.exists() else {}
-    asked = scores.worker.spec.evaluators
-    missing = [name for name in asked if name not in known]
-    if missing:
-        known |= measure_prices(scores, missing)
-        write_json(path, known)
-    return {name: known[name] for name in asked}
+    """Returns those in the file, or measures them where it is of others.
+
+    They depend on all that is asked: many trainings share one traced graph,
+    few have one each.
+    """
+    spec = scores.worker.spec
+    asked = to_json(dataclasses.asdict(spec))
+    if path.exists():
+        known = read_json(path)
+        if known["asked"] == asked:
+            return known["prices"]
+        say(f"{path} is of another config: prices are measured again")
+    prices = measure_prices(scores, spec.evaluators)
+    write_json(path, {"asked": asked, "prices": prices})
+    return prices
 
 
 def _searches(
@@ -157,16 +165,18 @@ def _run_coupled(
     )
     session = Session(spec, scores.space, scores.worker.session.should_stop)
     found = strategy.find(session, scores.workdir)
-    texts = list(dict.fromkeys(found.architectures))
+    texts, seconds = list(dict.fromkeys(found.architectures)), found.seconds
     if name == "enas":  # its draws have no order of their own
+        began = time.perf_counter()
         texts = _by_supernet(texts, session, found.supernet)
+        seconds += time.perf_counter() - began
     cells = [
         Proposal(text, scores.space.key(scores.space.from_text(text)))
         for text in texts[: config.search.select_top]
     ]
     truths = [scores.true_score(cell) for cell in cells]
     return {
-        "seconds": [found.seconds],
+        "seconds": [seconds],
         "truths": [max(truths)],
         "pick": max(truths),
         "first": truths[0],
@@ -191,6 +201,8 @@ def _ranking(
     for row in found:
         if row["strategy"] == "random":
             drawn.setdefault(row["evaluator"], set()).update(row["keys"])
+    # One whose set-up alone is longer than a search has scored none.
+    drawn = {name: keys for name, keys in drawn.items() if keys}
     keys = sorted(set.intersection(*drawn.values())) if drawn else []
     if not scores.is_looked_up or len(keys) < 3:
         return {}

@@ -5,7 +5,8 @@ import signal
 import numpy as np
 import pytest
 
-from gtn_tf.experiments.any_network import EXPERIMENT, MEAN
+from gtn_tf.experiments.any_network import EXPERIMENT, MEAN, _check_rules
+from gtn_tf.types import InputError
 from tests.helpers import tiny
 from tests.helpers.experiment_results import is_drawn
 
@@ -43,6 +44,15 @@ def _killed_at_the_second_network():
         return held_out_learner(name, *shape)
 
     module.held_out_learner = build
+
+
+def test_trials_that_have_tried_other_rates_are_not_averaged(tmp_path):
+    own = {"status": "ok", "rules": {"best multiple": ["learned:1"]}}
+    diverged = {"status": "diverged"}
+    _check_rules([own, own, diverged], tmp_path)
+    with pytest.raises(InputError, match="chosen among different") as caught:
+        _check_rules([own, {"status": "ok"}], tmp_path)
+    assert caught.match(tiny.ONE_LINE)
 
 
 @pytest.mark.slow

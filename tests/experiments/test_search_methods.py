@@ -138,8 +138,12 @@ def test_free_evaluators_lead_searches_and_a_kill_loses_nothing(tmp_path):
     assert EXPERIMENT.table(other) in done.errors
     folder = killed / "experiments" / "search_methods"
     assert is_drawn(folder / "figure.png")
-    prices = json.loads((folder / "prices.json").read_text())
+    prices = json.loads((folder / "prices.json").read_text())["prices"]
     assert prices == other["prices"]
+    done = tiny.run_main(killed, *command, "--config.search.channels=3", **run)
+    assert done.code == 0, done
+    assert "prices are measured again" in done.errors
+    assert _result(killed)["prices"] != prices
     assert prices["flops"]["price"] < prices["naswot"]["price"]
     assert not result["ranking"]  # of a table alone
 
@@ -169,8 +173,9 @@ def test_weights_of_their_own_and_shared_ones(tmp_path):
         assert row["pick"] == max(row["truths"])
         assert row["num_different"] == len(row["cells"])
     # Its set-up is its steps by the price of one: two epochs of few steps.
-    for price in result["prices"].values():
-        assert price["setup"] > price["price"] > 0
+    first, second = result["prices"].values()
+    assert first["setup"] > first["price"] > 0
+    assert second["setup"] == first["setup"]  # each alone would trace
 
 
 @pytest.mark.parametrize(

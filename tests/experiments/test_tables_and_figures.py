@@ -159,7 +159,7 @@ def test_any_network_draws_the_best_rates_of_another_arm():
     (axes,) = figure.axes
     assert sum(x == 0.9 for x, _ in _points(axes)) == 3
     texts = " ".join(text.get_text() for text in figure.texts)
-    assert "Arm 1: meta.num_steps=9." in " ".join(texts.split())
+    assert "Arm 1: meta.num_steps=9, its best." in " ".join(texts.split())
 
 
 def test_search_methods_has_a_panel_per_strategy_and_one_of_own_weights():
@@ -188,8 +188,33 @@ def test_search_methods_may_be_of_one_kind(is_own):
 
 
 def test_shares_are_drawn_and_printed_in_percent():
-    shares = RESULTS["search_methods"] | {"truth": "real:steps=3"}
-    assert "9050.00" in find_experiment("search_methods").table(shares)
+    searches = [
+        row
+        | {
+            key: row[key] / 200
+            for key in ("pick", "first")
+            if row.get(key) is not None
+        }
+        | {"truths": [value / 200 for value in row["truths"]]}
+        for row in RESULTS["search_methods"]["searches"]
+    ]
+    shares = RESULTS["search_methods"] | {"searches": searches}
+    experiment = find_experiment("search_methods")
+    assert "45.25 +-0.35   24\n" in experiment.table(shares)
+    random, _ = experiment.figure(shares).axes
+    assert (100.0, 45.25) in _points(random)
+    low, high = random.get_ylim()
+    assert low < 42.75 < 45.5 < high < 60  # of all picks
+
+
+def test_an_evaluator_that_never_began_is_told_of():
+    ranking = RESULTS["search_methods"]["ranking"]
+    others = {"gtn": ranking["evaluators"]["gtn"]}
+    result = RESULTS["search_methods"] | {
+        "ranking": ranking | {"evaluators": others}
+    }
+    text = find_experiment("search_methods").table(result)
+    assert text.endswith("too long a set-up to score any: params")
 
 
 def test_any_ranking_has_a_row_per_source_and_readout():
