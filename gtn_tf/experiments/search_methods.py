@@ -98,7 +98,9 @@ def table(result: dict) -> str:
     skip = _SKIPS.get(result["space"])
     for name, rows in own.items():
         ends = [row["seconds"][0] for row in rows]
-        seconds = f"{min(ends):.0f} to {max(ends):.0f}"
+        seconds = " to ".join(
+            dict.fromkeys(f"{end:.0f}" for end in (min(ends), max(ends)))
+        )
         picks, firsts = (
             _mean([percent * row[key] for row in rows])
             for key in ("pick", "first")
