@@ -214,7 +214,7 @@ def figure(result: dict) -> Figure:
     Of each other arm, the rates with the best mean; of many the first ones.
     """
     places = [*result["networks"], MEAN]
-    labelled = _labelled(result["accuracies"])
+    labelled, of_arms = _labelled(result["accuracies"])
     figure = new_figure(WIDTH, 1.25 * ROW_HEIGHT * len(places) + 140)
     axes = figure.subplots()
     for number, (column, label) in enumerate(labelled.items()):
@@ -234,20 +234,15 @@ def figure(result: dict) -> Figure:
     name_marks(figure, num_columns=2)
     rows = result["accuracies"][f"{PLAIN}: {OWN_RATES}"]
     note = "No meta-training saw these networks."
-    for column, label in labelled.items():
-        if label.startswith("arm"):
-            arm = column.rpartition(": ")[0].replace(";", ", ")
-            note += f" {label.partition(',')[0].capitalize()}: {arm}, its best."
-    num_arms = len({c.rpartition(": ")[0] for c in result["accuracies"]}) - 2
-    num_drawn = sum(label.startswith("arm") for label in labelled.values())
-    if num_arms > num_drawn:
-        note += f" Not drawn: {num_arms - num_drawn} more."
-    add_note(figure, f"{seeds_note([rows[MEAN]])} {note}")
+    add_note(figure, f"{seeds_note([rows[MEAN]])} {note}{of_arms}")
     return figure
 
 
-def _labelled(accuracies: dict[str, dict]) -> dict[str, str]:
-    """Returns the columns that are drawn, as many as there are lines."""
+def _labelled(accuracies: dict[str, dict]) -> tuple[dict[str, str], str]:
+    """Returns labels of the columns that are drawn, and a note of other arms.
+
+    There are as many as lines.
+    """
 
     def mean(column: str) -> float:
         found = accuracies[column][MEAN]["mean"]
@@ -266,11 +261,15 @@ def _labelled(accuracies: dict[str, dict]) -> dict[str, str]:
     bests = [max(columns, key=mean) for columns in arms.values()]
     others = [column for column in bests if mean(column) >= 0]
     room = len(LINES) - len(labelled) - len(REAL)
-    labelled |= {
-        column: f"arm {number}, {column.rpartition(': ')[2]}"
-        for number, column in enumerate(others[:room], start=1)
-    }
-    return labelled | {"real_subset": "real subset", "real_tuned": "fresh real"}
+    note = ""
+    for number, column in enumerate(others[:room], start=1):
+        arm, _, way = column.rpartition(": ")
+        labelled[column] = f"arm {number}, {way}"
+        note += f" Arm {number}: {arm.replace(';', ', ')}, its best."
+    if len(arms) > len(others[:room]):
+        note += f" Not drawn: {len(arms) - len(others[:room])} more."
+    labelled |= {"real_subset": "real subset", "real_tuned": "fresh real"}
+    return labelled, note
 
 
 EXPERIMENT = Experiment(

@@ -33,6 +33,7 @@ from matplotlib.figure import Figure
 from ml_collections import config_dict
 
 from gtn_tf.experiments.experiment import Experiment
+from gtn_tf.figures.search import is_share
 from gtn_tf.figures.style import (
     LINES,
     WIDTH,
@@ -159,8 +160,8 @@ def _by_search(
 def _percent(result: Row) -> float:
     """Returns what makes percent of a truth: some tables hold it already."""
     picks = [row["pick"] for row in result["searches"]]
-    best = max((pick for pick in picks if pick is not None), default=0.0)
-    return 100.0 if best <= 1.0 else 1.0
+    known = [pick for pick in picks if pick is not None]
+    return 100.0 if is_share(np.array(known)) else 1.0
 
 
 def _kind(evaluator: str) -> str:
@@ -182,7 +183,7 @@ def _mean(values: Sequence[float]) -> str:
     return f"{np.mean(values):.2f} +-{np.std(values, ddof=1):.2f}"
 
 
-def _at(grid: np.ndarray, row: Mapping[str, Any]) -> np.ndarray:
+def _at(grid: np.ndarray, row: Row) -> np.ndarray:
     """Returns the best at given seconds, NaN before the first."""
     places = np.searchsorted(row["seconds"], grid, "right")
     return np.array([np.nan, *row["truths"]])[places]

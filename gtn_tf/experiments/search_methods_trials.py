@@ -10,14 +10,14 @@ from typing import Any
 
 from ml_collections import config_dict
 
-from gtn_tf.config.choices import SEARCH_STRATEGIES
 from gtn_tf.config.evaluator_names import parse_evaluator
 from gtn_tf.experiments.charged_search import run_search
 from gtn_tf.experiments.method_prices import measure_prices
 from gtn_tf.experiments.method_scores import Scores
-from gtn_tf.import_paths import choose
 from gtn_tf.nas.proposals import Proposal
+from gtn_tf.nas.search import make_strategy
 from gtn_tf.nas.session import Session
+from gtn_tf.nas.spec import strategy_options
 from gtn_tf.nas.strategies.strategy import Coupled
 from gtn_tf.nas.weight_training import open_source
 from gtn_tf.runtime.files import read_json, to_json, write_json
@@ -67,7 +67,13 @@ def _run(
             )
     scores = Scores(config, folder, caught)
     strategies = {
-        name: _make_strategy(name, config)
+        name: make_strategy(
+            dataclasses.replace(
+                scores.worker.spec,
+                strategy=name,
+                strategy_options=strategy_options(config.search, name),
+            )
+        )
         for name in config.evaluation.strategies
     }
     is_led = any(not isinstance(s, Coupled) for s in strategies.values())
@@ -85,13 +91,6 @@ def _run(
         ],
         "ranking": _ranking(found, scores),
     }
-
-
-def _make_strategy(name: str, config: config_dict.ConfigDict) -> Any:
-    """Returns a strategy with the config's options."""
-    make = choose(name, SEARCH_STRATEGIES, "evaluation.strategies")
-    options = config.search.get(name)
-    return make(**(options.to_dict() if options is not None else {}))
 
 
 def _prices(scores: Scores, path: Path) -> dict[str, dict[str, float]]:

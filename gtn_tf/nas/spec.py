@@ -165,7 +165,7 @@ def search_spec(config: config_dict.ConfigDict) -> SearchSpec:
         num_inner_steps=inner.num_steps,
         inner_batch_size=inner.batch_size,
         ops=tuple(search.ops),
-        strategy_options=_options(search, search.strategy),
+        strategy_options=strategy_options(search, search.strategy),
         evaluators=(
             _with_parts(search.evaluators)
             if search.guide is None
@@ -189,7 +189,10 @@ def search_spec(config: config_dict.ConfigDict) -> SearchSpec:
     )
 
 
-def _options(search: config_dict.ConfigDict, strategy: str) -> dict[str, Any]:
+def strategy_options(
+    search: config_dict.ConfigDict, strategy: str
+) -> dict[str, Any]:
+    """Returns the keys of `search.STRATEGY`, where it has any."""
     of_strategy = search.get(strategy)
     if isinstance(of_strategy, config_dict.ConfigDict):
         return of_strategy.to_dict()

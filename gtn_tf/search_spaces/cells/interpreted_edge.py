@@ -137,6 +137,12 @@ class InterpretedEdge:
             return op
         return op + self.num_ops * tf.cast(state >= NUM_INPUTS, tf.int32)
 
+    def position(
+        self, op: int | np.ndarray, state: int | np.ndarray
+    ) -> int | np.ndarray:
+        """Returns what `choice` does, of numbers in place of data."""
+        return op + self.num_ops * (self.is_reduction * (state >= NUM_INPUTS))
+
     def _init(
         self, choice: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -200,13 +206,8 @@ class InterpretedEdge:
         """
         return self._traced_ops[position](params, statistics, inputs)
 
-    def _run_op(
-        self,
-        position: int,
-        params: tf.Tensor,
-        statistics: tf.Tensor,
-        inputs: tf.Tensor,
-    ) -> tf.Tensor:
+    def _run_op(self, position: int, *tensors: tf.Tensor) -> tf.Tensor:
+        params, statistics, inputs = tensors
         states = [inputs] * (position // self.num_ops + 1)
         tensors = [params, statistics, *states]
         return self._run(position, tensors, training=True)[0]

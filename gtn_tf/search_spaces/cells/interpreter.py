@@ -282,6 +282,22 @@ class Run:
         self.statistics_after += after
         return outputs
 
+    def inputs(
+        self, cell: CellPlan, before: tf.Tensor, last: tf.Tensor
+    ) -> tuple[Tensors, Tensors]:
+        """Returns a cell's two input states, and what halves them, if any."""
+        states = [
+            self.block(block, tensor)
+            for block, tensor in zip(
+                cell.calibrations, (before, last), strict=True
+            )
+        ]
+        reduced = [
+            self.block(block, state)
+            for block, state in zip(cell.reducers, states, strict=False)
+        ]
+        return states, reduced
+
     def edges(self) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns the flat (params, statistics) of a cell's edges, stacked."""
         return next(self._params), next(self._statistics)
@@ -295,14 +311,7 @@ def _run_cell(
     before: tf.Tensor,
     last: tf.Tensor,
 ) -> tf.Tensor:
-    states = [
-        run.block(block, tensor)
-        for block, tensor in zip(cell.calibrations, (before, last), strict=True)
-    ]
-    reduced = [
-        run.block(block, state)
-        for block, state in zip(cell.reducers, states, strict=False)
-    ]
+    states, reduced = run.inputs(cell, before, last)
     # In a reduction cell the inputs are larger than the nodes.
     nodes: Tensors = [] if cell.reducers else states
     cell_inputs = tf.stack(states) if cell.reducers else None

@@ -96,14 +96,7 @@ def _mix_cell(
     before: tf.Tensor,
     last: tf.Tensor,
 ) -> tf.Tensor:
-    states = [
-        run.block(block, tensor)
-        for block, tensor in zip(cell.calibrations, (before, last), strict=True)
-    ]
-    reduced = [
-        run.block(block, state)
-        for block, state in zip(cell.reducers, states, strict=False)
-    ]
+    states, reduced = run.inputs(cell, before, last)
     params, statistics = run.edges()
     num_ops = cell.edge.num_ops
     # Rows of each node's two edges: by state, then by operation.
@@ -115,11 +108,11 @@ def _mix_cell(
         terms = []
         for state, inputs in enumerate(states[: of_node.shape[0]]):
             for op in range(num_ops):
-                place = op
-                if cell.reducers and state >= NUM_INPUTS:
-                    place += num_ops
                 outputs = cell.edge.run_op(
-                    place, rows[state * num_ops + op], no_statistics, inputs
+                    cell.edge.position(op, state),
+                    rows[state * num_ops + op],
+                    no_statistics,
+                    inputs,
                 )
                 terms.append(of_node[state, op] * outputs)
         states.append(tf.add_n(terms))

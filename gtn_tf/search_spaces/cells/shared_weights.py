@@ -128,8 +128,7 @@ class SharedCells(CellInterpreter):
                 continue
             edge, kind = piece
             states, ops = self._row_contents()
-            at_nodes = edge.is_reduction * (states >= NUM_INPUTS)
-            found.append(edge.layout(ops + edge.num_ops * at_nodes, kind))
+            found.append(edge.layout(edge.position(ops, states), kind))
         return found
 
     def _pieces(self) -> list[Block | tuple[InterpretedEdge, int]]:
@@ -141,8 +140,7 @@ class SharedCells(CellInterpreter):
 
     def _num_states(self) -> np.ndarray:
         """Returns how many states each edge may read, [2 nodes]."""
-        states = np.arange(self.space.num_nodes) + NUM_INPUTS
-        return np.repeat(states, 2)
+        return np.repeat(mixed_cells.num_states(self.space), 2)
 
     def _first_rows(self) -> np.ndarray:
         """Returns the first row of each edge, [2 nodes]."""
