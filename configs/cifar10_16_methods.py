@@ -18,7 +18,10 @@ from configs import cifar10_16_nas, nb201_16_methods
 def get_config() -> config_dict.ConfigDict:
     config = cifar10_16_nas.get_config()
     search = config.search
-    search.num_architectures = 60  # of each search, at most
+    search.num_architectures = 30  # of each search, at most
+    config.evaluation.search_seconds = 700
+    search.evolution.population, search.evolution.sample = 10, 3
+    search.nao.num_first, search.nao.num_new = 15, 5
     search.select_top = 1  # the truth is dear
     search.evaluators = nb201_16_methods.EVALUATORS
     search.readout = "log_likelihood"

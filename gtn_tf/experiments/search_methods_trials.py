@@ -14,11 +14,12 @@ from gtn_tf.config.evaluator_names import parse_evaluator
 from gtn_tf.experiments.charged_search import run_search
 from gtn_tf.experiments.method_prices import measure_prices
 from gtn_tf.experiments.method_scores import Scores
+from gtn_tf.nas.kept_proposals import kept_proposals
 from gtn_tf.nas.proposals import Proposal
 from gtn_tf.nas.search import make_strategy
 from gtn_tf.nas.session import Session
 from gtn_tf.nas.spec import strategy_options
-from gtn_tf.nas.strategies.strategy import Coupled
+from gtn_tf.nas.strategies.strategy import Coupled, Strategy
 from gtn_tf.nas.weight_training import open_source
 from gtn_tf.runtime.files import read_json, to_json, write_json
 from gtn_tf.runtime.interrupts import Stopped, catch_signals
@@ -67,13 +68,7 @@ def _run(
             )
     scores = Scores(config, folder, caught)
     strategies = {
-        name: make_strategy(
-            dataclasses.replace(
-                scores.worker.spec,
-                strategy=name,
-                strategy_options=strategy_options(config.search, name),
-            )
-        )
+        name: _strategy(name, config, scores)
         for name in config.evaluation.strategies
     }
     is_led = any(not isinstance(s, Coupled) for s in strategies.values())
@@ -91,6 +86,20 @@ def _run(
         ],
         "ranking": _ranking(found, scores),
     }
+
+
+def _strategy(
+    name: str, config: config_dict.ConfigDict, scores: Scores
+) -> Strategy | Coupled:
+    spec = dataclasses.replace(
+        scores.worker.spec,
+        strategy=name,
+        strategy_options=strategy_options(config.search, name),
+    )
+    strategy = make_strategy(spec)
+    if isinstance(strategy, Coupled):
+        return strategy
+    return kept_proposals(strategy, spec, scores.workdir)
 
 
 def _prices(scores: Scores, path: Path) -> dict[str, dict[str, float]]:

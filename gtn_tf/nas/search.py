@@ -17,6 +17,7 @@ from gtn_tf.nas.evaluators.evaluator import Evaluator
 from gtn_tf.nas.executors import executor
 from gtn_tf.nas.job_results import problem_of
 from gtn_tf.nas.jobs import Plan, Source, teacher_source
+from gtn_tf.nas.kept_proposals import kept_proposals
 from gtn_tf.nas.loop import Loop
 from gtn_tf.nas.outputs import write_outputs
 from gtn_tf.nas.proposals import Proposals
@@ -71,6 +72,7 @@ def search(config: config_dict.ConfigDict, workdir: Path) -> int:
         if isinstance(strategy, Coupled):
             found = strategy.find(worker.session, workdir)
             strategy = Listed(tuple(found.architectures))
+        strategy = kept_proposals(strategy, spec, workdir)
         proposals = Proposals(
             strategy, worker.space, spec.seed, spec.num_architectures
         )
