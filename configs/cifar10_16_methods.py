@@ -12,18 +12,18 @@ Measured: -
 
 from ml_collections import config_dict
 
-from configs import cifar10_16_nas, nb201_16_methods
+from gtn_tf.config.named import named_config
 
 
 def get_config() -> config_dict.ConfigDict:
-    config = cifar10_16_nas.get_config()
+    config = named_config("cifar10_16_nas")
     search = config.search
     search.num_architectures = 30  # of each search, at most
     config.evaluation.search_seconds = 700
     search.evolution.population, search.evolution.sample = 10, 3
     search.nao.num_first, search.nao.num_new = 15, 5
     search.select_top = 1  # the truth is dear
-    search.evaluators = nb201_16_methods.EVALUATORS
+    search.evaluators = named_config("nb201_16_methods").search.evaluators
     search.readout = "log_likelihood"
     search.common_random_numbers = True
     search.statistics = "validation"

@@ -16,10 +16,28 @@ float32, TF 2.21, commit 594cfc3): 0.487; a real subset 0.553, fresh real data
 
 from ml_collections import config_dict
 
-from configs import digits_any, mnist_cpu
+from gtn_tf.config.named import named_config
 
 
 def get_config() -> config_dict.ConfigDict:
-    config = mnist_cpu.get_config()
+    config = named_config("mnist_cpu")
+    inner = config.inner
+    # All different.
+    config.warm_start.num_images = inner.num_steps * inner.batch_size
+
+    inner.learning_rate_spread = 1.0
+
+    config.meta.num_steps = 300
+    config.meta.num_learners = 2
+    # Below that of a random start, which it would lead back to.
+    config.meta.learning_rate = 0.002
+    config.meta.validation_every = 50
+    config.meta.validation_num_learners = 8
+
+    # For each network of the experiment, of real data.
+    config.evaluation.tuning_learning_rates = (0.01, 0.03, 0.1, 0.3)
+    config.evaluation.tuning_momenta = (0.0, 0.5, 0.9)
+    config.evaluation.tuning_num_learners = 2
+    config.evaluation.num_learners = 6
     config.evaluation.num_validation_images = 1000
-    return digits_any.for_any_network(config)
+    return config

@@ -23,7 +23,7 @@ are in docs/results/nb201_readouts.
 
 from ml_collections import config_dict
 
-from configs import cifar10_16_nas
+from gtn_tf.config.named import named_config
 
 #: As in the paper: accuracy by the statistics of the last batch.
 _PLAIN = "readout=accuracy,statistics=last_batch"
@@ -44,7 +44,7 @@ def _read(evaluator: str) -> tuple[str, ...]:
 
 
 def get_config() -> config_dict.ConfigDict:
-    config = cifar10_16_nas.get_config()
+    config = named_config("cifar10_16_nas")
     config.search.space = "nb201"
     config.search.num_architectures = 300
     config.search.num_cells = 1

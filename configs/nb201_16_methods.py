@@ -29,21 +29,17 @@ docs/results/search_methods.md. ENAS and NAONet-WS: not run to the end.
 
 from ml_collections import config_dict
 
-from configs import nb201_16
-
-#: Others are compared with the first. 60 real steps take the GTN's seconds.
-EVALUATORS = (
-    *("gtn", "params", "supernet", "ghn"),
-    *("real:steps=60", "real_subset:steps=20", "naswot"),
-)
-
+from gtn_tf.config.named import named_config
 
 def get_config() -> config_dict.ConfigDict:
-    config = nb201_16.get_config()
+    config = named_config("nb201_16")
     search = config.search
     search.num_architectures = 200  # of each search, at most
     search.readout = "log_likelihood"
-    search.evaluators = EVALUATORS
+    search.evaluators = (  # others are compared with the first
+        *("gtn", "params", "supernet", "ghn"),
+        *("real:steps=60", "real_subset:steps=20", "naswot"),
+    )
     search.gtn = "gtn:cifar10_16"
     search.supernet.num_epochs = 50
     search.supernet.learning_rate = 0.3  # as measured; others were not tried

@@ -56,6 +56,13 @@ def test_configs_by_name(run, installed, tmp_path):
     listed = run("-m", "gtn_tf.main", "--list_configs")
     names = {path.stem for path in (_ROOT / "configs").glob("[!_]*.py")}
     assert {line.split()[0] for line in listed.splitlines()} == names
+    assert '"' not in listed
+    code = (
+        "from gtn_tf.config.named import config_names, named_config\n"
+        "for name in config_names(): print(name, named_config(name).seed)"
+    )
+    made = run("-c", code)
+    assert {line.split()[0] for line in made.splitlines()} == names
     run("-m", "gtn_tf.main", "--copy_config=cifar10_cpu", "my.py")
     text = (tmp_path / "my.py").read_text()
     assert text == (_ROOT / "configs" / "cifar10_cpu.py").read_text()

@@ -26,7 +26,7 @@ def config_names() -> dict[str, str]:
     found = {}
     for path in sorted(_folder().glob("[!_]*.py")):
         first = path.read_text().partition("\n")[0]
-        found[path.stem] = first.strip('"')
+        found[path.stem] = first.lstrip("r").strip('"')
     return found
 
 
