@@ -34,7 +34,9 @@ def dataset_from_splits(
 
     A missing validation or test split is a tenth of the training images, cut
     by `spec.split_seed`, class by class: each class of at least three images
-    is in all.
+    is in all. All splits come in a random order, by that seed: files are often
+    in the order of their classes, and the first thousand images, half of them,
+    or those of one forward pass must stand for all.
 
     Args:
       spec: what is asked for.
@@ -65,7 +67,7 @@ def dataset_from_splits(
     }
     missing = [n for n in SPLITS if n not in splits and n not in unread]
     if not missing:
-        parts = [splits["train"]]
+        parts = [_shuffled(splits["train"], spec.split_seed)]
     elif missing == ["validation"] and not by_class:
         num_images = len(splits["train"].images)
         held_out = max(1, num_images // _HELD_OUT)
@@ -73,6 +75,11 @@ def dataset_from_splits(
         parts = cut(splits["train"], sizes, spec.split_seed)
     else:
         parts = _cut_by_class(splits["train"], len(missing), spec.split_seed)
+    splits = {
+        name: _shuffled(split, spec.split_seed)
+        for name, split in splits.items()
+        if name != "train"
+    }
     splits |= zip(("train", *missing), parts, strict=True)
     dataset = make_dataset(
         spec.name,
@@ -145,6 +152,10 @@ def _check_alike(
             )
 
 
+def _shuffled(split: Split, seed: int) -> Split:
+    return cut(split, [len(split.images)], seed)[0]
+
+
 def _cut_by_class(everything: Split, num_held: int, seed: int) -> list[Split]:
     """Cuts off `num_held` tenths of each class; the rest comes first."""
     rng = np.random.default_rng(seed)
@@ -159,6 +170,6 @@ def _cut_by_class(everything: Split, num_held: int, seed: int) -> list[Split]:
         for part, found in zip(parts, np.split(order, ends), strict=True):
             part.append(found)
     return [
-        Split(*(array[np.sort(np.concatenate(part))] for array in everything))
-        for part in parts
+        Split(*(array[order] for array in everything))
+        for order in map(rng.permutation, map(np.concatenate, parts))
     ]

@@ -1,6 +1,6 @@
 """A search that is charged for what it asks, of `search_methods`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from gtn_tf.nas.proposals import Proposal, Proposals
@@ -23,8 +23,13 @@ class Scores(Protocol):
     def get(self, evaluator: str, proposal: Proposal) -> float | None:
         """Returns a score, None for a failure."""
 
-    def true_score(self, proposal: Proposal) -> float:
-        """Returns the accuracy by the truth; 0 where that failed."""
+    def true_score(self, proposal: Proposal) -> float | None:
+        """Returns the accuracy by the truth; None where that failed."""
+
+
+def best_of(truths: Iterable[float | None]) -> float | None:
+    """Returns the highest, None where all failed."""
+    return max((t for t in truths if t is not None), default=None)
 
 
 def run_search(
@@ -54,23 +59,25 @@ def run_search(
     Returns:
       `seconds` and `truths`, one of each for every different one: when it was
       scored, and the best accuracy among the `top` best of then (without a
-      table of the last one alone: the truth is dear); `pick`, `num` proposals
-      and `num_different`, and the `keys`.
+      table of the last one alone: the truth is dear); `pick`, None if all
+      failed; `num_different`, and their `keys`.
     """
     proposals = Proposals(strategy, scores.space, seed, most_proposals)
     known: dict[str, float | None] = {}
     asked: dict[str, Proposal] = {}
     spent, curve = price["setup"], []
 
-    truths: dict[str, float] = {}
+    truths: dict[str, float | None] = {}
 
-    def true_score(key: str) -> float:
+    def true_score(key: str) -> float | None:
         if key not in truths:
             truths[key] = scores.true_score(asked[key])
         return truths[key]
 
-    def best() -> tuple[float, float]:
-        return spent, max(map(true_score, best_keys(known, top)))
+    def best() -> tuple[float, float | None]:
+        leading = best_keys(known, top)
+        found = (true_score(key) for key in leading if known[key] is not None)
+        return spent, best_of(found)
 
     number = 0
     while number < len(proposals.made):
@@ -93,7 +100,6 @@ def run_search(
         "seconds": [at for at, _ in curve],
         "truths": [best for _, best in curve],
         "pick": curve[-1][1] if curve else None,
-        "num": number,
         "num_different": len(known),
         "keys": list(known),
     }

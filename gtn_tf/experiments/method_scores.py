@@ -2,11 +2,13 @@
 
 import collections
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from ml_collections import config_dict
 
-from gtn_tf.config.evaluator_names import parse_evaluator
+from gtn_tf.config.evaluator_names import TAUGHT, parse_evaluator
 from gtn_tf.nas.executors import run_inline
 from gtn_tf.nas.job_results import problem_of
 from gtn_tf.nas.jobs import Plan
@@ -57,6 +59,18 @@ class Scores:
             if job["evaluator"] == evaluator
         )
 
+    def taught_by(self, evaluators: Iterable[str]) -> dict[str, Any]:
+        """Returns digest and seconds of what evaluators are taught by.
+
+        What is not there is meta-trained first.
+        """
+        found = {}
+        for name in evaluators:
+            if parse_evaluator(name).kind in TAUGHT:
+                digest = self._plan(name).digest_for(name)
+                found[name] = [digest, self.teacher_seconds[name]]
+        return found
+
     def _plan(self, evaluator: str) -> Plan:
         """Returns that of one evaluator, for which its weights are trained."""
         if evaluator not in self._plans:
@@ -93,6 +107,6 @@ class Scores:
         self.known.setdefault(evaluator, {})[proposal.key] = result["score"]
         return result["score"]
 
-    def true_score(self, proposal: Proposal) -> float:
-        """Returns the accuracy by the truth; 0 where that failed."""
-        return self.get(self.truth, proposal) or 0.0
+    def true_score(self, proposal: Proposal) -> float | None:
+        """Returns the accuracy by the truth; None where that failed."""
+        return self.get(self.truth, proposal)

@@ -103,7 +103,7 @@ def table(result: dict) -> str:
             dict.fromkeys(f"{end:.0f}" for end in (min(ends), max(ends)))
         )
         picks, firsts = (
-            _mean([percent * row[key] for row in rows])
+            _mean([percent * row[key] for row in rows if row[key] is not None])
             for key in ("pick", "first")
         )
         skips = [
@@ -169,15 +169,16 @@ def _kind(evaluator: str) -> str:
 
 
 def _cell(rows: Sequence[Row], percent: float) -> str:
-    known = [row for row in rows if row["pick"] is not None]
-    if not known:
+    picks = [percent * row["pick"] for row in rows if row["pick"] is not None]
+    if not picks:
         return "-"
-    number = np.mean([row["num_different"] for row in known])
-    picks = [percent * row["pick"] for row in known]
+    number = np.mean([row["num_different"] for row in rows])
     return f"{_mean(picks)} {number:>4.0f}"
 
 
 def _mean(values: Sequence[float]) -> str:
+    if not values:
+        return "-"
     if len(values) == 1:
         return f"{values[0]:.2f}"
     return f"{np.mean(values):.2f} +-{np.std(values, ddof=1):.2f}"
@@ -186,7 +187,7 @@ def _mean(values: Sequence[float]) -> str:
 def _at(grid: np.ndarray, row: Row) -> np.ndarray:
     """Returns the best at given seconds, NaN before the first."""
     places = np.searchsorted(row["seconds"], grid, "right")
-    return np.array([np.nan, *row["truths"]])[places]
+    return np.array([np.nan, *row["truths"]], float)[places]
 
 
 @in_theme
@@ -261,7 +262,7 @@ def _draw_own(
     ):
         panel.plot(
             [row["seconds"][0] for row in rows],
-            [percent * row["pick"] for row in rows],
+            np.array([row["pick"] for row in rows], float) * percent,
             linestyle="none",
             marker=marker,
             color=colour,

@@ -11,7 +11,7 @@ from typing import Any
 from ml_collections import config_dict
 
 from gtn_tf.config.evaluator_names import parse_evaluator
-from gtn_tf.experiments.charged_search import run_search
+from gtn_tf.experiments.charged_search import best_of, run_search
 from gtn_tf.experiments.method_prices import measure_prices
 from gtn_tf.experiments.method_scores import Scores
 from gtn_tf.nas.kept_proposals import kept_proposals
@@ -106,10 +106,15 @@ def _prices(scores: Scores, path: Path) -> dict[str, dict[str, float]]:
     """Returns those in the file, or measures them where it is of others.
 
     They depend on all that is asked: many trainings share one traced graph,
-    few have one each.
+    few have one each; and on what evaluators are taught by.
     """
     spec = scores.worker.spec
-    asked = to_json(dataclasses.asdict(spec))
+    asked = to_json(
+        {
+            **dataclasses.asdict(spec),
+            "taught_by": scores.taught_by(spec.evaluators),
+        }
+    )
     if path.exists():
         known = read_json(path)
         if known["asked"] == asked:
@@ -185,8 +190,8 @@ def _run_coupled(
     truths = [scores.true_score(cell) for cell in cells]
     return {
         "seconds": [seconds],
-        "truths": [max(truths)],
-        "pick": max(truths),
+        "truths": [best_of(truths)],
+        "pick": best_of(truths),
         "first": truths[0],
         "cells": [cell.architecture for cell in cells],
         "num_different": len(cells),

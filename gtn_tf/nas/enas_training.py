@@ -33,7 +33,10 @@ def find(enas: Enas, session: Session, workdir: Path) -> Found:
       Stopped: a signal stopped it; it is saved.
       DivergenceError: a weight is not finite.
     """
-    folder = train_strategy(enas, "enas", session, workdir, _train)
+    folder = train_strategy(
+        *(enas, "enas", session, workdir),
+        *(session.spec.supernet_training, _train),
+    )
     metadata = read_json(folder / METADATA)
     _, texts = enas.controller.ask(
         session.space,

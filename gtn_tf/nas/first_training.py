@@ -16,7 +16,7 @@ from typing import Any
 import tensorflow as tf
 
 from gtn_tf.nas.session import Session
-from gtn_tf.nas.spec import SearchSpec
+from gtn_tf.nas.spec import RealTraining, SearchSpec
 from gtn_tf.nas.strategies.strategy import Coupled
 from gtn_tf.runtime.checkpoints import Checkpoints
 from gtn_tf.runtime.devices import one_device
@@ -33,6 +33,11 @@ from gtn_tf.runtime.workdir import claim_workdir
 from gtn_tf.types import DivergenceError
 
 METADATA = "metadata.json"
+#: What is trained -> the key of its rate, where that is no supernet's.
+_RATE_KEYS = {
+    "ghn": "search.ghn.learning_rate",
+    "darts": "search.real_learning_rate",
+}
 #: Step, from 1 -> a row, None for a step without.
 TakeStep = Callable[[int], dict[str, Any] | None]
 
@@ -62,10 +67,10 @@ def train_once(
 
 def of_networks(spec: SearchSpec) -> dict[str, Any]:
     """Returns what the networks of a search and their data are, as JSON."""
-    of_cells = {"num_nodes": spec.num_nodes, "ops": spec.ops}
+    of_space = {"num_nodes": spec.num_nodes, "ops": spec.ops}
     facts = {
         "space": spec.space,
-        **(of_cells if spec.space == "cells" else {}),
+        **(of_space if spec.space != "nb201" else {}),  # it has its own
         "num_cells": spec.num_cells,
         "channels": spec.channels,
         "dataset": spec.dataset,
@@ -77,21 +82,12 @@ def of_networks(spec: SearchSpec) -> dict[str, Any]:
     return to_json(facts)
 
 
-def of_strategy(spec: SearchSpec, strategy: Coupled) -> dict[str, Any]:
-    """Returns all that the training of a strategy's own weights depends on."""
-    return {
-        **of_networks(spec),
-        "seed": spec.seed,
-        **dataclasses.asdict(strategy),
-        "weights": dataclasses.asdict(spec.training) | {"schedule": "cosine"},
-    }
-
-
 def train_strategy(
     strategy: Coupled,
     name: str,
     session: Session,
     workdir: Path,
+    weights: RealTraining,
     train: Callable[[Any, Session, dict[str, Any], Path], None],
 ) -> Path:
     """Trains the weights of a strategy's own; see `train_once`.
@@ -101,9 +97,15 @@ def train_strategy(
       name: of it.
       session: of the search.
       workdir: of it.
+      weights: how they are trained, but for a cosine.
       train: (strategy, session, settings, folder) -> None, with `finish`.
     """
-    settings = of_strategy(session.spec, strategy)
+    settings = {  # all that the training depends on
+        **of_networks(session.spec),
+        "seed": session.spec.seed,
+        **dataclasses.asdict(strategy),
+        "weights": dataclasses.asdict(weights) | {"schedule": "cosine"},
+    }
     own = functools.partial(train, strategy, session, settings)
     return train_once(workdir, name, settings, own)
 
@@ -177,12 +179,14 @@ class FirstTraining:
         else:
             say(f"{what}: trained first, {num_steps} steps")
 
+        key = _RATE_KEYS.get(what, "search.supernet.learning_rate")
+
         def check(step: int) -> None:
             if not is_finite():
                 raise DivergenceError(
                     f"{what}: a weight is not finite at step {step}; the last "
                     f"good checkpoint stays in {self._folder / 'checkpoints'}; "
-                    "set a lower --config.search.real_learning_rate"
+                    f"set a lower --config.{key}"
                 )
 
         loop = HostLoop(

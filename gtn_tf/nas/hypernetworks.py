@@ -206,17 +206,19 @@ class HyperNetwork(WeightSource):
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
         gradients = [tf.convert_to_tensor(g) for g in gradients]
-        gradients, _ = tf.clip_by_global_norm(gradients, _CLIP_NORM)
+        gradients, norm = tf.clip_by_global_norm(gradients, _CLIP_NORM)
         after, slots = ADAM.update(
             gradients,
             [tf.convert_to_tensor(v) for v in self.params],
             [tf.convert_to_tensor(v) for v in self.slots],
             data.hyperparameters,
         )
+        # One architecture may blow up; that is no reason to lose all.
+        is_finite = tf.math.is_finite(norm)
         for variable, value in zip(
             (*self.params, *self.slots), (*after, *slots), strict=True
         ):
-            variable.assign(value)
+            variable.assign(tf.where(is_finite, value, variable))
 
 
 def _drawn(shape: tuple[int, ...], seed: tf.Tensor) -> tf.Tensor:

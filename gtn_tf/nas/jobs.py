@@ -59,6 +59,10 @@ class Plan:
             truths = spec.select_top
         return num_scores + min(truths, spec.num_architectures)
 
+    def digest_for(self, evaluator: str) -> str | None:
+        """Returns that of what an evaluator needs, None if it needs none."""
+        return self._digests.get(self._evaluators[evaluator].teacher)
+
     def jobs_of(self, proposal: Proposal, position: int) -> Planned:
         """Returns an architecture's jobs; with a guide, all but the truth.
 
@@ -86,7 +90,7 @@ class Plan:
                 "evaluator": name,
                 "budget": self._budgets[name],
                 "seed": self._spec.seed,
-                "gtn_digest": self._digests.get(evaluator.teacher),
+                "gtn_digest": self.digest_for(name),
             }
             planned[job_key(**identity)] = {
                 **identity,

@@ -43,7 +43,10 @@ def find(darts: Darts, session: Session, workdir: Path) -> Found:
       Stopped: a signal stopped it; it is saved.
       DivergenceError: a weight is not finite.
     """
-    folder = train_strategy(darts, "darts", session, workdir, _train)
+    folder = train_strategy(
+        *(darts, "darts", session, workdir),
+        *(session.spec.training, _train),
+    )
     rows = read_rows(folder / "metrics.jsonl")
     found = dict.fromkeys(row["architecture"] for row in reversed(rows))
     return Found(list(found), read_json(folder / METADATA)["seconds"])

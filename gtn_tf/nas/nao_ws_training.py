@@ -35,7 +35,10 @@ def find(nao: NAOWS, session: Session, workdir: Path) -> Found:
       Stopped: a signal stopped it; it is saved.
       DivergenceError: a weight is not finite.
     """
-    folder = train_strategy(nao, "nao_ws", session, workdir, _train)
+    folder = train_strategy(
+        *(nao, "nao_ws", session, workdir),
+        *(session.spec.supernet_training, _train),
+    )
     metadata = read_json(folder / METADATA)
     return Found(metadata["pool"], metadata["seconds"], folder / "supernet")
 

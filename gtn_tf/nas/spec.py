@@ -132,6 +132,14 @@ class SearchSpec:
         single = (n for n in self.evaluators if not parts_of(n))
         return (*single, self.truth)
 
+    @property
+    def supernet_training(self) -> RealTraining:
+        """`training` at the rate of a supernet, which may be its own."""
+        rate = self.supernet.learning_rate
+        if rate is None:
+            return self.training
+        return dataclasses.replace(self.training, learning_rate=rate)
+
     def make_space(self) -> Space:
         """Returns the space of the architectures."""
         return make_space(self.space, self.num_nodes, self.ops)

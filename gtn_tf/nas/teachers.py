@@ -7,7 +7,7 @@ from ml_collections import config_dict
 
 from gtn_tf.evaluation.baselines import meta_train
 from gtn_tf.export.load import Teacher, load
-from gtn_tf.export.write import export
+from gtn_tf.export.write import export, is_current
 from gtn_tf.nas.evaluators.evaluator import Evaluator
 from gtn_tf.nas.session import Session
 from gtn_tf.runtime.files import read_json
@@ -70,9 +70,9 @@ def _check_source(
 def _make_gtn(
     config: config_dict.ConfigDict, workdir: Path
 ) -> tuple[Path, float]:
-    """Meta-trains the workdir's GTN, unless it is exported already."""
-    if not (workdir / "export" / "metadata.json").exists():
-        say(f"{workdir} holds no GTN: it is meta-trained first")
+    """Meta-trains the workdir's GTN, unless it is exported as asked for."""
+    if not is_current(config, workdir):
+        say(f"{workdir} holds no GTN of this config: it is meta-trained first")
         code = pretrain(config, workdir, is_part=True)
         if code:
             raise Stopped(code)

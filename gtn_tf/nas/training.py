@@ -18,13 +18,11 @@ from gtn_tf.datasets.batches import RealData
 from gtn_tf.export.load import Teacher
 from gtn_tf.learners.batch_statistics import always_in_training
 from gtn_tf.learners.functional import Learner
-from gtn_tf.meta.evaluation import log_likelihood, predict, share_right
+from gtn_tf.meta.evaluation import log_likelihood, predict, readouts
 from gtn_tf.meta.inner_loop import inner_gradients, inner_step_and_loss
 from gtn_tf.meta.inner_optimizers import InnerOptimizer
 from gtn_tf.types import DivergenceError, LearnerState, SyntheticData
 
-#: Readout of validation images -> its value, of (logits [N, K], images).
-_OF_VALIDATION = {"accuracy": share_right, "log_likelihood": log_likelihood}
 _LOOK_EVERY = 5  # steps
 _MOST_LOOKED_AT = 1000  # images
 
@@ -100,10 +98,7 @@ class Trainer:
         @tf.function(autograph=False)
         def test(state: LearnerState, statistics: str) -> dict[str, tf.Tensor]:
             logits = predict(own[statistics](), state, validation)
-            return {
-                name: value(logits, validation)
-                for name, value in _OF_VALIDATION.items()
-            }
+            return readouts(logits, validation)
 
         @tf.function(autograph=False)
         def look(state: LearnerState, statistics: str) -> tf.Tensor:

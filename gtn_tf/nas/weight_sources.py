@@ -10,9 +10,8 @@ from gtn_tf.datasets.batches import RealData
 from gtn_tf.learners.functional import Learner
 from gtn_tf.meta.evaluation import (
     CHUNK_SIZE,
-    log_likelihood,
     predict,
-    share_right,
+    readouts,
 )
 from gtn_tf.search_spaces.protocol import Architecture, SharedWeights
 from gtn_tf.types import Batch, LearnerState, SyntheticData
@@ -59,10 +58,7 @@ class WeightSource(abc.ABC):
         @tf.function(autograph=False)
         def read(told: Tensors) -> dict[str, tf.Tensor]:
             logits = predict(self._learner, self.path(told), validation)
-            return {
-                "accuracy": share_right(logits, validation),
-                "log_likelihood": log_likelihood(logits, validation),
-            }
+            return readouts(logits, validation)
 
         @tf.function(autograph=False)
         def reward(told: Tensors, batch: Batch) -> tf.Tensor:

@@ -102,15 +102,12 @@ def _settings_of_hypernetwork(spec: SearchSpec) -> dict[str, Any]:
 
 
 def _settings_of_supernet(spec: SearchSpec) -> dict[str, Any]:
-    own = dataclasses.asdict(spec.training) | {"schedule": "cosine"}
-    if spec.supernet.learning_rate is not None:
-        own["learning_rate"] = spec.supernet.learning_rate
-    return own
+    return dataclasses.asdict(spec.supernet_training) | {"schedule": "cosine"}
 
 
 def _supernet_rates(spec: SearchSpec) -> Rates:
-    own = _settings_of_supernet(spec)
-    return Rates(own["learning_rate"], own["momentum"])
+    own = spec.supernet_training
+    return Rates(own.learning_rate, own.momentum)
 
 
 SOURCES = {
@@ -189,15 +186,22 @@ def prepare_source(
     return _finished(train_once(workdir, kind, settings, train))
 
 
+def num_epochs_of(kind: str, spec: SearchSpec) -> int:
+    """Returns how many epochs a source is trained, or was if it is given.
+
+    Raises:
+      InputError: the one that is given is not finished.
+    """
+    asked = getattr(spec, kind)
+    if asked.path is None:
+        return asked.num_epochs
+    path = path_to_read(asked.path, f"search.{kind}.path")
+    found = _metadata(kind, Path(spec.folder) / path)
+    return found["num_epochs"] * found.get("num_rounds", 1)  # of nao_ws
+
+
 def _given(kind: str, folder: Path, expected: Mapping[str, Any]) -> Prepared:
-    key = f"search.{kind}.path"
-    if not (folder / METADATA).exists():
-        raise InputError(
-            f"{key} {str(folder)!r} holds no finished {kind}; expected a "
-            f"folder search/{kind}/NAME of a workdir; correct "
-            f"--config.{key}"
-        )
-    found = read_json(folder / METADATA)
+    found, key = _metadata(kind, folder), f"search.{kind}.path"
     for name, wanted in expected.items():
         if found.get(name) != wanted:
             raise InputError(
@@ -206,6 +210,17 @@ def _given(kind: str, folder: Path, expected: Mapping[str, Any]) -> Prepared:
                 f"--config.{key}"
             )
     return _finished(folder.absolute())
+
+
+def _metadata(kind: str, folder: Path) -> dict[str, Any]:
+    if not (folder / METADATA).exists():
+        key = f"search.{kind}.path"
+        raise InputError(
+            f"{key} {str(folder)!r} holds no finished {kind}; expected a "
+            f"folder search/{kind}/NAME of a workdir; correct "
+            f"--config.{key}"
+        )
+    return read_json(folder / METADATA)
 
 
 def _finished(folder: Path) -> Prepared:

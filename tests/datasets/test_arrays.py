@@ -54,6 +54,31 @@ def test_grey_images_without_names(monkeypatch):
     assert len(dataset.validation.images) == 8
 
 
+def _is_mixed(label_ids):
+    """Whether the first and the last half have all classes, not in order."""
+    half, num_classes = len(label_ids) // 2, label_ids.max() + 1
+    halves = label_ids[:half], label_ids[half:]
+    return all(len(set(part)) == num_classes for part in halves)
+
+
+@pytest.mark.parametrize("given", [1, 2, 3])
+def test_data_in_the_order_of_their_classes_are_mixed(given):
+    """The first thousand images, or one forward pass, stand for all."""
+    images = np.random.default_rng(0).integers(0, 256, (120, 5, 7), np.uint8)
+    labels = np.repeat(np.arange(3), 40)
+    names = ("train", "validation", "test")
+    data = dict.fromkeys(names[:given], (images, labels))
+    found = from_python(data, split_seed=2, with_test=True)
+    for name in names:
+        split = getattr(found, name)
+        assert _is_mixed(split.label_ids)
+        for image, label_id in zip(*split, strict=True):
+            (place,) = np.flatnonzero((images == image[..., 0]).all((1, 2)))
+            assert labels[place] == label_id
+    again = from_python(data, split_seed=2)
+    np.testing.assert_array_equal(found.train.images, again.train.images)
+
+
 def test_missing_splits_are_cut_class_by_class():
     images = np.random.default_rng(0).integers(0, 256, (100, 5, 7), np.uint8)
     labels = np.repeat(np.arange(3), (60, 36, 4))

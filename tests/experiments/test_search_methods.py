@@ -6,7 +6,9 @@ import signal
 
 import pytest
 
+from gtn_tf.experiments import search_methods_trials as trials
 from gtn_tf.experiments.charged_search import run_search
+from gtn_tf.experiments.method_scores import Scores
 from gtn_tf.experiments.search_methods import EXPERIMENT
 from gtn_tf.nas.strategies.random import Random
 from gtn_tf.search_spaces.nb201.space import NB201
@@ -86,8 +88,49 @@ def _cells(keys):
 
 
 def test_a_search_ends_with_its_proposals_and_may_not_begin():
-    assert _search(1e9, 25)[1]["num"] == 25
+    assert _search(1e9, 25)[1]["num_different"] == 25
     assert _search(11.0, 25)[1]["pick"] is None
+
+
+def test_what_fails_by_the_truth_is_no_pick(monkeypatch):
+    plain = _search(1e9, 25)[1]
+    best = plain["pick"]
+
+    def get(scores, evaluator, proposal):
+        number = proposal.architecture.count("nor_conv_3x3")
+        if evaluator != "table":
+            return number
+        return None if -number == best else -number
+
+    monkeypatch.setattr(_Scores, "get", get)
+    assert _search(1e9, 25)[1]["pick"] < best < 0
+    monkeypatch.setattr(_Scores, "true_score", lambda *_: None)
+    failed = _search(1e9, 25)[1]
+    assert failed["pick"] is None
+    assert set(failed["truths"]) == {None}
+
+
+def test_prices_are_measured_again_for_another_gtn(monkeypatch, tmp_path):
+    measured = []
+
+    def measure_prices(scores, names):
+        measured.append(names)
+        return {name: {"price": 1.0, "setup": 0.0} for name in names}
+
+    monkeypatch.setattr(trials, "measure_prices", measure_prices)
+    config = nb201_search.get_config()
+    config.search.evaluators = ("gtn",)
+    config.search.gtn = "gtn:digits"
+    scores = Scores(config, tmp_path, [])
+    path = tmp_path / "prices.json"
+    trials._prices(scores, path)
+    trials._prices(Scores(config, tmp_path, []), path)
+    assert len(measured) == 1
+    monkeypatch.setattr(
+        Scores, "taught_by", lambda *_: {"gtn": ["another", 3.0]}
+    )
+    trials._prices(scores, path)
+    assert len(measured) == 2
 
 
 def _killed_at_the_fifth_score():

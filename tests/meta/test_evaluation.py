@@ -53,6 +53,19 @@ def test_accuracy_counts_every_image_once(num_images):
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
+def test_logits_that_are_no_numbers_are_no_accuracy():
+    """The largest of NaN is the first class, which may be the right one."""
+    none = np.zeros((4, 2, 2, 1), np.uint8)
+    label_ids = tf.zeros(4, tf.int32)
+    real = RealData(tf.constant(none), label_ids, (0.0,), (1.0,), 3, False)
+    logits = np.eye(4, 3, dtype=np.float32)
+    known = evaluation.readouts(tf.constant(logits), real)
+    assert float(known["accuracy"]) == 0.5
+    logits[2, 1] = np.nan
+    unknown = evaluation.readouts(tf.constant(logits), real)
+    assert all(np.isnan(float(value)) for value in unknown.values())
+
+
 @pytest.fixture(scope="module")
 def digits():
     return data.load("digits")

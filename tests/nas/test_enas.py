@@ -5,7 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from gtn_tf.nas import enas_training, mixed_training, nao_ws_training
 from gtn_tf.nas.enas_training import Controller
+from gtn_tf.nas.search import make_strategy
 from gtn_tf.nas.strategies.enas import Enas
 from gtn_tf.runtime.row_log import read_rows
 from tests.helpers import nb201_search, tiny
@@ -36,6 +38,40 @@ def test_what_it_ends_in_is_scored_by_its_supernet(tmp_path):
     state = json.loads((folder / "metadata.json").read_text())["controller"]
     assert state["num_updates"] == 4
     assert state["num_asked"] == 8
+
+
+@pytest.mark.parametrize(
+    ("strategy", "module", "is_of_supernet"),
+    [
+        ("enas", enas_training, True),
+        ("nao_ws", nao_ws_training, True),
+        ("darts", mixed_training, False),
+    ],
+)
+def test_another_rate_is_another_training(
+    tmp_path, monkeypatch, strategy, module, is_of_supernet
+):
+    """Both rates may be changed in a workdir; each strategy takes one."""
+
+    class Asked(Exception):
+        pass
+
+    def train_strategy(*arguments):
+        raise Asked(arguments[4])
+
+    monkeypatch.setattr(module, "train_strategy", train_strategy)
+
+    def rate(**changes):
+        session = nb201_search.session(
+            search__strategy=strategy, search__real_learning_rate=0.2, **changes
+        )
+        with pytest.raises(Asked) as caught:
+            make_strategy(session.spec).find(session, tmp_path)
+        return caught.value.args[0].learning_rate
+
+    assert rate() == 0.2
+    own = rate(search__supernet__learning_rate=0.3)
+    assert own == (0.3 if is_of_supernet else 0.2)
 
 
 class Rewarding:

@@ -653,6 +653,9 @@ def test_table(tmp_path):
     assert _do(worker, f"table:{path}", same.canonical())["score"] == 0.25
     with pytest.raises(LookupError, match="no such genotype"):
         _do(worker, f"table:{path}")
+    rows = [(same.to_text(), 0.25), (same.canonical().to_text(), 0.75)]
+    path = _write_table(tmp_path / "of two seeds.csv", rows)
+    assert list(read_scores(path, _SPACE).values()) == [0.5]
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,24 @@ def test_its_gradient_goes_through_all_nodes(tmp_path, space):
     assert len(moved) - sum(moved) == (0 if space == "nb201" else 16)
 
 
+def test_a_step_that_blows_up_is_left_out(tmp_path):
+    session = _session()
+    source = _open(session, tmp_path)
+    before = [v.numpy() for v in (*source.params, *source.slots)]
+    data = _images(session, 20)
+    labels = data.labels * float("inf")
+    source.train(_CELL, data._replace(labels=labels))
+    after = [v.numpy() for v in (*source.params, *source.slots)]
+    for one, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(one, other)
+    source.train(_CELL, data)
+    assert source.is_finite()
+    assert any(
+        (one != other.numpy()).any()
+        for one, other in zip(before, source.params, strict=False)
+    )
+
+
 def test_a_step_depends_on_what_is_saved_alone(tmp_path):
     session = _session()
     source = _open(session, tmp_path)

@@ -101,6 +101,12 @@ def test_what_is_quick_is_not_kept(strategy, tmp_path):
     assert kept_proposals(random, SPEC, tmp_path) is random
 
 
+@pytest.mark.parametrize("key", ["strategy", "space"])
+def test_what_a_person_may_change_is_asked(strategy, tmp_path, key):
+    spec = dataclasses.replace(SPEC, **{key: "mine.strategies:Own"})
+    assert kept_proposals(strategy, spec, tmp_path) is strategy
+
+
 @pytest.mark.usefixtures("all_take_long")
 def test_damaged_proposals_are_asked_for_again(strategy, tmp_path):
     expected = _run(kept_proposals(strategy, SPEC, tmp_path))

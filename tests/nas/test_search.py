@@ -7,12 +7,14 @@ import signal
 import pytest
 
 from gtn_tf.datasets import loading as data
+from gtn_tf.export import write
 from gtn_tf.export.load import load
 from gtn_tf.nas import teachers
 from gtn_tf.nas.results import read_search
 from gtn_tf.nas.spec import search_spec
 from gtn_tf.nas.summary import scores_by_evaluator, summarize
 from gtn_tf.nas.worker import Worker
+from gtn_tf.runtime.interrupts import Stopped
 from gtn_tf.runtime.job_store import JobStore
 from gtn_tf.search_spaces.cells.cost import cell_network_cost
 from gtn_tf.search_spaces.cells.genotypes import Genotype
@@ -393,6 +395,30 @@ def test_what_is_no_gtn_is_not_meta_trained_as_one(tmp_path):
     (path / "metadata.json").write_text(json.dumps(metadata))
     found = teachers.prepare_teachers(config, tmp_path, evaluators)
     assert found[1] == {"gtn": 0.0}
+
+
+def test_a_gtn_of_fewer_meta_steps_is_trained_on(tmp_path, monkeypatch):
+    config = search_runs.get_config()
+    evaluators = _worker("gtn").evaluators.values()
+    trained = []
+
+    def pretrain(config, workdir, is_part):
+        trained.append(config.meta.num_steps)
+        return 1  # as if a signal had stopped it
+
+    monkeypatch.setattr(teachers, "pretrain", pretrain)
+    exports.write_export(tmp_path / "export")
+    path = tmp_path / "export" / "metadata.json"
+    metadata = json.loads(path.read_text())
+    metadata["config_digest"] = write._digest(config)
+    metadata["meta_steps"] = config.meta.num_steps
+    path.write_text(json.dumps(metadata))
+    teachers.prepare_teachers(config, tmp_path, evaluators)
+    assert trained == []
+    config.meta.num_steps += 1
+    with pytest.raises(Stopped):
+        teachers.prepare_teachers(config, tmp_path, evaluators)
+    assert trained == [config.meta.num_steps]
 
 
 def test_a_mean_of_ranks_stands_beside_its_parts(tmp_path, truth):

@@ -69,3 +69,14 @@ def test_layouts_are_those_of_the_operations_there():
         (1, [72, 8, 0, 72]),
         (0, [72, 0, 0, 72]),
     ]
+
+
+def test_a_depthwise_kernel_sums_over_its_window_alone():
+    """Of sep3x3: depthwise and pointwise kernel, both twice."""
+    space = SearchSpace(1, ("sep3x3",))
+    shared = space.shared_weights(NetworkSpec(1, 2, (8, 8, 1), 10))
+    layout = next(layout for layout in shared.layouts if layout is not None)
+    fan_ins = layout.fan_in[0]
+    assert sorted(set(fan_ins.tolist())) == [0, 2, 9]
+    assert (fan_ins == 9).sum() == 2 * 9 * 2  # F = 2
+    assert (fan_ins == 2).sum() == 2 * 2 * 2

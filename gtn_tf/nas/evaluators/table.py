@@ -2,7 +2,8 @@
 
 An architecture is read from the first of the columns `genotype`, `net_str`,
 `net` that there is, its score from the one that is asked for, or the first of
-`score`, `val_accs`: so the tables of NAS-Bench-201 are read as they are.
+`score`, `val_accs`: so the tables of NAS-Bench-201 are read as they are. Of
+several rows of one function, as of several seeds, the mean counts.
 """
 
 import csv
@@ -11,6 +12,7 @@ import io
 import math
 import time
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from gtn_tf.config.evaluator_names import EvaluatorName
@@ -110,10 +112,11 @@ def read_scores(
             f"; expected rows with the columns genotype and {wanted[0]}; "
             "rename them"
         )
-    return {
-        space.key(space.from_text(row[texts])): _score(path, row[scores])
-        for row in rows
-    }
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        key = space.key(space.from_text(row[texts]))
+        found.setdefault(key, []).append(_score(path, row[scores]))
+    return {key: fmean(values) for key, values in found.items()}
 
 
 def _score(path: Path, text: str | None) -> float:

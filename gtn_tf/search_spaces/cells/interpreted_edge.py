@@ -116,6 +116,8 @@ class InterpretedEdge:
                 begin, end = end, end + math.prod(variable.shape)
                 if variable.name == "kernel":
                     fan_in = math.prod(variable.shape[:-1])
+                    if "depthwise" in variable.path:  # Keras' name of it
+                        fan_in //= variable.shape[-2]
                     fan_ins[position, begin:end] = fan_in
                 elif variable.name in ("gamma", "gain"):
                     are_scales[position, begin:end] = True
