@@ -7,8 +7,10 @@ import pytest
 
 from gtn_tf.nas import enas_training, mixed_training, nao_ws_training
 from gtn_tf.nas.enas_training import Controller
+from gtn_tf.nas.first_training import steps_per_epoch
 from gtn_tf.nas.search import make_strategy
 from gtn_tf.nas.strategies.enas import Enas
+from gtn_tf.nas.weight_training import Stepper
 from gtn_tf.runtime.row_log import read_rows
 from tests.helpers import nb201_search, tiny
 
@@ -38,6 +40,45 @@ def test_what_it_ends_in_is_scored_by_its_supernet(tmp_path):
     state = json.loads((folder / "metadata.json").read_text())["controller"]
     assert state["num_updates"] == 4
     assert state["num_asked"] == 8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["enas", "nao_ws"])
+def test_a_training_that_was_killed_goes_on(tmp_path, monkeypatch, name):
+    """In the second epoch: what was learned after the first is kept."""
+    own = {
+        "enas": {"num_epochs": 2, "num_updates": 2, "policy": "logits"},
+        "nao_ws": {
+            **{"num_rounds": 2, "num_epochs": 1, "pool": 12, "num_new": 5},
+            "num_network_epochs": 3,
+        },
+    }
+    changes = {f"search__{name}__{key}": v for key, v in own[name].items()}
+    session = nb201_search.session(search__strategy=name, **changes)
+    strategy = make_strategy(session.spec)
+    whole = strategy.find(session, tmp_path / "whole")
+    step = Stepper.__call__
+    per_epoch = steps_per_epoch(session, len(session.data.train.images))
+
+    class Killed(Exception):
+        pass
+
+    def killed(self, number):
+        if number == per_epoch + 2:
+            raise Killed
+        return step(self, number)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Stepper, "__call__", killed)
+        with pytest.raises(Killed):
+            strategy.find(session, tmp_path / "killed")
+    resumed = strategy.find(session, tmp_path / "killed")
+    assert resumed.architectures == whole.architectures
+    digests = [
+        json.loads((found.supernet / "metadata.json").read_text())["digest"]
+        for found in (whole, resumed)
+    ]
+    assert digests[0] == digests[1]
 
 
 @pytest.mark.parametrize(
