@@ -10,9 +10,10 @@ its price for every different architecture.
 * An evaluator's score does not depend on who asks. So each is found once, in
   `search/results` of the experiment's folder, and charged to every search that
   asks for it: strategies and seeds are replayed on the same scores.
-* Prices, the fastest of three rounds, are measured once, in `prices.json`, and
-  again where the config has changed. Remove the file to measure them again;
-  scores stay.
+* Prices, means over the same three architectures, the faster of two rounds, are
+  measured once, in `prices.json`, and again where the config or a GTN has
+  changed. Remove the file to measure them again; scores stay. What a strategy
+  itself takes, as the networks that `nao` trains, is not charged.
 * The set-up of `supernet` and `ghn` is their number of steps by the price of
   one; that of `gtn` is its meta-training's.
 * Searches that train weights of their own, such as `darts`, run to their end:
