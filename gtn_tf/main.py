@@ -218,7 +218,7 @@ def _check_platform() -> None:
     if importlib.util.find_spec("fcntl") is None:
         raise InputError(
             f"this is {sys.platform}, whose Python has no fcntl; expected "
-            "Linux or macOS; on Windows run it within WSL"
+            "Linux; on Windows run it within WSL"
         )
     backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if backend != "tensorflow":

@@ -8,6 +8,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from gtn_tf.config import validate
+from gtn_tf.config.named import config_names
 from gtn_tf.main import MODES, with_paths
 
 _ROOT = Path(__file__).parents[1]
@@ -38,6 +39,19 @@ def test_links_lead_somewhere(page):
 
 def test_the_readme_is_short():
     assert len((_ROOT / "README.md").read_text().split()) <= 700
+
+
+def test_the_site_leads_to_every_page_of_results():
+    navigation = (_ROOT / "mkdocs.yml").read_text()
+    docs = _ROOT / "docs"
+    for path in (docs / "results").rglob("*.md"):
+        assert f": {path.relative_to(docs)}\n" in navigation, path
+
+
+def test_usage_lists_every_config():
+    text = (_ROOT / "docs" / "usage.md").read_text()
+    for name in config_names():
+        assert f"| `{name}`" in text or f", `{name}`" in text, name
 
 
 def _commands():

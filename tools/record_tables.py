@@ -11,6 +11,7 @@ from gtn_tf.nas.summary import evaluator_table
 from gtn_tf.runtime.files import read_json
 from gtn_tf.runtime.progress import duration
 from gtn_tf.statistics.intervals import shown
+from tools import commands
 from tools.record_figures import SEARCH, picture
 
 RETRAIN = "retrain_"  # before the name of a training to the end
@@ -25,10 +26,14 @@ def tables(folder: Path) -> str:
 def _table(folder: Path) -> str:
     evaluation = read_json(folder / "evaluation.json")
     training = read_json(folder / "training.json")
-    environment = evaluation["environment"]
+    environment = dict(evaluation["environment"])
     config = folder / "config.json"
     if config.exists():  # says what meta-trained
         environment |= read_json(config).get("environment", {})
+    where = hardware(environment)
+    compared = evaluation["environment"].get("commit")
+    if compared != environment.get("commit"):
+        where += f", compared by {compared}"
     own, *others = evaluation["sources"]
     num_learners = evaluation["sources"][own]["num_learners"]
     lines = [
@@ -39,7 +44,9 @@ def _table(folder: Path) -> str:
         f"steps of {evaluation['inner_batch_size']} images; "
         f"{training['meta_steps']} meta-steps in "
         f"{duration(training['seconds'])}, one GTN seed; "
-        f"{hardware(environment)}.",
+        f"{where}.",
+        "",
+        commands.of_evaluation(folder, evaluation),
         "",
         picture(f"{folder.name}/evaluation.png", "accuracy per step"),
         "",
@@ -79,7 +86,7 @@ def trainings(folder: Path) -> str:
     for kept in sorted(folder.iterdir()):
         paths = sorted(kept.glob(f"{RETRAIN}*.json"))
         if paths:
-            found.append(_trained(kept.name, list(map(read_json, paths))))
+            found.append(_trained(kept, list(map(read_json, paths))))
     return "\n\n".join(found)
 
 
@@ -89,15 +96,17 @@ def searches(folder: Path) -> str:
     return "\n\n".join(_searched(path.parent) for path in paths)
 
 
-def _trained(name: str, results: list[dict]) -> str:
+def _trained(kept: Path, results: list[dict]) -> str:
     first = results[0]
     lines = [
-        f"## `{name}`",
+        f"## `{kept.name}`",
         "",
         f"{first['dataset']}, {first['num_epochs']} epochs of "
         f"{first['num_training_images']} images; error on "
         f"{first['num_test_images']} test images, mean and standard deviation "
         f"over seeds; {hardware(first['environment'])}.",
+        "",
+        commands.of_trainings(kept),
         "",
         "| training | cell | N, F | parameters | Cutout | seeds | test error "
         "| time of each |",
@@ -127,6 +136,7 @@ def _searched(kept: Path) -> str:
         f"## `{kept.name}`\n\n"
         f"All scores: [{at}_scores.csv]({at}_scores.csv). "
         f"{hardware(ranking['environment'])}.\n\n"
+        f"{commands.of_search(kept, ranking)}\n\n"
         f"{picture(f'{at}_cost.png', 'cost')}\n\n"
         f"{picture(f'{at}_scatter.png', 'scores')}\n\n"
         f"```\n{evaluator_table(ranking)}\n```"
@@ -137,21 +147,21 @@ def _experiment(path: Path, result: dict) -> str:
     name = result["experiment"]
     experiment = find_experiment(name)
     trials = result.get("results", [])
-    # A trial may be older than the table that it is in.
-    ran = [t["environment"] for t in trials if "environment" in t]
-    where = dict.fromkeys(map(hardware, ran or [result["environment"]]))
+    where = dict.fromkeys(map(hardware, measured(result)))
     seconds = sum(trial["seconds"] for trial in trials)
     facts = [
         _setting(path.parent, trials),
         f"{len(trials)} meta-trainings in {duration(seconds)}" * bool(trials),
         "; ".join(where),
     ]
-    return (
-        f"## `{path.parent.name}`\n\n"
-        f"{'. '.join(filter(None, facts))}.\n\n"
-        f"{picture(f'{path.parent.name}/{path.stem}.png', name)}\n\n"
-        f"```\n{experiment.table(result)}\n```"
-    )
+    parts = [
+        f"## `{path.parent.name}`",
+        f"{'. '.join(filter(None, facts))}.",
+        commands.of_experiment(path.parent, result),
+        picture(f"{path.parent.name}/{path.stem}.png", name),
+        f"```\n{experiment.table(result)}\n```",
+    ]
+    return "\n\n".join(filter(None, parts))
 
 
 def _setting(folder: Path, trials: list) -> str:
@@ -169,6 +179,17 @@ def _setting(folder: Path, trials: list) -> str:
         f"{meta.get('noise_rate_ratio', 1.0):g} unless an arm says otherwise "
         f"([config]({folder.name}/{path.name}))"
     )
+
+
+def measured(kept: dict) -> list[dict]:
+    """Returns where, and by which code, the trials of a result were run.
+
+    They may be older than the table that they are in. Without trials: where
+    the result was made.
+    """
+    trials = kept.get("results", [])
+    found = [trial["environment"] for trial in trials if "environment" in trial]
+    return found or [kept["environment"]]
 
 
 def hardware(environment: dict) -> str:

@@ -98,7 +98,7 @@ def meta_train(
     learned = "learned" if config.inner.learn_hyperparameters else "as given"
     of = f"the best of {len(rates)} on validation data"
     how = f"inner rates {learned}, meta.learning_rate {rate:g}, " + (
-        of if len(rates) > 1 else "the only one tried"
+        of if len(rates) > 1 else "the config's"
     )
     return MetaTrained(config, folder, seconds, how)
 

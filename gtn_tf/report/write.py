@@ -6,9 +6,11 @@ where what it shows is absent; `_SECTIONS` lists them in the order of the page.
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ml_collections import config_dict
 
@@ -76,8 +78,12 @@ def build_page(results: Results) -> str:
     )
 
 
+def _defaults() -> dict[str, Any]:
+    return dict(flatten(to_json(default_config().to_dict())))
+
+
 def _config(results: Results) -> Html:
-    defaults = dict(flatten(to_json(default_config().to_dict())))
+    defaults = _defaults()
     values = dict(flatten(results.config))
     rows, classes, code = [], [], macro("code")
     for key in [*FIELDS, *(key for key in values if key not in FIELDS)]:
@@ -127,15 +133,18 @@ def _provenance(results: Results) -> Html:
     return render("provenance", facts=shown)
 
 
-def flags(results: Results) -> list[str]:
-    """Returns the flags that make the config `default` that of a run."""
-    defaults = dict(flatten(to_json(default_config().to_dict())))
-    values = flatten(results.config)
+def flags(values: dict[str, Any], base: dict[str, Any]) -> list[str]:
+    """Returns the flags that make one config of another.
+
+    Args:
+      values: of the config that is wanted, as in config.json, by dotted key.
+      base: of the config that the command names, alike.
+    """
     return [
         f"--config.{key}={_flag_value(value)}"
-        for key, value in values
+        for key, value in values.items()
         if key in FIELDS
-        and value != defaults[key]
+        and value != base[key]
         and key != "evaluation.experiment"  # stands with its mode
     ]
 
@@ -143,9 +152,17 @@ def flags(results: Results) -> list[str]:
 def _flag_value(value: object) -> str:
     """Writes a value of config.json as flags take it: lists as tuples."""
     if isinstance(value, list):
-        items = "".join(f"{_flag_value(item)}," for item in value)
+        items = "".join(f"{_item(item)}," for item in value)
         return f"({items if len(value) == 1 else items[:-1]})"
     return str(value)
+
+
+def _item(value: object) -> str:
+    # A tuple's strings are read with their quotes alone: double ones, as a
+    # shell's are single.
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    return _flag_value(value)
 
 
 def _reproduce(results: Results) -> Html:
@@ -159,7 +176,7 @@ def _reproduce(results: Results) -> Html:
         "python -m gtn_tf.main --config=default",
         f"--workdir={results.workdir}",
         *first,
-        *flags(results),
+        *flags(dict(flatten(results.config)), _defaults()),
     ]
     command = " \\\n    ".join(
         [given[0], *(shlex.quote(flag) for flag in given[1:])]

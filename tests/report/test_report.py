@@ -243,6 +243,8 @@ def test_the_command_gives_the_config_of_the_run(tmp_path):
         "learner.widths": (2, (3, 5)),
         "dataset.data_dir": "/data and 'more'",
         "curriculum.learn_labels": True,
+        "search.evaluators": ("gtn", "real:steps=20"),
+        "evaluation.arms": ("meta.num_steps=2;learner.widths=(2,3)",),
     }
     workdir = write_workdir(tmp_path / "a run", "metrics", **values)
     shell = "python() { printf '%s\\n' \"$@\"; }\n" + page_of(workdir).command

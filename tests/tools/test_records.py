@@ -67,6 +67,7 @@ _TRAINED = {
     "seconds": [60.0, 62.0],
     "environment": {"tensorflow": "2.21.0", "cpu": "a CPU"},
 }
+_ENVIRONMENT = {"tensorflow": "2.21.0", "cpu": "a CPU", "num_cores": 2}
 _ROWS = [
     {"step": 1, "seconds": 2.0},
     {"step": 2, "seconds": 99.4, "validation_accuracy": 0.25},
@@ -160,6 +161,30 @@ def test_every_kept_result_is_on_a_page():
     for kept in folder.iterdir():
         if kept.is_dir():
             assert f"{kept.name}" in pages
+
+
+def test_what_no_trial_has_measured_is_not_said_to_have_diverged():
+    for path in (_ROOT / "docs" / "results").glob("*/*.json"):
+        kept = json.loads(path.read_text())
+        if isinstance(kept, dict) and kept.get("results"):
+            text = find_experiment(kept["experiment"]).table(kept)
+            has_diverged = any(t["status"] != "ok" for t in kept["results"])
+            assert has_diverged or "diverged, left out" not in text, path
+
+
+def test_a_claim_names_the_commits_of_its_trials(tmp_path):
+    (tmp_path / "a").mkdir()
+    trials = [{"environment": _ENVIRONMENT | {"commit": c}} for c in "ppq"]
+    kept = {"environment": _ENVIRONMENT | {"commit": "later"}}
+    kept["results"] = trials
+    (tmp_path / "a" / "kept.json").write_text(json.dumps(kept))
+    row = claims.Claim(
+        "claim", "a/kept.json", "page.md", lambda _: (1.0, None), "seeds"
+    )
+    text = claims.claims_table(tmp_path, "", [row])
+    assert "[a](a/config.json), p, q |" in text
+    assert "later" not in text
+    assert text.endswith("Measured on 2 core(s); a CPU; TF 2.21.0.")
 
 
 def test_a_claim_says_which_way_it_goes(tmp_path):
