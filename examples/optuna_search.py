@@ -26,13 +26,15 @@ def search(num_trials: int, teacher: str = "gtn:digits") -> optuna.Study:
     loaded = gtn_tf.load(teacher)
 
     def score(trial: optuna.Trial) -> float:
-        # NaN, where a network is refused, Optuna counts as a failed trial.
+        # NaN, where a training diverges, Optuna counts as a failed trial.
         return gtn_tf.nas.rank([lambda: build(trial)], loaded)[0]
 
     study = optuna.create_study(
         direction="maximize", sampler=optuna.samplers.TPESampler(seed=0)
     )
-    study.optimize(score, n_trials=num_trials)
+    # A network that is refused is a failed trial too.
+    refused = (gtn_tf.types.InputError,)
+    study.optimize(score, n_trials=num_trials, catch=refused)
     return study
 
 

@@ -36,3 +36,8 @@ def __getattr__(name: str) -> Any:
 
         return loading
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Returns what completion offers, imported or not."""
+    return sorted({*globals(), *__all__})

@@ -13,7 +13,8 @@ What does not change the network, such as the rate that it is compiled with, no
 GTN can score: `search` warns of it.
 """
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,6 +70,9 @@ class _ByTeacher(keras_tuner.Tuner):
       teacher: from `gtn_tf.load`, or what it takes.
       **tuner_arguments: of the class of KerasTuner, but `objective`, which is
         `gtn_score`.
+
+    Raises:
+      InputError: no teacher, or an objective.
     """
 
     def __init__(
@@ -77,22 +81,29 @@ class _ByTeacher(keras_tuner.Tuner):
         teacher: Teacher | Path | str,
         **tuner_arguments: Any,
     ) -> None:
-        self.teacher = (
-            teacher if isinstance(teacher, Teacher) else load(teacher)
-        )
+        if "objective" in tuner_arguments:
+            raise InputError(
+                f"objective is {tuner_arguments['objective']!r}; expected "
+                f"none, as a trial's score is {OBJECTIVE!r}; leave it out"
+            )
+        self.teacher = load(teacher)
         objective = keras_tuner.Objective(OBJECTIVE, "max")
         super().__init__(hypermodel, objective=objective, **tuner_arguments)
 
-    def search(self, *, verbose: int = 1, **rank_arguments: Any) -> None:
+    def search(
+        self, *images: Any, verbose: int = 1, **rank_arguments: Any
+    ) -> None:
         """Runs the trials; goes on where `directory` holds some.
 
         Args:
+          *images: none: a trial trains on the GTN's; see `train_best`.
           verbose: 0: print nothing.
-          **rank_arguments: of `gtn_tf.nas.rank`, such as its validation data.
+          **rank_arguments: of `gtn_tf.nas.rank`, such as its `data`.
 
         Raises:
           InputError: bad arguments.
         """
+        _check_keywords(len(images), rank_arguments)
         unscored = self._without_effect()
         if unscored:
             logging.warning(
@@ -156,7 +167,10 @@ class _ByTeacher(keras_tuner.Tuner):
 
         Args:
           num_models: how many.
-          *fit_arguments: of the hypermodel's `fit`, which is Keras'.
+          *fit_arguments: of the hypermodel's `fit`, which is Keras'. Images in
+            the units in which the networks were scored are those of
+            `self.teacher.prepare(images, label_ids)`; raw pixels do for
+            networks that scale them themselves.
           **fit_keywords: likewise.
 
         Returns:
@@ -181,6 +195,23 @@ class _ByTeacher(keras_tuner.Tuner):
         raise InputError(
             "the trials have scores and no weights; expected the best to be "
             f"trained; call train_best({num_models}, ...)"
+        )
+
+
+def _check_keywords(num_images: int, given: Mapping[str, Any]) -> None:
+    """Refuses what `search` cannot hand to `rank`.
+
+    Raises:
+      InputError: it is of another function's arguments.
+    """
+    _, _, *known = inspect.signature(rank).parameters
+    unknown = [repr(name) for name in given if name not in known]
+    if num_images or unknown:
+        wrong = f"{num_images} by position" if num_images else unknown[0]
+        raise InputError(
+            f"search has the argument(s) {wrong}; expected keywords of "
+            f"gtn_tf.nas.rank, {', '.join(known)}, as a trial trains on the "
+            "GTN's data; give what trains on real data to train_best"
         )
 
 

@@ -52,8 +52,8 @@ def local_path(path: Path | str, what: str) -> Path:
       what: names the path in messages.
 
     Raises:
-      InputError: it is in a bucket (`gs://..`), of an unknown user, or holds
-        bytes that are no UTF-8, in which TensorFlow takes its paths.
+      InputError: it is no path, in a bucket (`gs://..`), of an unknown user,
+        or holds bytes that are no UTF-8, in which TensorFlow takes its paths.
     """
     try:
         str(path).encode()
@@ -69,6 +69,11 @@ def local_path(path: Path | str, what: str) -> Path:
         )
     try:
         return Path(path).expanduser()
+    except TypeError as error:
+        raise InputError(
+            f"{what} is a {type(path).__name__}; expected a text or a "
+            "pathlib.Path; give one"
+        ) from error
     except RuntimeError as error:
         raise InputError(
             f"{what} is {str(path)!r}, of no known user; expected a folder; "

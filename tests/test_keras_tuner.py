@@ -7,6 +7,7 @@ import pytest
 
 import gtn_tf
 from gtn_tf.types import InputError
+from tests.helpers import tiny
 from tests.helpers.exports import write_export
 
 keras_tuner = pytest.importorskip("keras_tuner")
@@ -74,8 +75,32 @@ def test_what_no_trial_can_mend_ends_the_search(teacher, tmp_path):
         hypermodel, teacher, max_trials=2, seed=0, directory=tmp_path
     )
     wrong = REAL[0][:, :4], REAL[1]
-    with pytest.raises(InputError, match="validation is uint8"):
+    with pytest.raises(InputError, match="images of data are"):
         tuner.search(validation=wrong, verbose=0)
+    for positional, keywords, part in (
+        ((), {"epochs": 3}, "'epochs'"),
+        (REAL, {}, "2 by position"),
+        ((), {"gtn": "gtn:digits"}, "'gtn'"),
+    ):
+        with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+            tuner.search(*positional, verbose=0, **keywords)
+        for text in (part, "seeds, readout", "train_best"):
+            assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("of_what", "more", "part"),
+    [
+        (None, {}, "is a NoneType"),
+        ("gtn:digits", {"objective": "val_loss"}, "objective is 'val_loss'"),
+    ],
+)
+def test_a_tuner_of_nothing_is_refused(of_what, more, part, tmp_path):
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+        gtn_tf.keras_tuner.RandomSearch(
+            hypermodel, of_what, max_trials=1, directory=tmp_path, **more
+        )
+    assert part in str(caught.value)
 
 
 def test_the_optuna_example_searches(teacher, monkeypatch):
@@ -86,6 +111,18 @@ def test_the_optuna_example_searches(teacher, monkeypatch):
     study = optuna_search.search(2, str(teacher.path))
     assert len(study.trials) == 2
     assert study.best_value == max(t.value for t in study.trials)
+
+    plain = optuna_search.build
+
+    def second_is_refused(trial):
+        if trial.number == 1:
+            raise ValueError("too many")
+        return plain(trial)
+
+    monkeypatch.setattr(optuna_search, "build", second_is_refused)
+    study = optuna_search.search(3, str(teacher.path))
+    states = [trial.state.name for trial in study.trials]
+    assert states == ["COMPLETE", "FAIL", "COMPLETE"]
 
 
 def test_python_of_the_page(monkeypatch, tmp_path):
@@ -100,4 +137,8 @@ def test_python_of_the_page(monkeypatch, tmp_path):
     for block in blocks[1:]:
         exec(block.replace("max_trials=3", "max_trials=1"), found)
     assert found["model"].history.epoch == [0]
+    images, label_ids = found["images"], found["label_ids"]
+    real = found["teacher"].prepare(images, label_ids)
+    _, accuracy = found["model"].evaluate(*real, verbose=0)
+    assert accuracy > 0.8
     assert len(found["tuner"].oracle.trials) == 1

@@ -26,6 +26,14 @@ def test_what_is_no_folder_here_is_one_line(path):
     assert "--workdir is" in str(caught.value)
 
 
+@pytest.mark.parametrize("path", [None, 3, b"runs"])
+@pytest.mark.parametrize("read", [local_path, path_to_read])
+def test_what_is_no_path_is_one_line(path, read):
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+        read(path, "workdir")
+    assert f"workdir is a {type(path).__name__}" in str(caught.value)
+
+
 def test_what_is_in_a_bucket_is_copied_here(monkeypatch, tmp_path):
     import tensorflow as tf
 

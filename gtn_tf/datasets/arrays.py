@@ -71,9 +71,10 @@ def _read(
     data: Any, spec: DatasetSpec, where: str
 ) -> tuple[dict[str, Split], Sequence[str] | None]:
     """Returns the splits that there are, of raw pixels, and class names."""
-    found = dict(data) if isinstance(data, Mapping) else {"train": data}
+    found = {"train": data}
+    if isinstance(data, Mapping):
+        found = {key: value for key, value in data.items() if value is not None}
     class_names = found.pop("class_names", None)
-    found = {key: value for key, value in found.items() if value is not None}
     unknown = sorted(repr(key) for key in set(found) - set(SPLITS))
     if unknown or "train" not in found:
         wrong = f"the key {unknown[0]}" if unknown else "no 'train'"
@@ -91,9 +92,7 @@ def _read(
 
 def _read_split(value: Any, spec: DatasetSpec, what: str) -> Split:
     if isinstance(value, tuple | list) and len(value) == 2:
-        images = to_pixels(value[0], what.format("images"))
-        labels = to_label_ids(value[1], len(images), what.format("labels"))
-        return Split(images, labels)
+        return read_pair(*value, what)
     if is_pipeline(value):
         return _read_pipeline(value, spec, what)
     raise InputError(
@@ -101,6 +100,32 @@ def _read_split(value: Any, spec: DatasetSpec, what: str) -> Split:
         "(images, label_ids) or a tf.data.Dataset of such pairs; put them in "
         "a tuple"
     )
+
+
+def read_pair(images: Any, label_ids: Any, what: str) -> Split:
+    """Returns raw pixels [N, H, W, C] uint8, and labels [N] of any type.
+
+    Args:
+      images: as `to_pixels` takes them.
+      label_ids: as `to_label_ids` takes them.
+      what: they are, with {} for "images" or "labels"; begins messages.
+
+    Raises:
+      InputError: another shape or other pixels, or not one label per image.
+    """
+    pixels = to_pixels(images, what.format("images"))
+    labels = what.format("labels")
+    try:
+        label_ids = np.asarray(label_ids)
+    except ValueError as error:  # a ragged list
+        raise InputError(
+            f"{labels} are lists of several lengths; expected whole numbers "
+            f"[{len(pixels)}]; give one for each image"
+        ) from error
+    label_ids = to_label_ids(label_ids, len(pixels), labels)
+    if label_ids.dtype.hasobject:  # None and texts cannot be sorted together
+        label_ids = label_ids.astype(str)
+    return Split(pixels, label_ids)
 
 
 def is_pipeline(value: Any) -> bool:

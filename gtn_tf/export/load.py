@@ -122,6 +122,25 @@ class Teacher:
 
         return InOrder(self.images)
 
+    def prepare(self, images: np.ndarray, label_ids: np.ndarray) -> Batch:
+        """Returns real images in a learner's units, for Keras' `evaluate`.
+
+        Args:
+          images: raw, [N, H, W, C], or [N, H, W] where C is 1: uint8, or float
+            in 0 .. 1.
+          label_ids: [N] whole numbers in [0, K), in the order of its classes.
+
+        Returns:
+          float32 NumPy arrays: images [N, H, W, C], normalised as in
+          meta-training, and one-hot labels [N, K].
+
+        Raises:
+          InputError: other shapes or values.
+        """
+        from gtn_tf.export.own_images import prepared
+
+        return prepared(images, label_ids, self.metadata)
+
     def was_made_with(self, mean: Sequence[float]) -> bool:
         """Whether these are the channel means of its training images.
 
@@ -253,17 +272,20 @@ class Teacher:
             raise damaged(self.path / "1", error) from error
 
 
-def load(path: Path | str) -> Teacher:
+def load(path: Teacher | Path | str) -> Teacher:
     """Opens the export of a GTN.
 
     Args:
       path: a workdir or an export folder, here or in a bucket (`gs://..`);
         "gtn:" and the name of a bundled one (`gtn_tf.export.bundled`), such as
-        "gtn:digits"; or "hf:owner/name" on the Hugging Face hub.
+        "gtn:digits"; or "hf:owner/name" on the Hugging Face hub. A `Teacher` is
+        returned as it is.
 
     Raises:
       InputError: there is no export, or it is damaged or foreign.
     """
+    if isinstance(path, Teacher):
+        return path
     kind, _, name = str(path).partition(":")
     if kind == "gtn":
         path = bundled_folder(name)

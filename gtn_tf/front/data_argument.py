@@ -8,6 +8,7 @@ import numpy as np
 
 from gtn_tf.datasets.arrays import check_pipeline, is_pipeline
 from gtn_tf.given import Given, give
+from gtn_tf.types import InputError
 
 
 def dataset_name(data: Any) -> str:
@@ -16,18 +17,44 @@ def dataset_name(data: Any) -> str:
     Args:
       data: a text is returned as it is; anything else, as `datasets.arrays`
         describes it, goes by `gtn_tf.given` under a hash of its content.
+        What is wrong with that, its loader says.
+
+    Raises:
+      InputError: images of several shapes, or a `tf.data.Dataset` without end.
     """
     if isinstance(data, str):
         return data
-    splits = dict(data) if isinstance(data, Mapping) else {"train": data}
+    if data is None:
+        raise InputError(
+            "data is None; expected (images, label_ids), a tf.data.Dataset of "
+            "such pairs, a dict of such splits, or a name; give one"
+        )
+    splits = {"train": data}
+    if isinstance(data, Mapping):
+        splits = {
+            key: value for key, value in data.items() if value is not None
+        }
     digest = hashlib.sha256()
     for key in sorted(splits, key=str):
         digest.update(str(key).encode())
         for part in _parts(splits[key], key):
-            array = np.asarray(part)
+            array = _array(part, f"{key} of data")
             digest.update(f"{array.dtype}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).view(np.uint8).data)
     return give("arrays", digest.hexdigest(), Given(lambda: splits, {}))
+
+
+def _array(part: Any, what: str) -> np.ndarray:
+    try:
+        array = np.asarray(part)
+    except ValueError as error:  # a ragged list
+        raise InputError(
+            f"{what} holds a list of several shapes; expected images "
+            "[N, H, W, C] of one shape and label_ids [N]; resize or correct "
+            "them"
+        ) from error
+    # An array of objects holds addresses, which differ in each process.
+    return array.astype(str) if array.dtype.hasobject else array
 
 
 def _parts(split: Any, key: str) -> Iterable[Any]:

@@ -22,7 +22,11 @@ from gtn_tf.config.named import named_config
 from gtn_tf.export import write as export
 from gtn_tf.export.load import Teacher, load
 from gtn_tf.front.data_argument import dataset_name
-from gtn_tf.front.learner_argument import LearnerArgument, learner_names
+from gtn_tf.front.learner_argument import (
+    LearnerArguments,
+    learner_names,
+    listed_learners,
+)
 from gtn_tf.runtime.bucket_workdir import opened_workdir
 from gtn_tf.runtime.devices import without_lasting_determinism
 from gtn_tf.runtime.graph_rewriting import repeatable_graphs
@@ -43,7 +47,7 @@ def fit(
     data: Any,
     *,
     workdir: Path | str,
-    learner: LearnerArgument | list[LearnerArgument] | None = None,
+    learner: LearnerArguments | None = None,
     inner_steps: int | None = None,
     inner_batch_size: int | None = None,
     meta_steps: int | None = None,
@@ -83,8 +87,8 @@ def fit(
       The export, as `gtn_tf.load(workdir)` gives it.
 
     Raises:
-      InputError: bad data, learner or key, or a workdir that was begun with
-        others.
+      InputError: bad data, learner or key, `source="real"`, which has nothing
+        to export, or a workdir that was begun with others.
       DivergenceError: the meta-loss or its gradient is not finite.
       KeyboardInterrupt: it was stopped by Ctrl-C, and saved; SIGTERM ends the
         process likewise.
@@ -118,9 +122,15 @@ def _config(
     given: str | Path | config_dict.ConfigDict,
     keys: Mapping[str, Any],
     dataset: str,
-    learner: LearnerArgument | list[LearnerArgument] | None,
+    learner: LearnerArguments | None,
 ) -> config_dict.ConfigDict:
     """Returns the whole config; reads the data, as learners fit them."""
+    if not isinstance(given, str | Path | config_dict.ConfigDict):
+        raise InputError(
+            f"config is a {type(given).__name__}; expected a name or path of a "
+            "config file, or an ml_collections ConfigDict of all keys; give "
+            "single keys as keywords of fit, such as meta__learning_rate=0.005"
+        )
     is_config = isinstance(given, config_dict.ConfigDict)
     config = config_dict.ConfigDict(given if is_config else named_config(given))
     for key in keys:
@@ -130,7 +140,7 @@ def _config(
         config.dataset.name = dataset
         if learner is not None:
             config.learner.widths = None
-            listed = learner if isinstance(learner, list) else [learner]
+            listed = listed_learners(learner)
             if not any(isinstance(one, str) for one in listed):
                 # Keys of our own layers would only be said to do nothing.
                 config.learner = default_config().learner
@@ -141,6 +151,12 @@ def _config(
                 node = node[group]
             node[name] = value
         validate(config)
+        if config.source == "real":
+            raise InputError(
+                "source is 'real', which makes no synthetic data; expected "
+                "'gtn' or 'distillation'; leave it out, or meta-train the "
+                "rates of real data by the command line"
+            )
         if learner is not None:
             found = load_dataset(config)
             config.learner.name = learner_names(
@@ -167,6 +183,7 @@ def in_python(message: str) -> str:
         key = found[1]
         return arguments.get(key, key.replace(".", "__"))
 
+    message = re.sub(r"dataset\.name 'gtn_tf\.given:\w+'", "data", message)
     message = re.sub(r"--config\.([a-z_0-9.]*[a-z_0-9])", argument, message)
     message = message.replace("--workdir", "workdir")
     message = re.sub(r"gtn_tf\.given:(\w+?)_[0-9a-f]{12}", r"\1", message)

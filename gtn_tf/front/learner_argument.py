@@ -15,10 +15,19 @@ from gtn_tf.types import InputError
 
 #: What `gtn_tf.fit` takes for one learner.
 LearnerArgument = str | Callable[..., keras.Model]
+#: What it takes for `learner`.
+LearnerArguments = (
+    LearnerArgument | list[LearnerArgument] | tuple[LearnerArgument, ...]
+)
+
+
+def listed_learners(learner: LearnerArguments) -> list[LearnerArgument]:
+    """Returns one or several as a list."""
+    return list(learner) if isinstance(learner, list | tuple) else [learner]
 
 
 def learner_names(
-    learner: LearnerArgument | list[LearnerArgument],
+    learner: LearnerArguments,
     image_shape: tuple[int, int, int],
     num_classes: int,
 ) -> str:
@@ -38,7 +47,7 @@ def learner_names(
       InputError: a model in place of what builds it, or a network that cannot
         be trained; see `learners.own_networks`.
     """
-    listed = learner if isinstance(learner, list | tuple) else [learner]
+    listed = listed_learners(learner)
     if not listed:
         raise InputError(
             "learner is empty; expected a function that makes a Keras model, a "

@@ -15,3 +15,8 @@ def __getattr__(name: str) -> Any:
 
         return getattr(user_models, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Returns what completion offers, imported or not."""
+    return sorted({*globals(), *__all__})

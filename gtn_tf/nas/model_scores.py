@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import SupportsIndex
 
 from gtn_tf.statistics.intervals import Interval, shown
+from gtn_tf.types import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +48,7 @@ class ModelScores(list[float]):
       rows: as given.
       title: as given.
       best: the name of the best network.
+      best_index: its place in the list.
     """
 
     def __init__(self, rows: Sequence[ModelScore], title: str) -> None:
@@ -55,9 +57,28 @@ class ModelScores(list[float]):
 
     @property
     def best(self) -> str:
-        """The name of the network with the highest score."""
-        scored = [row for row in self.rows if not math.isnan(row.score)]
-        return max(scored, key=lambda row: row.score).name
+        """The name of the network with the highest score.
+
+        Raises:
+          InputError: as `best_index`.
+        """
+        return self.rows[self.best_index].name
+
+    @property
+    def best_index(self) -> int:
+        """The place of the network with the highest score.
+
+        Raises:
+          InputError: none has a score.
+        """
+        places = range(len(self.rows))
+        best = min(places, key=lambda place: _best_first(self.rows[place]))
+        if math.isnan(self.rows[best].score):
+            raise InputError(
+                "no network has a score; expected at least one whose training "
+                "did not diverge; print the scores, which says why"
+            )
+        return best
 
     def __getitem__(self, place: SupportsIndex | slice | str) -> float:
         """Returns a score by place, or by name where builders have names."""

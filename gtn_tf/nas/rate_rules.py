@@ -9,7 +9,7 @@ may need less or more. A rule is `kind:number`, such as `normalized:2.5`:
 * `adam:x`: Adam at the constant rate x.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -82,13 +82,14 @@ KINDS: dict[str, Callable[[Teacher, float], tuple]] = {
 
 
 def rate_rules(teacher: Teacher, texts: Sequence[str]) -> list[RateRule]:
-    """Reads rules.
+    """Reads rules; one text is one of them.
 
     Raises:
       InputError: one is none, or there are none.
     """
-    texts = [texts] if isinstance(texts, str) else list(texts)
-    rules = [_rule(teacher, text) for text in texts]
+    listed = [texts] if isinstance(texts, str) else texts
+    is_list = isinstance(listed, Iterable)
+    rules = [_rule(teacher, text) for text in listed] if is_list else []
     if not rules:
         raise InputError(
             f"rates are {texts!r}; expected at least one of "

@@ -71,14 +71,15 @@ def rank(
         initializers are, but for frozen layers. What
         `gtn_tf.learners.own_networks` says is put right or refused. The
         momentum of batch normalisation does not matter: see `statistics`.
-      gtn: from `gtn_tf.load`, or the path of a workdir or of an export.
+      gtn: from `gtn_tf.load`, or what that takes.
       validation: another name of `data`.
       seed: of the initial weights, a whole number in [0, 2**62); equal seeds
         give equal scores.
-      data: raw real images that the models are asked about, which the GTN was
-        not meta-trained on: uint8 [N, H, W, C], and their label_ids [N], whole
-        numbers in 0 .. K - 1; or a dict that has them as `validation`. None:
-        the validation split of the GTN's own data set.
+      data: (images, label_ids), raw real images that the models are asked
+        about, which the GTN was not meta-trained on: [N, H, W, C], or [N, H, W]
+        where C is 1, uint8 or float in 0 .. 1, and whole numbers [N] in
+        0 .. K - 1; or a dict that has them as `validation`. None: the
+        validation split of the GTN's own data set.
       data_dir: where that is, if it is one of TFDS.
       seeds: how many times each model is trained, from other initial weights;
         the mean counts.
@@ -89,8 +90,8 @@ def rank(
         asked about, 500 at a time, which needs no labels. On the way it is
         always the latter.
       rates: the rules that each model is trained by, of which the best one
-        counts; see `gtn_tf.nas.rate_rules`. The learned rates alone are
-        ("learned:1",).
+        counts, or one rule; see `gtn_tf.nas.rate_rules`. The learned rates
+        alone are "learned:1".
 
     Returns:
       One score per builder, in their order, higher is better, as a list which
@@ -99,8 +100,8 @@ def rank(
 
     Raises:
       InputError: no such export, bad data or another argument out of range, no
-        builder; or none whose model can be trained: then the first one's
-        reason.
+        builder; or none whose model can be trained, such as the only one:
+        then the first one's reason.
     """
     _check_numbers(seed, seeds)
     if readout not in READOUTS:
@@ -120,7 +121,7 @@ def rank(
         )
     check_keras_settings()
     named = _named(builders)
-    teacher = gtn if isinstance(gtn, Teacher) else load(gtn)
+    teacher = load(gtn)
     real = validation_data(
         teacher, validation if data is None else data, data_dir
     )
@@ -205,7 +206,14 @@ def _named(
         if isinstance(builders, Mapping)
         else enumerate(builders)
     )
-    named = {str(name): build for name, build in pairs}
+    named: dict[str, Builder] = {}
+    for name, build in pairs:
+        if str(name) in named:
+            raise InputError(
+                f"builders has two networks named {str(name)!r}; expected "
+                "keys that differ as texts; rename one"
+            )
+        named[str(name)] = build
     if not named:
         raise InputError(
             "builders is empty; expected at least one function that makes a "

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from gtn_tf.datasets import loading
 from gtn_tf.datasets.batches import RealData
+from gtn_tf.datasets.registry import DATASETS, SCHEMES, split_scheme
 from gtn_tf.export.load import Teacher
+from gtn_tf.export.own_images import own_images
 from gtn_tf.types import InputError
 
 Arrays = tuple[np.ndarray, np.ndarray]
@@ -23,7 +24,7 @@ def validation_data(
 
     Args:
       teacher: whose data they are like.
-      given: raw images uint8 [N, H, W, C] and label_ids [N], or a dict of such
+      given: images and label_ids as `own_images` takes them, or a dict of such
         splits, of which `validation` is taken; None: the validation split of
         the teacher's own data set.
       data_dir: where that is, if it is one of TFDS.
@@ -33,42 +34,26 @@ def validation_data(
     """
     metadata = teacher.metadata
     if isinstance(given, Mapping):
-        if "validation" not in given:
+        splits = [str(k) for k, split in given.items() if split is not None]
+        if "validation" not in splits:
             raise InputError(
-                f"data has the splits {', '.join(map(str, given)) or 'none'}; "
+                f"data has the splits {', '.join(splits) or 'none'}; "
                 "expected 'validation' among them; name it so"
             )
         given = given["validation"]
     if given is None:
-        # Exports that do not name the split are of the default one, or refused.
-        split_seed = metadata.get("split_seed", 0)
-        try:
-            dataset = loading.load(
-                metadata["dataset"],
-                None if data_dir is None else str(data_dir),
-                split_seed,
-                image_size=metadata.get("image_size"),
-                max_images=metadata.get("max_images"),
-            )
-        except InputError as error:
-            reason = str(error).split(";")[0]
-            raise InputError(
-                f"the validation images of '{metadata['dataset']}' cannot be "
-                f"read ({reason}); expected them in data_dir or where "
-                "the environment's TFDS_DATA_DIR leads; give data_dir, or give "
-                "them as `validation`"
-            ) from error
-        if not teacher.was_made_with(dataset.mean):
-            raise InputError(
-                f"the GTN was made with other training images of "
-                f"'{dataset.name}' than those of split_seed {split_seed}; "
-                "expected their validation images; give them as `validation`"
-            )
-        given = dataset.validation
-    images, label_ids = _checked(given, metadata)
+        given = _own_validation(teacher, data_dir)
+    try:
+        images, label_ids = given
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"data is a {type(given).__name__}; expected (images, label_ids); "
+            "give two arrays"
+        ) from error
+    images, label_ids = own_images(images, label_ids, metadata, "{} of data")
     return RealData(
         images=tf.constant(images),
-        label_ids=tf.constant(label_ids, tf.int32),
+        label_ids=tf.constant(label_ids),
         mean=tuple(metadata["normalisation"]["mean"]),
         std=tuple(metadata["normalisation"]["std"]),
         num_classes=metadata["num_classes"],
@@ -76,40 +61,44 @@ def validation_data(
     )
 
 
-def _checked(
-    given: Arrays, metadata: Mapping[str, Any]
-) -> tuple[np.ndarray, np.ndarray]:
+def _own_validation(
+    teacher: Teacher, data_dir: Path | str | None
+) -> loading.Split:
+    """Returns the validation split of the teacher's own data set."""
+    metadata = teacher.metadata
+    name = metadata["dataset"]
+    # Exports that do not name the split are of the default one, or refused.
+    split_seed = metadata.get("split_seed", 0)
     try:
-        images, label_ids = map(np.asarray, given)
-    except (TypeError, ValueError) as error:
+        dataset = loading.load(
+            name,
+            None if data_dir is None else str(data_dir),
+            split_seed,
+            image_size=metadata.get("image_size"),
+            max_images=metadata.get("max_images"),
+        )
+    except InputError as error:
+        reason = str(error).split(";")[0]
+        wanted = "expected them as in meta-training; give data"
+        if _is_of_tfds(name):
+            wanted = (
+                "expected them in data_dir or where the environment's "
+                "TFDS_DATA_DIR leads; give data_dir, or data"
+            )
         raise InputError(
-            f"data is a {type(given).__name__}; expected (images, label_ids); "
-            "give two arrays"
+            f"the validation images of '{name}' cannot be read ({reason}); "
+            f"{wanted}=(images, label_ids)"
         ) from error
-    shape = tuple(metadata["image_shape"])
-    if (
-        images.dtype != np.uint8
-        or images.shape[1:] != shape
-        or label_ids.shape != images.shape[:1]
-        or not len(images)
-    ):
+    if not teacher.was_made_with(dataset.mean):
         raise InputError(
-            f"validation is {images.dtype}{images.shape} with label_ids "
-            f"{label_ids.shape}; expected raw pixels uint8 (N, "
-            f"{', '.join(map(str, shape))}) and label_ids (N,), N at least 1; "
-            "convert them"
+            f"the GTN was made with other training images of "
+            f"'{dataset.name}' than those of split_seed {split_seed}; "
+            "expected their validation images; give data=(images, label_ids)"
         )
-    if label_ids.dtype.kind not in "iuf" or np.any(label_ids % 1 != 0):
-        raise InputError(
-            f"label_ids of validation are {label_ids.dtype}, such as "
-            f"{label_ids.flat[0].item()!r}; expected whole numbers; number the "
-            "classes"
-        )
-    largest = metadata["num_classes"] - 1
-    if label_ids.min() < 0 or label_ids.max() > largest:
-        raise InputError(
-            f"label_ids of validation are {label_ids.min()} to "
-            f"{label_ids.max()}; expected 0 to {largest}, in the order of the "
-            "GTN's classes; subtract the first or map them"
-        )
-    return images, label_ids
+    return dataset.validation
+
+
+def _is_of_tfds(name: str) -> bool:
+    """Whether `data_dir` is read for a data set."""
+    loader = SCHEMES.get(split_scheme(name)[0]) or DATASETS.get(name, "")
+    return "tfds:" in loader

@@ -159,6 +159,8 @@ def _with_nan(images):
     ("change", "received"),
     [
         (lambda x, y: x, "the split of train is a ndarray"),
+        (lambda x, y: None, "the split of train is a NoneType"),
+        (lambda x, y: (x[:2], [[0], [1, 2]]), "lists of several lengths"),
         (lambda x, y: {"test": (x, y)}, "a dict with no 'train'"),
         (lambda x, y: {"train": (x, y), "tests": y}, "the key 'tests'"),
         (lambda x, y: (x / 16, y), "from 0 to 15.9375; expected"),

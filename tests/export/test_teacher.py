@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 import gtn_tf
+from gtn_tf.datasets import loading
+from gtn_tf.datasets.batches import device_split, sample_batch
 from gtn_tf.export.load import ARRAYS
+from gtn_tf.ops.seeds import root_seed
 from gtn_tf.types import InputError
 from tests.helpers import tiny
 from tests.helpers.float_tolerance import assert_close
@@ -125,6 +128,54 @@ def test_arrays_need_no_tensorflow(workdir):
     )
     done = subprocess.run([sys.executable, "-c", code, workdir], cwd=_ROOT)
     assert done.returncode == 0
+
+
+def test_a_teacher_is_loaded_as_it_is(workdir):
+    teacher = gtn_tf.load(workdir)
+    assert gtn_tf.load(teacher) is teacher
+
+
+def test_real_images_are_prepared_as_in_meta_training(workdir):
+    teacher = gtn_tf.load(workdir)
+    dataset = loading.load("digits")
+    pixels, label_ids = (array[:3] for array in dataset.validation)
+    found = teacher.prepare(pixels, label_ids)
+    assert isinstance(found.images, np.ndarray)
+    assert {array.dtype for array in found} == {np.dtype("float32")}
+    real = device_split(dataset, "validation")
+    for place in range(3):
+        one = real._replace(
+            images=real.images[place : place + 1],
+            label_ids=real.label_ids[place : place + 1],
+        )
+        seen = sample_batch(one, root_seed(0), 1)
+        for ours, theirs in zip(found, seen, strict=True):
+            np.testing.assert_array_equal(ours[place], theirs[0])
+    for form in (pixels[..., 0], pixels / 255):
+        again = teacher.prepare(form, label_ids.tolist())
+        np.testing.assert_array_equal(again.images, found.images)
+
+
+@pytest.mark.parametrize(
+    ("shape", "label_ids", "part"),
+    [
+        ((2, 8, 9, 1), [0, 1], "images are [2, 8, 9, 1]; expected [N, 8, 8, 1"),
+        ((2, 8, 8, 3), [0, 1], "images are [2, 8, 8, 3]"),
+        ((8, 8), [0] * 8, "images are uint8[8, 8]"),
+        ((2, 8, 8), [0, 10], "labels are 0 to 10; expected 0 to 9"),
+        ((2, 8, 8), [-1, 0], "labels are -1 to 0"),
+        ((2, 8, 8), [0.5, 0], "labels are float64, such as 0.5"),
+        ((2, 8, 8), ["a;b", "c"], "such as 'a,b'"),
+        ((2, 8, 8), np.eye(10)[:2], "take label_ids.argmax(-1)"),
+    ],
+)
+def test_images_of_another_kind_are_not_prepared(
+    workdir, shape, label_ids, part
+):
+    teacher = gtn_tf.load(workdir)
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+        teacher.prepare(np.zeros(shape, np.uint8), label_ids)
+    assert part in str(caught.value)
 
 
 def _refused(path, *parts):

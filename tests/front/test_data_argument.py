@@ -5,7 +5,7 @@ import tensorflow as tf
 from gtn_tf.datasets.loading import load
 from gtn_tf.front.data_argument import dataset_name
 from gtn_tf.types import InputError
-from tests.helpers import own_things
+from tests.helpers import own_things, tiny
 
 
 def test_a_pipeline_goes_by_its_content():
@@ -19,3 +19,35 @@ def test_a_pipeline_goes_by_its_content():
     np.testing.assert_array_equal(load(name).train.images, arrays.train.images)
     with pytest.raises(InputError, match="train of data never ends"):
         dataset_name(pipeline.repeat())
+
+
+IMAGES, LABELS = own_things.load()["train"]
+TEXTS = np.array(["cat", "dog", "owl"], object)[LABELS]
+
+
+@pytest.mark.parametrize(
+    ("data", "received"),
+    [
+        (None, "data is None"),
+        ((IMAGES, None), "labels of train are object[] for 60 images"),
+        ((IMAGES, TEXTS), "map them by {'cat': 0, 'dog': 1, 'owl': 2}"),
+        ((IMAGES, np.where(LABELS, TEXTS, None)), "are 'None', 'dog', 'owl'"),
+        ((IMAGES.astype(object), LABELS), "images of train are object[60,"),
+        (([IMAGES[0], IMAGES[1, :5]], [0, 1]), "a list of several shapes"),
+        ((IMAGES[:2], [[0], [1, 2]]), "a list of several shapes"),
+        ({"train": None}, "no 'train'"),
+        (3, "the split of train is a int"),
+    ],
+)
+def test_what_is_wrong_is_one_line(data, received):
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+        load(dataset_name(data))
+    assert received in str(caught.value)
+
+
+def test_what_is_none_is_absent():
+    data = {"train": (IMAGES, LABELS)}
+    name = dataset_name(data | {"class_names": None, "validation": None})
+    assert name == dataset_name(data)
+    assert load(name).num_classes == 3
+    assert dataset_name(data | {"class_names": list("abc")}) != name

@@ -4,6 +4,8 @@ import pytest
 import tensorflow as tf
 
 import gtn_tf
+from gtn_tf.config.named import named_config
+from gtn_tf.front.fit import _config
 from gtn_tf.learners.identity import network_digest
 from gtn_tf.types import InputError
 from tests.helpers import own_things, tiny
@@ -110,6 +112,34 @@ def test_a_wrong_learner_is_told_in_words_of_python(learner, parts, tmp_path):
         assert part in str(caught.value)
     assert "--" not in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("more", "part"),
+    [
+        ({"source": "real"}, "source is 'real', which makes no synthetic"),
+        ({"config": None}, "config is a NoneType"),
+        ({"config": {"meta": {"num_steps": 3}}}, "config is a dict"),
+        ({"workdir": None}, "workdir is a NoneType"),
+        ({"data": (*DATA, None)}, "data: the split of train is a tuple"),
+    ],
+)
+def test_what_cannot_be_exported_is_not_trained(more, part, tmp_path):
+    arguments = {"workdir": tmp_path, "learner": "mlp"} | more
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+        fit(**arguments)
+    assert part in str(caught.value)
+    assert "--" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_tuple_of_learners_is_a_list():
+    """Of names: the keys of our own layers stay as the config has them."""
+    config = named_config("digits")
+    config.learner.pool_size = 2
+    for names in (("mlp", "conv2_fc"), ["mlp", "conv2_fc"]):
+        found = _config(config, {}, "digits", names).learner
+        assert (found.name, found.pool_size) == ("mlp,conv2_fc", 2)
 
 
 def test_a_network_is_told_by_its_structure_not_its_layers_numbers():

@@ -11,6 +11,7 @@ import pytest
 
 import gtn_tf
 from gtn_tf.datasets import loading as data
+from gtn_tf.nas.model_scores import ModelScore, ModelScores
 from gtn_tf.types import InputError
 from tests.helpers import exports, tiny
 
@@ -84,17 +85,31 @@ def test_a_divergence_is_nan_and_the_others_go_on(export):
 
 
 @pytest.mark.parametrize(
-    ("validation", "part"),
+    ("of_data", "part"),
     [
-        ((np.zeros((2, 8, 8, 1)), np.zeros(2)), "float64"),
-        ((np.zeros((2, 8, 8), np.uint8), np.zeros(2)), "(2, 8, 8)"),
-        ((np.zeros((2, 8, 8, 1), np.uint8), np.zeros(3)), "(3,)"),
+        ((np.full((2, 8, 8, 1), 3.0), np.zeros(2)), "float64[2, 8, 8, 1] from"),
+        ((np.zeros((2, 8, 9), np.uint8), np.zeros(2)), "[2, 8, 9, 1]"),
+        ((np.zeros((2, 8, 8, 1), np.uint8), np.zeros(3)), "float64[3] for 2"),
+        ((np.zeros((2, 8, 8, 1), np.uint8), None), "object[] for 2"),
+        (([np.zeros((8, 8)), np.zeros((8, 9))], [0, 1]), "several shapes"),
+        ((np.zeros((2, 8, 8)), [[0], [1, 2]]), "several lengths"),
     ],
 )
-def test_other_validation_data_are_refused(export, validation, part):
-    with pytest.raises(InputError, match="uint8") as caught:
-        gtn_tf.nas.rank([build_narrow], export, validation)
-    assert part in str(caught.value).split(";")[0]
+def test_other_validation_data_are_refused(export, of_data, part):
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+        gtn_tf.nas.rank([build_narrow], export, data=of_data)
+    received = str(caught.value).split(";")[0]
+    assert part in received
+    assert "of data are" in received
+
+
+def test_other_forms_of_the_same_images_have_the_same_score(export):
+    images, label_ids = (v[:50] for v in data.load("digits").validation)
+    scores = [
+        gtn_tf.nas.rank([build_wide], export, data=(form, label_ids))
+        for form in (images, images[..., 0], images / 255, images.tolist())
+    ]
+    assert scores[0] == scores[1] == scores[2] == scores[3]
 
 
 def test_a_model_of_other_images_is_refused(export):
@@ -107,6 +122,9 @@ def test_the_package_imports_no_tensorflow():
         "import sys, gtn_tf, gtn_tf.nas as nas\n"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)\n"
         "assert not hasattr(nas, 'no_such_name')\n"
+        "assert {'fit', 'keras_tuner', 'load'} <= set(dir(gtn_tf))\n"
+        "assert 'rank' in dir(nas)\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)\n"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
@@ -147,7 +165,7 @@ def test_candidates_by_name_and_their_table(export):
     builders = {"small": build_narrow, "wide": build_wide, "bad": fail}
     scores = gtn_tf.nas.rank(builders, export, seeds=2)
     assert list(scores) == [scores["small"], scores["wide"], scores[2]]
-    assert scores.best == "wide"
+    assert (scores.best, scores.best_index) == ("wide", 1)
     small, wide, bad = scores.rows
     assert wide.ci95[0] < wide.score < wide.ci95[1]
     assert min(row.seconds for row in scores.rows) > 0
@@ -185,17 +203,22 @@ def test_the_best_of_several_rules_counts(export):
         ({"rates": ()}, "learned, normalized, adam"),
         ({"rates": ("learned:0",)}, "'learned:0'"),
         ({"rates": "twice"}, "'twice'"),
+        ({"rates": "learned:1,adam:0.1"}, "'learned:1,adam:0.1'"),
+        ({"rates": None}, "rates are None"),
+        ({"rates": 3}, "rates are 3"),
         ({"seeds": 0}, "at least 1"),
         ({"readout": "loss"}, "accuracy, log_likelihood"),
         ({"statistics": "mine"}, "synthetic, validation"),
         ({"data": {"train": ()}}, "'validation' among them"),
+        ({"data": {"validation": None}}, "the splits none"),
         ({"data": 3}, "a int"),
+        ({"gtn": None}, "is a NoneType"),
         ({"data": (), "validation": ()}, "both given"),
     ],
 )
 def test_other_arguments_are_refused(export, arguments, part):
     with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
-        gtn_tf.nas.rank([build_narrow], export, **arguments)
+        gtn_tf.nas.rank([build_narrow], **({"gtn": export} | arguments))
     assert part in str(caught.value)
 
 
@@ -241,7 +264,9 @@ def test_seeds(export, seed):
         gtn_tf.nas.rank([build_narrow], export, seed=seed)
 
 
-@pytest.mark.parametrize("builders", [[], build_narrow, 3])
+@pytest.mark.parametrize(
+    "builders", [[], build_narrow, 3, {1: build_narrow, "1": build_wide}]
+)
 def test_no_list_of_builders(export, builders):
     with pytest.raises(InputError, match=tiny.ONE_LINE):
         gtn_tf.nas.rank(builders, export)
@@ -254,8 +279,9 @@ def test_no_list_of_builders(export, builders):
         (lambda ids: ids - 1, "-1 to 8"),
         (lambda ids: ids + 0.5, "whole numbers"),
         (lambda ids: np.full(len(ids), np.nan), "whole numbers"),
+        (lambda ids: ids.astype(object), "whole numbers"),
         (lambda ids: ids.astype(str), "whole numbers"),
-        (lambda ids: ids[:0], "label_ids"),
+        (lambda ids: ids[:0], "labels of data are int32[0] for 397 images"),
     ],
 )
 def test_labels_of_validation(export, change, part):
@@ -267,18 +293,40 @@ def test_labels_of_validation(export, change, part):
 
 def test_validation_without_images(export):
     images, label_ids = data.load("digits").validation
-    with pytest.raises(InputError, match="N at least 1"):
+    with pytest.raises(InputError, match=r"uint8\[0, 8, 8, 1\]"):
         gtn_tf.nas.rank([build_narrow], export, (images[:0], label_ids[:0]))
 
 
-def test_data_that_are_not_here(tmp_path, monkeypatch):
-    folder = exports.write_export(tmp_path / "export", num_steps=1)
+def _export_of(folder, dataset):
+    exports.write_export(folder, num_steps=1)
     path = folder / "metadata.json"
-    metadata = json.loads(path.read_text()) | {"dataset": "mnist"}
+    metadata = json.loads(path.read_text()) | {"dataset": dataset}
     path.write_text(json.dumps(metadata))
+    return folder
+
+
+def test_data_that_are_not_here(tmp_path, monkeypatch):
+    folder = _export_of(tmp_path / "export", "mnist")
     monkeypatch.delenv("TFDS_DATA_DIR", raising=False)
     with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
         gtn_tf.nas.rank([build_narrow], folder, data_dir=tmp_path / "none")
     assert str(tmp_path / "none") in str(caught.value)
     assert "--config" not in str(caught.value)
-    assert "give them as `validation`" in str(caught.value)
+    assert "give data_dir, or data=(" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["gtn_tf.given:arrays_1234", "folder:none"])
+def test_data_that_data_dir_does_not_lead_to(tmp_path, name):
+    """Arrays of another process, and a folder that is gone."""
+    folder = _export_of(tmp_path / "export", name)
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+        gtn_tf.nas.rank([build_narrow], folder)
+    assert "data_dir" not in str(caught.value)
+    assert "give data=(images, label_ids)" in str(caught.value)
+
+
+def test_no_score_is_no_best():
+    row = ModelScore("a", float("nan"))
+    for property_ in ("best", "best_index"):
+        with pytest.raises(InputError, match=tiny.ONE_LINE):
+            getattr(ModelScores([row], "none"), property_)
