@@ -31,6 +31,7 @@ from ml_collections import config_dict
 
 from gtn_tf.config.named import named_config
 
+
 def get_config() -> config_dict.ConfigDict:
     config = named_config("nb201_16")
     search = config.search

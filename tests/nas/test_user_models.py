@@ -12,6 +12,7 @@ import pytest
 import gtn_tf
 from gtn_tf.datasets import loading as data
 from gtn_tf.nas.model_scores import ModelScore, ModelScores
+from gtn_tf.nas.validation_data import validation_data
 from gtn_tf.types import InputError
 from tests.helpers import exports, tiny
 
@@ -43,6 +44,19 @@ def build_wide():
 
 def build_narrow():
     return _model(1)
+
+
+def test_data_in_the_order_of_their_classes_are_mixed(export):
+    """By `statistics="validation"` one forward pass stands for all."""
+    images, label_ids = data.load("digits").train
+    order = np.argsort(label_ids, kind="stable")
+    pair = images[order], label_ids[order]
+    real = validation_data(gtn_tf.load(export), pair, None)
+    found = real.label_ids.numpy()
+    assert len(set(found[:100].tolist())) == 10
+    places = {image.tobytes(): i for i, image in enumerate(pair[0])}
+    for image, label_id in zip(real.images.numpy(), found, strict=True):
+        assert pair[1][places[image.tobytes()]] == label_id
 
 
 def test_three_lines(export):
