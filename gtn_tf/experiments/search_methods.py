@@ -1,4 +1,4 @@
-"""Which search, led by which evaluator, finds the best at equal seconds?
+"""Which search, led by which evaluator, finds the best in given seconds?
 
 Every strategy of `evaluation.strategies` proposes until its seconds are spent,
 `evaluation.search_seconds`, or `search.num_architectures` are proposed; each of
@@ -199,26 +199,31 @@ def figure(result: dict) -> Figure:
     strategies = list(dict.fromkeys(strategy for strategy, _ in guided))
     num_panels = len(strategies) + bool(own)
     figure = new_figure(WIDTH, 140.0 * num_panels + 60.0)
-    panels = figure.subplots(
-        *(num_panels, 1), sharex=True, sharey=True, squeeze=False
-    )[:, 0]
-    grid = np.linspace(0.0, result["seconds"], 400)
+    panels = figure.subplots(num_panels, 1, squeeze=False)[:, 0]
+    led = panels[: len(strategies)]
+    for panel in led[1:]:
+        panel.sharex(led[0])
+        panel.sharey(led[0])
     percent = _percent(result)
     drawn = sorted(result["prices"], key=_place)
-    for panel, strategy in zip(panels, strategies, strict=False):
+    for panel, strategy in zip(led, strategies, strict=True):
         for evaluator, line in zip(drawn, LINES, strict=False):
             runs = [
-                _at(grid, row)
+                row
                 for row in guided.get((strategy, evaluator), [])
                 if row["seconds"]
             ]
             if runs:
-                colour, dashes, _ = line
+                colour, dashes, marker = line
+                end = max(row["seconds"][-1] for row in runs)
+                grid = np.linspace(0.0, end, 400)
                 panel.plot(
                     grid,
-                    percent * np.mean(runs, axis=0),
+                    percent * np.mean([_at(grid, row) for row in runs], axis=0),
                     color=colour,
                     linestyle=dashes,
+                    marker=marker,
+                    markevery=[-1],
                     label=evaluator,
                 )
         panel.set_title(strategy, loc="left")
@@ -229,7 +234,8 @@ def figure(result: dict) -> Figure:
     # The first cells may be far below.
     ends = [
         percent * row["pick"]
-        for row in result["searches"]
+        for rows in guided.values()
+        for row in rows
         if row["pick"] is not None
     ]
     if ends:
@@ -239,7 +245,7 @@ def figure(result: dict) -> Figure:
     panels[-1].set_xlabel("seconds, set-up included")
     note = (
         f"Best true accuracy among the {result['select_top']} best by the "
-        "evaluator so far; mean over seeds."
+        "evaluator so far; mean over seeds, to the last one's end."
     )
     if own:
         note += " Below: a point for each seed, at its end."
@@ -275,8 +281,8 @@ def _draw_own(
 
 EXPERIMENT = Experiment(
     question=(
-        "Which search, led by which evaluator, finds the best architecture at "
-        "equal seconds?"
+        "Which search, led by which evaluator, finds the best architecture in "
+        "given seconds?"
     ),
     run=run,
     table=table,
