@@ -4,9 +4,9 @@
         --mode=evaluate --config.evaluation.experiment=search_methods \
         --config.search.table=nb201_val_accs.csv
 
-compares them within 1000 seconds or 200 proposals: strategies led by evaluators,
-and searches that train weights of their own. How well a supernet and a
-hypernetwork, trained anew, rank 400 cells beside what is free:
+compares them within 1000 seconds or 200 proposals: strategies led by
+evaluators, and searches that train weights of their own. How well a supernet
+and a hypernetwork, trained anew, rank 400 cells beside what is free:
 
     python -m gtn_tf.main --config=configs/nb201_16_methods.py --mode=search \
         --config.search.num_architectures=400 \
