@@ -56,9 +56,14 @@ def test_any_image_classification_set(prepared):
         for split in (dataset.train, dataset.validation, dataset.test)
     ]
     assert sizes == [36, 4, 6]
-    for number, (image, label) in enumerate(zip(*dataset.test, strict=True)):
-        assert label == number % 2
-        np.testing.assert_array_equal(image, class_image(number, number % 2))
+    found = {
+        (image.tobytes(), label)
+        for image, label in zip(*dataset.test, strict=True)
+    }
+    assert found == {
+        (class_image(number, number % 2).tobytes(), number % 2)
+        for number in range(6)
+    }
     few = load("tfds:tiny_set", data_dir, max_images=10)
     assert len(few.train.images) == 8
     assert few.test is None

@@ -21,8 +21,15 @@ def test_files_of_keras_and_of_medmnist(tmp_path, names):
     np.savez_compressed(path, **dict(zip(names, arrays, strict=True)))
     dataset = load(f"npz:{path}", with_test=True)
     assert (dataset.num_classes, dataset.image_shape) == (3, (8, 12, 3))
-    np.testing.assert_array_equal(dataset.test.images, own["test"][0])
-    np.testing.assert_array_equal(dataset.test.label_ids, own["test"][1])
+    expected = {
+        image.tobytes(): label_id
+        for image, label_id in zip(*own["test"], strict=True)
+    }
+    found = {
+        image.tobytes(): label_id
+        for image, label_id in zip(*dataset.test, strict=True)
+    }
+    assert found == expected
     assert np.bincount(dataset.validation.label_ids).tolist() == [2, 2, 2]
 
 
