@@ -12,6 +12,7 @@ from gtn_tf.datasets.loading import (
     chosen,
     cut,
     make_dataset,
+    shuffled,
 )
 from gtn_tf.datasets.resizing import resized
 from gtn_tf.types import InputError
@@ -67,7 +68,7 @@ def dataset_from_splits(
     }
     missing = [n for n in SPLITS if n not in splits and n not in unread]
     if not missing:
-        parts = [_shuffled(splits["train"], spec.split_seed)]
+        parts = [shuffled(splits["train"], spec.split_seed)]
     elif missing == ["validation"] and not by_class:
         num_images = len(splits["train"].images)
         held_out = max(1, num_images // _HELD_OUT)
@@ -76,7 +77,7 @@ def dataset_from_splits(
     else:
         parts = _cut_by_class(splits["train"], len(missing), spec.split_seed)
     splits = {
-        name: _shuffled(split, spec.split_seed)
+        name: shuffled(split, spec.split_seed)
         for name, split in splits.items()
         if name != "train"
     }
@@ -150,10 +151,6 @@ def _check_alike(
                 f"0 to {num_classes - 1}, the classes of train; leave those "
                 "images out, or number the classes of all splits alike"
             )
-
-
-def _shuffled(split: Split, seed: int) -> Split:
-    return cut(split, [len(split.images)], seed)[0]
 
 
 def _cut_by_class(everything: Split, num_held: int, seed: int) -> list[Split]:

@@ -173,6 +173,11 @@ def cut(everything: Split, sizes: Sequence[int], seed: int) -> list[Split]:
     return [Split(*(array[part] for array in everything)) for part in parts]
 
 
+def shuffled(split: Split, seed: int) -> Split:
+    """Returns a seeded permutation of a split."""
+    return cut(split, [len(split.images)], seed)[0]
+
+
 def make_dataset(
     name: str,
     train: Split,
