@@ -18,10 +18,10 @@ from gtn_tf.config.named import named_config
 def get_config() -> config_dict.ConfigDict:
     config = named_config("cifar10_16_nas")
     search = config.search
-    search.num_architectures = 30  # of each search, at most
-    config.evaluation.search_seconds = 700
-    search.evolution.population, search.evolution.sample = 10, 3
-    search.nao.num_first, search.nao.num_new = 15, 5
+    search.num_architectures = 24  # of each search, at most
+    config.evaluation.search_seconds = 2000
+    search.evolution.population, search.evolution.sample = 8, 3
+    search.nao.num_first, search.nao.num_new = 12, 4
     search.select_top = 1  # the truth is dear
     search.evaluators = named_config("nb201_16_methods").search.evaluators
     search.readout = "log_likelihood"
@@ -29,7 +29,7 @@ def get_config() -> config_dict.ConfigDict:
     search.statistics = "validation"
     search.num_validation_images = 1000
     search.truth = "real:steps=300"
-    search.gtn = "gtn:cifar10_16"
+    search.gtn = None  # meta-trained here: set-ups are one machine's
     search.supernet.num_epochs = 6
     search.ghn.num_epochs = 3
     search.ghn.num_phases = 2

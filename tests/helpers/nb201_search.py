@@ -1,9 +1,15 @@
 """A search among NAS-Bench-201's cells, of seconds; see `search_runs`."""
 
+import contextlib
+from collections.abc import Iterator
+
+import pytest
 from ml_collections import config_dict
 
+from gtn_tf.nas.first_training import steps_per_epoch
 from gtn_tf.nas.session import Session
 from gtn_tf.nas.spec import search_spec
+from gtn_tf.nas.weight_training import Stepper
 from tests.helpers import search_runs
 
 
@@ -28,3 +34,23 @@ def session(**changes: object) -> Session:
     )
     spec = search_spec(config)
     return Session(spec, spec.make_space())
+
+
+class Killed(Exception):
+    """Ends the training of weights in its second epoch."""
+
+
+@contextlib.contextmanager
+def killed_in_second_epoch(session: Session) -> Iterator[None]:
+    """Raises `Killed` from the training of weights within."""
+    step = Stepper.__call__
+    per_epoch = steps_per_epoch(session, len(session.data.train.images))
+
+    def take_step(self: Stepper, number: int) -> object:
+        if number == per_epoch + 2:
+            raise Killed
+        return step(self, number)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Stepper, "__call__", take_step)
+        yield

@@ -7,10 +7,8 @@ import pytest
 
 from gtn_tf.nas import enas_training, mixed_training, nao_ws_training
 from gtn_tf.nas.enas_training import Controller
-from gtn_tf.nas.first_training import steps_per_epoch
 from gtn_tf.nas.search import make_strategy
 from gtn_tf.nas.strategies.enas import Enas
-from gtn_tf.nas.weight_training import Stepper
 from gtn_tf.runtime.row_log import read_rows
 from tests.helpers import nb201_search, tiny
 
@@ -44,7 +42,7 @@ def test_what_it_ends_in_is_scored_by_its_supernet(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["enas", "nao_ws"])
-def test_a_training_that_was_killed_goes_on(tmp_path, monkeypatch, name):
+def test_a_training_that_was_killed_goes_on(tmp_path, name):
     """In the second epoch: what was learned after the first is kept."""
     own = {
         "enas": {"num_epochs": 2, "num_updates": 2, "policy": "logits"},
@@ -57,21 +55,11 @@ def test_a_training_that_was_killed_goes_on(tmp_path, monkeypatch, name):
     session = nb201_search.session(search__strategy=name, **changes)
     strategy = make_strategy(session.spec)
     whole = strategy.find(session, tmp_path / "whole")
-    step = Stepper.__call__
-    per_epoch = steps_per_epoch(session, len(session.data.train.images))
-
-    class Killed(Exception):
-        pass
-
-    def killed(self, number):
-        if number == per_epoch + 2:
-            raise Killed
-        return step(self, number)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Stepper, "__call__", killed)
-        with pytest.raises(Killed):
-            strategy.find(session, tmp_path / "killed")
+    with (
+        nb201_search.killed_in_second_epoch(session),
+        pytest.raises(nb201_search.Killed),
+    ):
+        strategy.find(session, tmp_path / "killed")
     resumed = strategy.find(session, tmp_path / "killed")
     assert resumed.architectures == whole.architectures
     digests = [

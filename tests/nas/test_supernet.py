@@ -148,25 +148,13 @@ def test_the_readout_names_results_but_for_accuracy(name, readout, expected):
 
 
 @pytest.mark.slow
-def test_a_training_that_was_killed_goes_on(session, tmp_path, monkeypatch):
+def test_a_training_that_was_killed_goes_on(session, tmp_path):
     whole = prepare_source("supernet", session, tmp_path / "whole")
-    step = weight_training.Stepper.__call__
-    per_epoch = weight_training.steps_per_epoch(
-        session, len(session.data.train.images)
-    )
-
-    class Killed(Exception):
-        pass
-
-    def killed(self, number):
-        if number == per_epoch + 2:
-            raise Killed
-        return step(self, number)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(weight_training.Stepper, "__call__", killed)
-        with pytest.raises(Killed):
-            prepare_source("supernet", session, tmp_path / "killed")
+    with (
+        nb201_search.killed_in_second_epoch(session),
+        pytest.raises(nb201_search.Killed),
+    ):
+        prepare_source("supernet", session, tmp_path / "killed")
     resumed = prepare_source("supernet", session, tmp_path / "killed")
     assert resumed.digest == whole.digest
     assert resumed.folder.name == whole.folder.name
