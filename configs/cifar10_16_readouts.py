@@ -1,0 +1,43 @@
+"""The study of cifar10_16_nas, read out in other ways. For two CPU cores.
+
+    python -m gtn_tf.main --config=configs/cifar10_16_readouts.py \
+        --mode=search \
+        --config.search.table=docs/results/cifar10_16_nas/search_scores.csv
+
+The same 128 cells and their kept accuracies after 1000 real steps. Each
+training is read in several ways on the first 1000 validation images, after one
+initialisation, which all cells share, as they do real batches. Other GTNs are
+compared by --config.search.gtn. Killed, the same command goes on.
+
+Measured: -
+"""
+
+from ml_collections import config_dict
+
+from gtn_tf.config.named import named_config
+
+_TRAINED = ("gtn", "real:steps=20", "real_subset:steps=20", "real:steps=60")
+_READOUTS = (
+    "readout=accuracy,statistics=last_batch",  # as the paper's
+    "readout=accuracy",
+    "readout=log_likelihood",
+    "readout=training_loss_sum",
+)
+
+
+def get_config() -> config_dict.ConfigDict:
+    config = named_config("cifar10_16_nas")
+    search = config.search
+    search.truth = "table"
+    search.evaluators = (
+        *(
+            f"{evaluator}{',' if ':' in evaluator else ':'}{readout}"
+            for evaluator in _TRAINED
+            for readout in _READOUTS
+        ),
+        *("params", "flops", "naswot"),
+    )
+    search.statistics = "validation"
+    search.common_random_numbers = True
+    search.num_validation_images = 1000
+    return config
