@@ -132,15 +132,21 @@ def _trained_row(result: dict) -> str:
 def _searched(kept: Path) -> str:
     ranking = read_json(kept / f"{SEARCH}.json")
     at = f"{kept.name}/{SEARCH}"
+    facts = [_all_scores(kept, SEARCH), hardware(ranking["environment"])]
     return (
         f"## `{kept.name}`\n\n"
-        f"All scores: [{at}_scores.csv]({at}_scores.csv). "
-        f"{hardware(ranking['environment'])}.\n\n"
+        f"{'. '.join(filter(None, facts))}.\n\n"
         f"{commands.of_search(kept, ranking)}\n\n"
         f"{picture(f'{at}_cost.png', 'cost')}\n\n"
         f"{picture(f'{at}_scatter.png', 'scores')}\n\n"
         f"```\n{evaluator_table(ranking)}\n```"
     )
+
+
+def _all_scores(folder: Path, of: str) -> str:
+    path = folder / f"{of}_scores.csv"
+    at = f"{folder.name}/{path.name}"
+    return f"All scores: [{at}]({at})" if path.exists() else ""
 
 
 def _experiment(path: Path, result: dict) -> str:
@@ -152,6 +158,7 @@ def _experiment(path: Path, result: dict) -> str:
     facts = [
         _setting(path.parent, trials),
         f"{len(trials)} meta-trainings in {duration(seconds)}" * bool(trials),
+        _all_scores(path.parent, path.stem),
         "; ".join(where),
     ]
     parts = [

@@ -5,17 +5,16 @@
                                      #    every figure of docs/results
 
 Kept are evaluation.json, config.json and result.json of each experiment, and of
-each training to the end; of a search its ranking and all scores; and the
+each training to the end; all scores of searches, and their ranking; and the
 exported curriculum in half precision if that is under 5 MB, with a few real
 images. Their figures are drawn from these files. No TensorFlow here.
 """
 
 import copy
-import csv
 import io
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ import numpy as np
 
 from gtn_tf.export.real_images import FILE_NAME
 from gtn_tf.nas.results import SearchResults, read_search
+from gtn_tf.nas.score_tables import to_csv
 from gtn_tf.runtime.files import (
     read_json,
     write_atomically,
@@ -74,6 +74,9 @@ def keep(workdir: Path, folder: Path) -> None:
         name = path.parent.name
         result = _kept(read_json(path), workdir)
         write_json(folder / f"{name}.json", result)
+        scores = path.parent / "scores.csv"
+        if scores.exists():
+            shutil.copyfile(scores, folder / f"{name}_scores.csv")
     for path in trained:
         kept = folder / f"{RETRAIN}{path.parent.name}.json"
         write_json(kept, _kept(read_json(path), workdir))
@@ -117,29 +120,14 @@ def _keep_search(search: Path, folder: Path, found: SearchResults) -> None:
     if picture.exists():
         shutil.copyfile(picture, folder / f"{SEARCH}_selected.png")
     if found.scores is not None:
-        rows = _score_rows(found)
-        text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\n").writerows(rows)
-        write_atomically(
-            folder / f"{SEARCH}_scores.csv", text.getvalue().encode()
+        truth = found.scores[ranking["truth"]["evaluator"]]
+        names = ranking["evaluators"]
+        table = to_csv(
+            found.genotypes,
+            sorted(k for k, score in truth.items() if score is not None),
+            *(truth, {name: found.scores[name] for name in names}),
         )
-
-
-def _score_rows(found: SearchResults) -> Iterator[list[str]]:
-    """Yields the lines of a table of scores, that of the truth first.
-
-    Its column is `score`, as the evaluator `table:` reads it. Failures are
-    left empty, and architectures out of which the truth failed.
-    """
-    truth, evaluators = found.ranking["truth"], found.ranking["evaluators"]
-    of_truth = found.scores[truth["evaluator"]]
-    yield ["genotype", "score", *evaluators]
-    for key in sorted(k for k, score in of_truth.items() if score is not None):
-        scores = (of_truth, *(found.scores[name] for name in evaluators))
-        yield [
-            found.genotypes[key],
-            *("" if s.get(key) is None else f"{s[key]:.6g}" for s in scores),
-        ]
+        write_atomically(folder / f"{SEARCH}_scores.csv", table)
 
 
 def _keep_curriculum(path: Path, folder: Path) -> None:

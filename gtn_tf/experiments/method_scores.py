@@ -13,6 +13,7 @@ from gtn_tf.nas.executors import run_inline
 from gtn_tf.nas.job_results import problem_of
 from gtn_tf.nas.jobs import Plan
 from gtn_tf.nas.proposals import Proposal
+from gtn_tf.nas.score_tables import to_csv
 from gtn_tf.nas.search import make_sources
 from gtn_tf.nas.spec import search_spec
 from gtn_tf.nas.worker import Worker
@@ -30,6 +31,7 @@ class Scores:
 
     Attributes:
       known: what was asked for, by evaluator and architecture.
+      texts: of architectures that were asked for, by their key.
       teacher_seconds: of what an evaluator trains on, where it is ready.
     """
 
@@ -45,6 +47,7 @@ class Scores:
         self.is_looked_up = parse_evaluator(self.truth).kind == "table"
         self._config, self.workdir = config, workdir
         self.known: dict[str, dict[str, float | None]] = {}
+        self.texts: dict[str, str] = {}
         self.teacher_seconds: dict[str, float] = {}
         self._plans: dict[str, Plan] = {}
         self._store = JobStore(workdir / "search" / "results", problem_of)
@@ -105,8 +108,15 @@ class Scores:
             result = {"key": key, **identity, **outcomes[0][1], "versions": {}}
             self._store.put(key, result)
         self.known.setdefault(evaluator, {})[proposal.key] = result["score"]
+        self.texts.setdefault(proposal.key, proposal.architecture)
         return result["score"]
 
     def true_score(self, proposal: Proposal) -> float | None:
         """Returns the accuracy by the truth; None where that failed."""
         return self.get(self.truth, proposal)
+
+    def to_csv(self) -> bytes:
+        """Returns the table of all that was asked for, by architecture."""
+        others = {k: v for k, v in self.known.items() if k != self.truth}
+        truth = self.known.get(self.truth, {})
+        return to_csv(self.texts, sorted(self.texts), truth, others)

@@ -9,7 +9,8 @@ its price for every different architecture.
 
 * An evaluator's score does not depend on who asks. So each is found once, in
   `search/results` of the experiment's folder, and charged to every search that
-  asks for it: strategies and seeds are replayed on the same scores.
+  asks for it: strategies and seeds are replayed on the same scores. All of them
+  are in `scores.csv`.
 * Prices, means over the same three architectures, the faster of two rounds, are
   measured once, in `prices.json`, and again where the config or a GTN has
   changed. Remove the file to measure them again; scores stay. What a strategy

@@ -21,7 +21,12 @@ from gtn_tf.nas.session import Session
 from gtn_tf.nas.spec import strategy_options
 from gtn_tf.nas.strategies.strategy import Coupled, Strategy
 from gtn_tf.nas.weight_training import open_source
-from gtn_tf.runtime.files import read_json, to_json, write_json
+from gtn_tf.runtime.files import (
+    read_json,
+    to_json,
+    write_atomically,
+    write_json,
+)
 from gtn_tf.runtime.interrupts import Stopped, catch_signals
 from gtn_tf.runtime.progress import Progress, say
 from gtn_tf.statistics.picks import best_keys
@@ -74,6 +79,7 @@ def _run(
     is_led = any(not isinstance(s, Coupled) for s in strategies.values())
     prices = _prices(scores, folder / "prices.json") if is_led else {}
     found = list(_searches(config, strategies, scores, prices))
+    write_atomically(folder / "scores.csv", scores.to_csv())
     return {
         "space": scores.worker.spec.space,
         "truth": scores.truth,

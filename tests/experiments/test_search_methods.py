@@ -1,5 +1,6 @@
 """Searches that are charged for what they ask, and their experiment."""
 
+import csv
 import json
 import os
 import signal
@@ -152,6 +153,21 @@ def _result(workdir):
     return json.loads(path.read_text())
 
 
+def _check_scores(path, searches):
+    """All that was asked for is in it: of the truth, of the best alone."""
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    truths = {float(row["score"]) for row in rows if row["score"]}
+    assert truths >= {row["pick"] for row in searches}
+    network = nb201_search.session().network("search")
+    for row in rows:
+        assert row["flops"] or row["naswot"]
+        cost = NB201().cost(NB201().from_text(row["genotype"]), network)
+        flops = f"{cost.multiply_adds:.6g}"
+        assert row["flops"] in ("", flops)
+        assert row["score"] in ("", f"{cost.params:.6g}")
+
+
 def test_free_evaluators_lead_searches_and_a_kill_loses_nothing(tmp_path):
     command = (
         *_COMMAND,
@@ -181,6 +197,7 @@ def test_free_evaluators_lead_searches_and_a_kill_loses_nothing(tmp_path):
     assert EXPERIMENT.table(other) in done.errors
     folder = killed / "experiments" / "search_methods"
     assert is_drawn(folder / "figure.png")
+    _check_scores(folder / "scores.csv", other["searches"])
     prices = json.loads((folder / "prices.json").read_text())["prices"]
     assert prices == other["prices"]
     done = tiny.run_main(killed, *command, "--config.search.channels=3", **run)

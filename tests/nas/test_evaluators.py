@@ -656,6 +656,9 @@ def test_table(tmp_path):
     rows = [(same.to_text(), 0.25), (same.canonical().to_text(), 0.75)]
     path = _write_table(tmp_path / "of two seeds.csv", rows)
     assert list(read_scores(path, _SPACE).values()) == [0.5]
+    rows.append((_GENOTYPES[0].to_text(), ""))
+    path = _write_table(tmp_path / "one without a score.csv", rows)
+    assert list(read_scores(path, _SPACE).values()) == [0.5]
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,7 @@ def workdir(tmp_path):
     experiment = folder / "experiments" / "transfer"
     result = {"arms": {"own": 1.23456789}, "reason": f"lost in {folder}/run"}
     (experiment / "result.json").write_text(json.dumps(result))
+    (experiment / "scores.csv").write_text("genotype,score\n")
     training = folder / "retrain" / "pick"
     training.mkdir(parents=True)
     (training / "result.json").write_text(json.dumps(_TRAINED))
@@ -102,8 +103,10 @@ def test_keeps_what_is_small(workdir, tmp_path):
     records.keep(workdir, kept)
     assert {path.name for path in kept.iterdir()} == {
         *("config.json", "evaluation.json", "training.json"),
-        *("transfer.json", "curriculum.npz", "retrain_pick.json"),
+        *("transfer.json", "transfer_scores.csv", "curriculum.npz"),
+        "retrain_pick.json",
     }
+    assert (kept / "transfer_scores.csv").read_text() == "genotype,score\n"
     config = json.loads((kept / "config.json").read_text())
     assert config == {
         "seed": 3,

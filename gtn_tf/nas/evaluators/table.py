@@ -3,7 +3,8 @@
 An architecture is read from the first of the columns `genotype`, `net_str`,
 `net` that there is, its score from the one that is asked for, or the first of
 `score`, `val_accs`: so the tables of NAS-Bench-201 are read as they are. Of
-several rows of one function, as of several seeds, the mean counts.
+several rows of one function, as of several seeds, the mean counts. Rows whose
+score is empty are left out.
 """
 
 import csv
@@ -114,6 +115,8 @@ def read_scores(
         )
     found: dict[str, list[float]] = {}
     for row in rows:
+        if row[scores] == "":
+            continue
         key = space.key(space.from_text(row[texts]))
         found.setdefault(key, []).append(_score(path, row[scores]))
     return {key: fmean(values) for key, values in found.items()}
