@@ -74,15 +74,15 @@ def _recipe_over_own(name: str) -> Callable:
     return find
 
 
-def _readout(rival: str, with_free: bool = False) -> Callable:
+def _readout(rival: str, free: str = "") -> Callable:
     """Of log-likelihood, three initialisations, of the GTN and a rival."""
     read = {
         "source": "gtn",
         "readout": "log_likelihood, 3",
-        "with_free": with_free,
+        "free": free,
     }
     other = read | {"source": rival}
-    untrained = {"source": rival, "readout": "", "with_free": False}
+    untrained = {"source": rival, "readout": "", "free": ""}
 
     def find(kept: dict) -> tuple[float, list[float]]:
         row = next(
@@ -247,7 +247,7 @@ CLAIMS = (
             f"NAS-Bench-201: rank correlation, GTN and naswot over {rival}",
             "nb201_readouts/readouts.json",
             "nb201_readouts/README.md",
-            _readout(name, with_free=True),
+            _readout(name, "naswot"),
             "300 cells, 3 GTNs",
             is_headline=is_headline,
         )

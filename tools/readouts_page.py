@@ -40,7 +40,9 @@ def tables(kept: Row) -> str:
         "",
         "![Spearman by readout](readouts.png)",
     ]
-    for with_free, head in ((False, "readout"), (True, "with what is free")):
+    frees = list(dict.fromkeys(row["free"] for row in trained))
+    for free in frees:
+        head = f"with {free}" if free else "readout"
         lines += [
             "",
             f"| {head} | {' | '.join(sources)} |",
@@ -48,22 +50,21 @@ def tables(kept: Row) -> str:
         ]
         for readout in readouts:
             cells = (
-                _cell(by_place.get((source, readout, with_free)))
+                _cell(by_place.get((source, readout, free)))
                 for source in sources
             )
             lines.append(f"| {readout} | {' | '.join(cells)} |")
     lines += ["", "| without training | Spearman |", "|---|---|"]
     for row in rows:
         if not row["readout"]:
-            name = row["source"] + " + naswot" * row["with_free"]
-            lines.append(f"| {name} | {_cell(row)} |")
+            lines.append(f"| {_named(row)} | {_cell(row)} |")
     lines += [
         "",
         f"| seconds of an architecture | {' | '.join(sources)} |",
         "|---" * (len(sources) + 1) + "|",
     ]
     for readout in readouts:
-        found = (by_place.get((s, readout, False)) for s in sources)
+        found = (by_place.get((s, readout, "")) for s in sources)
         cells = (
             "-" if row is None else f"{row['seconds']:.1f}" for row in found
         )
@@ -82,8 +83,8 @@ def _cell(row: Row | None) -> str:
     return text
 
 
-def _place(row: Row) -> tuple[str, str, bool]:
-    return row["source"], row["readout"], row["with_free"]
+def _place(row: Row) -> tuple[str, str, str]:
+    return row["source"], row["readout"], row["free"]
 
 
 def _gains(kept: Row, sources: Sequence[str]) -> list[str]:
@@ -113,13 +114,14 @@ def _rivals(kept: Row) -> list[str]:
     rivals = [
         row
         for row in kept["differences"]
-        if row["of"]["source"] != row["and"]["source"]
+        if row["of"]["source"].startswith("gtn")
+        and row["of"]["source"] != row["and"]["source"]
     ]
     asked = {_place(row["of"]) for row in rivals}
     rows = [row for row in kept["rows"] if _place(row) in asked]
     # The highest last, which stays.
     rows.sort(key=lambda row: row["spearman"])
-    best = {(row["source"], row["with_free"]): _place(row) for row in rows}
+    best = {(row["source"], row["free"]): _place(row) for row in rows}
     lines = [
         "",
         "The GTN's highest coefficients, against those of others that are read "
@@ -143,7 +145,7 @@ def _apart(row: Row) -> str:
 
 def _named(read: Row) -> str:
     text = " ".join(filter(None, (read["source"], read["readout"])))
-    return text + " + naswot" * read["with_free"]
+    return " + ".join(filter(None, (text, read["free"])))
 
 
 @in_theme
@@ -154,14 +156,14 @@ def draw(path: Path, kept: Row) -> None:
     sources = list(dict.fromkeys(row["source"] for row in trained))
     readouts = list(dict.fromkeys(row["readout"] for row in trained))
     figure = new_figure(WIDTH, 120.0 + 62.0 * len(readouts))
-    panels = figure.subplots(1, 2, sharey=True)
-    heads = {False: "alone", True: "with naswot"}
-    for panel, with_free in zip(panels, heads, strict=True):
+    frees = list(dict.fromkeys(row["free"] for row in trained))
+    panels = figure.subplots(1, len(frees), sharey=True, squeeze=False)[0]
+    for panel, free in zip(panels, frees, strict=True):
         for number, source in enumerate(sources):
             of_source = [
                 row
                 for row in trained
-                if (row["source"], row["with_free"]) == (source, with_free)
+                if (row["source"], row["free"]) == (source, free)
             ]
             offset = (number - (len(sources) - 1) / 2) * 0.17
             places = [readouts.index(r["readout"]) + offset for r in of_source]
@@ -176,7 +178,8 @@ def draw(path: Path, kept: Row) -> None:
                 linestyle="none",
                 label=source,
             )
-        panel.set_title(heads[with_free], loc="left")
+        head = free.replace(" + ", ",\n")
+        panel.set_title(f"with {head}" if free else "alone", loc="left")
         panel.set_xlabel("Spearman")
     panels[0].set_yticks(
         range(len(readouts)), [r.replace(", ", "\n") for r in readouts]

@@ -1,0 +1,33 @@
+"""Tables of scores, as the evaluator `table` reads them; no TensorFlow."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+
+_Scores = Mapping[str, float | None]
+
+
+def to_csv(
+    texts: Mapping[str, str],
+    keys: Iterable[str],
+    truth: _Scores,
+    others: Mapping[str, _Scores],
+) -> bytes:
+    """Returns a table of a row for each architecture.
+
+    Args:
+      texts: of architectures, by their key.
+      keys: of those that are wanted, in their order.
+      truth: its scores are the column `score`.
+      others: likewise, by the name of the column. What is not known, or failed,
+        is left empty.
+    """
+    columns = {"score": truth, **others}
+    text = io.StringIO(newline="")
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(["genotype", *columns])
+    for key in keys:
+        found = [scores.get(key) for scores in columns.values()]
+        shown = ["" if score is None else f"{score:.6g}" for score in found]
+        lines.writerow([texts[key], *shown])
+    return text.getvalue().encode()
