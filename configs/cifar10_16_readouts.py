@@ -16,7 +16,10 @@ from ml_collections import config_dict
 
 from gtn_tf.config.named import named_config
 
-_TRAINED = ("gtn", "real:steps=20", "real_subset:steps=20", "real:steps=60")
+_TRAINED = (
+    *("gtn", "real:steps=20", "real_subset:steps=20"),
+    *("gtn:epochs=3", "real:steps=60"),
+)
 _READOUTS = (
     "readout=accuracy,statistics=last_batch",  # as the paper's
     "readout=accuracy",
@@ -35,7 +38,7 @@ def get_config() -> config_dict.ConfigDict:
             for evaluator in _TRAINED
             for readout in _READOUTS
         ),
-        *("params", "flops", "naswot"),
+        *("params", "flops", "naswot", "jacob_cov"),
     )
     search.statistics = "validation"
     search.common_random_numbers = True
