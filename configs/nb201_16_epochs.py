@@ -37,17 +37,17 @@ def get_config() -> config_dict.ConfigDict:
     trained = [
         _read(evaluator, number)
         for evaluator in (
-            "gtn:epochs=3",
-            "real:steps=60",
-            "real_subset:steps=60",
+            *("gtn:epochs=3", "real:steps=60", "real_subset:steps=60"),
         )
         for number in (1, 3)
     ]
-    free = ("params", "flops", "naswot", "jacob_cov", "synflow")
+    names = [name for readouts in trained for name in readouts]
+    free = "params+naswot+jacob_cov"
     config.search.evaluators = (
-        *(name for names in trained for name in names),
-        *free,
-        *(f"rank_mean:{'+'.join(names)}" for names in trained),
-        "rank_mean:params+naswot+jacob_cov",
+        *names,
+        *("params", "flops", "naswot", "jacob_cov", "synflow"),
+        *(f"rank_mean:{'+'.join(readouts)}" for readouts in trained),
+        *(f"rank_mean:{name}+{free}" for name in names),
+        f"rank_mean:{free}",
     )
     return config
