@@ -74,21 +74,25 @@ def _recipe_over_own(name: str) -> Callable:
     return find
 
 
-def _readout(rival: str, free: str = "") -> Callable:
-    """Of log-likelihood, three initialisations, of the GTN and a rival."""
-    read = {
-        "source": "gtn",
-        "readout": "log_likelihood, 3",
-        "free": free,
-    }
+def _readout(
+    rival: str,
+    free: str = "",
+    source: str = "gtn",
+    readout: str = "log_likelihood, 3",
+) -> Callable:
+    """Of a GTN and a rival, both by one readout, with what is free or not."""
+    read = {"source": source, "readout": readout, "free": free}
     other = read | {"source": rival}
-    untrained = {"source": rival, "readout": "", "free": ""}
+    untrained = [
+        {"source": name, "readout": "", "free": of}
+        for name, of in ((rival, ""), ("", rival))
+    ]
 
     def find(kept: dict) -> tuple[float, list[float]]:
         row = next(
             row
             for row in kept["differences"]
-            if row["of"] == read and row["and"] in (other, untrained)
+            if row["of"] == read and row["and"] in (other, *untrained)
         )
         return row["spearman"], row["ci95"]
 
@@ -106,6 +110,8 @@ def _unseen(rival: str) -> str:
     )
 
 
+_EPOCHS = "gtn, 3 epochs"
+_FREE = "params + naswot + jacob_cov"
 _RIVALS = {
     "real_tuned": "fresh real images",
     "real_subset": "a real subset",
@@ -256,6 +262,37 @@ CLAIMS = (
             ("real, 20 steps", "20 real steps and naswot", False),
             ("real_subset, 20 steps", "a real subset and naswot", False),
             ("real, 60 steps", "60 real steps and naswot", True),
+        )
+    ),
+    *(
+        Claim(
+            f"NAS-Bench-201, other cells: mean of ranks by three readouts, 3 "
+            f"epochs of the GTN's steps over {rival}",
+            "nb201_epochs/readouts.json",
+            "nb201_epochs/README.md",
+            _readout(name, "", _EPOCHS, "mean of ranks, 3"),
+            "300 cells, 3 GTNs",
+            is_headline=False,
+        )
+        for name, rival in (
+            ("real, 60 steps", "60 real steps"),
+            ("real_subset, 60 steps", "60 steps on a real subset"),
+        )
+    ),
+    *(
+        Claim(
+            "NAS-Bench-201, other cells: rank correlation, GTN with params, "
+            f"naswot and jacob_cov over {rival}",
+            "nb201_epochs/readouts.json",
+            "nb201_epochs/README.md",
+            _readout(name, _FREE, _EPOCHS),
+            "300 cells, 3 GTNs",
+            is_headline=False,
+        )
+        for name, rival in (
+            (_FREE, "these alone"),
+            ("real, 60 steps", "60 real steps and these"),
+            ("real_subset, 60 steps", "a real subset and these"),
         )
     ),
 )
