@@ -7,7 +7,10 @@ Cells and networks are those of cifar10_16_nas: 5 nodes, 11 operations, CIFAR-10
 at 16x16. No table knows their accuracy, so the truth is 300 real steps, of the
 best cell of each search alone. Killed, the same command goes on.
 
-Measured: -
+Measured: accuracy of the pick, mean of twelve searches (four strategies, three
+seeds): gtn 45.0 %, naswot 42.5, params 41.9, in 652, 29 and 0 seconds of one
+core (Intel Xeon with AVX-512), float32, TF 2.21, commit 4bab709. The other
+evaluators and strategies are not run to the end; docs/results/search_methods.md.
 """
 
 from ml_collections import config_dict

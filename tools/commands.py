@@ -43,14 +43,19 @@ def of_evaluation(folder: Path, evaluation: dict) -> str:
 
 
 def of_experiment(folder: Path, result: dict) -> str:
-    """Returns Markdown; nothing of a result that has no trials.
+    """Returns Markdown; nothing of a result of neither trials nor searches.
 
     Its config is that of the last of several commands.
     """
-    trials, name = result.get("results"), result["experiment"]
-    if not trials or not (folder / "config.json").exists():
+    trials, name = result.get("results", []), result["experiment"]
+    searches = result.get("searches", [])
+    if not (trials or searches) or not (folder / "config.json").exists():
         return ""
     values = _kept(folder)
+    if searches:
+        asked = dict.fromkeys(search["strategy"] for search in searches)
+        values["evaluation.strategies"] = list(asked)
+        values["search.evaluators"] = list(result["prices"])
     if name in _WITH_ARMS:
         arms = dict.fromkeys(trial["arm"] for trial in trials)
         values["evaluation.arms"] = [arm for arm in arms if arm != "plain"]

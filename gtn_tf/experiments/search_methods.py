@@ -214,7 +214,9 @@ def figure(result: dict) -> Figure:
                 for row in guided.get((strategy, evaluator), [])
                 if row["seconds"]
             ]
-            if runs:
+            if runs and not _is_curve(runs):
+                _draw_ends(panel, runs, percent, line, evaluator)
+            elif runs:
                 colour, dashes, marker = line
                 end = max(row["seconds"][-1] for row in runs)
                 grid = np.linspace(0.0, end, 400)
@@ -232,23 +234,22 @@ def figure(result: dict) -> Figure:
         _draw_own(panels[-1], own, percent)
     for panel in panels:
         panel.set_ylabel("accuracy [%]")
-    # The first cells may be far below.
-    ends = [
-        percent * row["pick"]
-        for rows in guided.values()
-        for row in rows
-        if row["pick"] is not None
-    ]
-    if ends:
-        room = 0.5 + (max(ends) - min(ends)) / 2
-        panels[0].set_ylim(min(ends) - 2 * room, max(ends) + room / 2)
+    rows = [row for found in guided.values() for row in found]
+    picks = [percent * row["pick"] for row in rows if row["pick"] is not None]
+    if picks and _is_curve(rows):  # the first cells may be far below
+        room = 0.5 + (max(picks) - min(picks)) / 2
+        panels[0].set_ylim(min(picks) - 2 * room, max(picks) + room / 2)
     panels[0].legend(ncols=3, fontsize=9, loc="lower right")
     panels[-1].set_xlabel("seconds, set-up included")
+    top = result["select_top"]
     note = (
-        f"Best true accuracy among the {result['select_top']} best by the "
-        "evaluator so far; mean over seeds, to the last one's end."
+        f"Best true accuracy among the {top} best by the evaluator so far; "
+        "mean over seeds, to the last one's end."
     )
-    if own:
+    if not _is_curve(rows):
+        of = f"the best of the {top} best" if top > 1 else "the best"
+        note = f"True accuracy of {of} by the evaluator, of each seed."
+    elif own:
         note += " Below: a point for each seed, at its end."
     if drawn[len(LINES) :]:
         note += f" Not drawn: {', '.join(drawn[len(LINES) :])}."
@@ -262,20 +263,34 @@ def _place(evaluator: str) -> tuple[int, str]:
     return (_KINDS.index(kind) if known else len(_KINDS), evaluator)
 
 
+def _is_curve(rows: Iterable[Row]) -> bool:
+    """Whether true accuracies on the way are known, not of the ends alone."""
+    return any(len(row["seconds"]) > 1 for row in rows)
+
+
+def _draw_ends(
+    panel: Axes,
+    rows: Sequence[Row],
+    percent: float,
+    line: tuple[str, str, str],
+    name: str,
+) -> None:
+    colour, _, marker = line
+    panel.plot(
+        [row["seconds"][-1] for row in rows],
+        np.array([row["pick"] for row in rows], float) * percent,
+        linestyle="none",
+        marker=marker,
+        color=colour,
+        label=name,
+    )
+
+
 def _draw_own(
     panel: Axes, own: Mapping[str, Sequence[Row]], percent: float
 ) -> None:
-    for (name, rows), (colour, _, marker) in zip(
-        own.items(), LINES, strict=False
-    ):
-        panel.plot(
-            [row["seconds"][0] for row in rows],
-            np.array([row["pick"] for row in rows], float) * percent,
-            linestyle="none",
-            marker=marker,
-            color=colour,
-            label=name,
-        )
+    for (name, rows), line in zip(own.items(), LINES, strict=False):
+        _draw_ends(panel, rows, percent, line, name)
     panel.set_title("searches that train weights of their own", loc="left")
     panel.legend(ncols=len(own), fontsize=9, loc="lower right")
 
