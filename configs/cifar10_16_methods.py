@@ -10,7 +10,7 @@ best cell of each search alone. Killed, the same command goes on.
 Measured: accuracy of the pick, mean of twelve searches (four strategies, three
 seeds): gtn 45.0 %, naswot 42.5, params 41.9, in 652, 29 and 0 seconds of one
 core (Intel Xeon with AVX-512), float32, TF 2.21, commit 4bab709. The other
-evaluators and strategies are not run to the end; docs/results/search_methods.md.
+evaluators and strategies are not run to the end. docs/results/search_methods.md
 """
 
 from ml_collections import config_dict
