@@ -266,7 +266,7 @@ CLAIMS = (
     ),
     *(
         Claim(
-            f"NAS-Bench-201, other cells: mean of ranks by three readouts, 3 "
+            "NAS-Bench-201, other cells: mean of ranks by three readouts, 3 "
             f"epochs of the GTN's steps over {rival}",
             "nb201_epochs/readouts.json",
             "nb201_epochs/README.md",

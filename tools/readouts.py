@@ -13,7 +13,6 @@ Writes scores.csv and config.json, and from the scores readouts.json, the tables
 of README.md and readouts.png. No TensorFlow here.
 """
 
-import csv
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,7 +29,7 @@ from gtn_tf.config.evaluator_names import (
     parts_of,
 )
 from gtn_tf.nas.results import read_results
-from gtn_tf.nas.score_tables import to_csv
+from gtn_tf.nas.score_tables import from_csv, to_csv
 from gtn_tf.nas.summary import Scores, scores_by_evaluator
 from gtn_tf.runtime.files import read_json, write_atomically, write_json
 from tools.readouts_analysis import Columns, Read, analyse
@@ -60,7 +59,8 @@ def write(workdirs: Sequence[Path], folder: Path) -> None:
     page = folder / "README.md"
     written = page.read_text() if page.exists() else "# Readouts\n\n" + _MARK
     head = written.split(_MARK)[0]
-    page.write_text(head + _MARK + "\n" + tables(kept))
+    text = head + _MARK + "\n" + tables(kept)
+    write_atomically(page, text.encode())
     draw(folder / "readouts.png", kept)
 
 
@@ -112,21 +112,14 @@ def _columns(
 
 def _read_scores(path: Path) -> tuple[Columns, dict[str, float | None]]:
     """Returns what `_write_scores` has written, by genotype, and the truth."""
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-
-    def read_column(name: str) -> dict[str, float | None]:
-        return {
-            row["genotype"]: float(row[name]) if row[name] else None
-            for row in rows
-        }
-
+    given = from_csv(path)
+    truth = given.pop("score")
     columns: Columns = {}
-    for name in rows[0]:
+    for name, scores in given.items():
         if found := _COLUMN.fullmatch(name):
             read = Read(found[1], found[2] or "")
-            columns.setdefault(read, []).append(read_column(name))
-    return columns, read_column("score")
+            columns.setdefault(read, []).append(scores)
+    return columns, truth
 
 
 def _read(name: EvaluatorName, search: Mapping[str, Any]) -> Read:

@@ -3,7 +3,6 @@
 No TensorFlow here.
 """
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,9 @@ from gtn_tf.experiments.experiment import find_experiment
 from gtn_tf.export.real_images import FILE_NAME, read_real_images
 from gtn_tf.figures.curriculum import curriculum_figure
 from gtn_tf.figures.evaluation import both
-from gtn_tf.figures.search import Scores, cost_curve, scatter
+from gtn_tf.figures.search import cost_curve, scatter
 from gtn_tf.figures.style import dark_twin, save_twins
+from gtn_tf.nas.score_tables import from_csv
 from gtn_tf.runtime.files import read_json
 
 _SHOWN_PIXELS = 480  # of a page's width
@@ -40,23 +40,10 @@ def _draw_search(folder: Path) -> None:
     save_twins(folder / f"{SEARCH}_cost.png", cost_curve(ranking))
     path = folder / f"{SEARCH}_scores.csv"
     if path.exists():
-        drawn = scatter(_read_scores(path, ranking), ranking)
+        scores = from_csv(path)
+        scores[ranking["truth"]["evaluator"]] = scores.pop("score")
+        drawn = scatter(scores, ranking)
         save_twins(folder / f"{SEARCH}_scatter.png", drawn)
-
-
-def _read_scores(path: Path, ranking: dict) -> Scores:
-    """Reads the table of scores, in which that of the truth is `score`."""
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    columns = {name: name for name in ranking["evaluators"]}
-    columns[ranking["truth"]["evaluator"]] = "score"
-    return {
-        name: {
-            row["genotype"]: float(row[column]) if row[column] else None
-            for row in rows
-        }
-        for name, column in columns.items()
-    }
 
 
 def _draw_curriculum(folder: Path) -> None:

@@ -207,6 +207,9 @@ def figure(result: dict) -> Figure:
         panel.sharey(led[0])
     percent = _percent(result)
     drawn = sorted(result["prices"], key=_place)
+    rows = [row for found in guided.values() for row in found]
+    # Else true accuracies are known of the ends alone.
+    has_curves = any(len(row["seconds"]) > 1 for row in rows)
     for panel, strategy in zip(led, strategies, strict=True):
         for evaluator, line in zip(drawn, LINES, strict=False):
             runs = [
@@ -214,7 +217,7 @@ def figure(result: dict) -> Figure:
                 for row in guided.get((strategy, evaluator), [])
                 if row["seconds"]
             ]
-            if runs and not _is_curve(runs):
+            if runs and not has_curves:
                 _draw_ends(panel, runs, percent, line, evaluator)
             elif runs:
                 colour, dashes, marker = line
@@ -234,23 +237,20 @@ def figure(result: dict) -> Figure:
         _draw_own(panels[-1], own, percent)
     for panel in panels:
         panel.set_ylabel("accuracy [%]")
-    rows = [row for found in guided.values() for row in found]
     picks = [percent * row["pick"] for row in rows if row["pick"] is not None]
-    if picks and _is_curve(rows):  # the first cells may be far below
+    if picks and has_curves:  # the first cells may be far below
         room = 0.5 + (max(picks) - min(picks)) / 2
         panels[0].set_ylim(min(picks) - 2 * room, max(picks) + room / 2)
     panels[0].legend(ncols=3, fontsize=9, loc="lower right")
     panels[-1].set_xlabel("seconds, set-up included")
-    top = result["select_top"]
-    note = (
-        f"Best true accuracy among the {top} best by the evaluator so far; "
-        "mean over seeds, to the last one's end."
-    )
-    if not _is_curve(rows):
-        of = f"the best of the {top} best" if top > 1 else "the best"
-        note = f"True accuracy of {of} by the evaluator, of each seed."
-    elif own:
-        note += " Below: a point for each seed, at its end."
+    among = f"among the {result['select_top']} best by the evaluator"
+    note = f"Best true accuracy {among}; a point for each seed."
+    if has_curves:
+        ends = " Below: a point for each seed, at its end." * bool(own)
+        note = (
+            f"Best true accuracy {among} so far; mean over seeds, to the last "
+            f"one's end.{ends}"
+        )
     if drawn[len(LINES) :]:
         note += f" Not drawn: {', '.join(drawn[len(LINES) :])}."
     add_note(figure, note)
@@ -261,11 +261,6 @@ def _place(evaluator: str) -> tuple[int, str]:
     kind = _kind(evaluator)
     known = kind in _KINDS
     return (_KINDS.index(kind) if known else len(_KINDS), evaluator)
-
-
-def _is_curve(rows: Iterable[Row]) -> bool:
-    """Whether true accuracies on the way are known, not of the ends alone."""
-    return any(len(row["seconds"]) > 1 for row in rows)
 
 
 def _draw_ends(

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 _Scores = Mapping[str, float | None]
 
@@ -31,3 +32,17 @@ def to_csv(
         shown = ["" if score is None else f"{score:.6g}" for score in found]
         lines.writerow([texts[key], *shown])
     return text.getvalue().encode()
+
+
+def from_csv(path: Path) -> dict[str, dict[str, float | None]]:
+    """Returns what `to_csv` has written: by column, by architecture's text."""
+    with path.open(newline="") as file:
+        rows = {row.pop("genotype"): row for row in csv.DictReader(file)}
+    first = next(iter(rows.values()), {})
+    return {
+        name: {
+            text: float(row[name]) if row[name] else None
+            for text, row in rows.items()
+        }
+        for name in first
+    }

@@ -171,6 +171,24 @@ def test_search_methods_has_a_panel_per_strategy_and_one_of_own_weights():
     assert _points(own) == {(77.0, 85.5)}
 
 
+def test_search_methods_draws_ends_where_these_alone_are_known():
+    result = RESULTS["search_methods"]
+    searches = [
+        row | {key: row[key][-1:] for key in ("seconds", "truths")}
+        for row in result["searches"]
+    ]
+    figure = find_experiment("search_methods").figure(
+        result | {"searches": searches}
+    )
+    expected = {
+        (row["seconds"][-1], row["pick"])
+        for row in searches
+        if row["evaluator"] == "gtn"
+    }
+    assert len(expected) == 2
+    assert _points(figure.axes[0]) >= expected
+
+
 @pytest.mark.parametrize("is_own", [False, True])
 def test_search_methods_may_be_of_one_kind(is_own):
     searches = RESULTS["search_methods"]["searches"]

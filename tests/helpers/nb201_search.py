@@ -2,8 +2,8 @@
 
 import contextlib
 from collections.abc import Iterator
+from unittest import mock
 
-import pytest
 from ml_collections import config_dict
 
 from gtn_tf.nas.first_training import steps_per_epoch
@@ -51,6 +51,5 @@ def killed_in_second_epoch(session: Session) -> Iterator[None]:
             raise Killed
         return step(self, number)
 
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(Stepper, "__call__", take_step)
+    with mock.patch.object(Stepper, "__call__", take_step):
         yield
