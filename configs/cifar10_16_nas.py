@@ -12,7 +12,7 @@ Measured: Spearman with the truth, one GTN seed, 128 architectures: gtn 0.69
 [0.59, 0.78]; gtn - it, paired: real data 0.15 [0.02, 0.28] at equal steps, 0.10
 [0.01, 0.18] at three times and -0.01 [-0.09, 0.07] at nine times as many, 0.17
 [0.05, 0.31] at equal seconds, a real subset 0.09 [-0.02, 0.21], params 0.51
-[0.32, 0.68]. The meta-training took 8 minutes of one core, all of it 2.3 hours
+[0.32, 0.68]. The meta-training took 7 minutes of one core, all of it 2.3 hours
 of 2 cores (AMD EPYC with AVX-512), float32, TF 2.21, commit c9ae5e8; all
 numbers are in docs/results/ranking.md. Two processes share it by
 --config.search.num_shards=2 and --config.search.shard=0 or 1. Killed, the same

@@ -11,10 +11,10 @@ share it by --config.search.num_shards=2 and --config.search.shard=0 or 1.
 
 Measured: Spearman with the table, three GTN seeds, 300 cells, the mean of ranks
 by three initialisations: gtn 0.68 [0.61, 0.73], 60 real steps 0.77, a real
-subset 0.81: what was found on the other cells does not hold. Log-likelihood
-together with params, naswot and jacob_cov: 0.896, 0.887 and 0.886; these alone
-0.879. An hour of two cores side by side (Intel Xeon with AVX-512), float32,
-TF 2.21, commit a1fc25d; all numbers are in docs/results/nb201_epochs.
+subset 0.81: what was found on the other cells does not hold. Together with
+params, naswot and jacob_cov 0.886, 0.887 and 0.893; these alone 0.879. An hour
+of two cores side by side (Intel Xeon with AVX-512), float32, TF 2.21, commit
+a1fc25d; all numbers are in docs/results/nb201_epochs.
 """
 
 from ml_collections import config_dict

@@ -5,9 +5,9 @@
     best = tuner.train_best(3, images, labels, epochs=10, validation_split=0.1)
 
 Any hypermodel does. A trial is a few steps on synthetic data in place of
-epochs; the best few are then trained as the hypermodel says. That takes
-Hyperband's place too: its short trainings of many are the GTN's steps here, its
-long ones of few are `train_best`.
+epochs; the best few are then trained as the hypermodel says, as Hyperband has
+short trainings of many and long ones of few. How well the former order ordinary
+networks is not measured yet.
 
 What does not change the network, such as the rate that it is compiled with, no
 GTN can score: `search` warns of it.

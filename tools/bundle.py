@@ -28,6 +28,8 @@ _SOURCES = {
     "cifar10": "cifar10_cpu",
     "cifar10_16": "cifar10_16_nas",
 }
+#: Where a bundled teacher was then used, on cells of another space.
+_USED_IN = {"cifar10_16": "nb201_methods"}
 _PAGE = """\
 # Bundled teachers
 
@@ -45,7 +47,7 @@ def bundle(name: str) -> None:
     metadata |= {
         "precision": "float16",
         "meta_steps": config.meta.num_steps,
-        "measured": _measured(kept),
+        "measured": _measured(kept, _USED_IN.get(name)),
         "versions": {
             "gtn_tf": environment["commit"],
             "tensorflow": environment["tensorflow"],
@@ -79,7 +81,7 @@ def _kept_config(kept: Path) -> tuple[config_dict.ConfigDict, dict]:
     return config, environment
 
 
-def _measured(kept: Path) -> dict:
+def _measured(kept: Path, used_in: str | None) -> dict:
     rows, notes = [], []
     if (kept / "evaluation.json").exists():
         evaluation = read_json(kept / "evaluation.json")
@@ -113,6 +115,19 @@ def _measured(kept: Path) -> dict:
                 )
     else:
         notes.append("How well it ranks networks was not measured.")
+    if used_in:
+        found = read_json(_KEPT / used_in / "search_methods.json")
+        rows += [
+            {
+                "what": "rank correlation (Spearman) with "
+                f"`{found['truth']}`, by `{name}`",
+                "value": row["spearman"],
+                "ci95": row["spearman_ci95"],
+                "over": f"{found['ranking']['num_cells']} cells of "
+                f"`{found['space']}`",
+            }
+            for name, row in found["ranking"]["evaluators"].items()
+        ]
     return {"rows": rows, "notes": notes}
 
 
