@@ -1,6 +1,6 @@
 """Values that are fine alone and impossible together."""
 
-from gtn_tf.config.evaluator_names import parts_of
+from gtn_tf.config.evaluator_names import ALONG, parse_evaluator, parts_of
 from gtn_tf.config.families import has_drawn_widths, learner_names
 from gtn_tf.learners.registry import CELL, FAMILIES
 
@@ -210,6 +210,16 @@ PAIRS = (
         "search.truth '{c.search.truth}' is one of search.evaluators",
         "expected something else to compare them with",
         "set --config.search.truth to a longer training",
+    ),
+    (
+        lambda c: (
+            parse_evaluator(c.search.truth).readout == ALONG
+            or parse_evaluator(c.search.truth).statistics == "validation"
+        ),
+        "search.truth '{c.search.truth}'",
+        f"it is read after its training (no {ALONG}), and by the running "
+        "statistics (statistics=last_batch)",
+        "leave that out of --config.search.truth",
     ),
     (
         lambda c: c.search.shard >= c.search.num_shards,

@@ -1,6 +1,7 @@
 """Ordinary networks, trained for a few steps and for many."""
 
 import contextlib
+import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -215,6 +216,8 @@ def _few_steps(
     seeds = [fold(initial, index) for index in range(setting.num_learners)]
     params, _ = learner.init(initial)
     found["params"] = int(sum(np.prod(value.shape) for value in params))
+    for rule in itertools.chain(*sources.values()):
+        _trace(trainers[rule.kind], rule.batches, seeds[0])
     for source, rules in sources.items():
         began = time.perf_counter()
         values = [
@@ -226,6 +229,13 @@ def _few_steps(
         }
         found["seconds"][source] = time.perf_counter() - began
     return found
+
+
+def _trace(trainer: Trainer, batches: Batches, seed: tf.Tensor) -> None:
+    """Traces what all sources share, which is then in no one's seconds."""
+    state = trainer.initial_state(seed)
+    trainer.trace(state, next(iter(batches(seed))))
+    trainer.trace_readout(state, "accuracy", "last_batch", also_run=True)
 
 
 def _trained(

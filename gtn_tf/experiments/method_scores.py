@@ -9,9 +9,12 @@ from typing import Any
 from ml_collections import config_dict
 
 from gtn_tf.config.evaluator_names import TAUGHT, parse_evaluator
+from gtn_tf.evaluation.baselines import changed
+from gtn_tf.export.write import is_current
 from gtn_tf.nas.executors import run_inline
 from gtn_tf.nas.job_results import problem_of
 from gtn_tf.nas.jobs import Plan
+from gtn_tf.nas.loop import stored_result
 from gtn_tf.nas.proposals import Proposal
 from gtn_tf.nas.score_tables import to_csv
 from gtn_tf.nas.search import make_sources
@@ -26,7 +29,8 @@ class Scores:
 
     Args:
       config: of the search that names the evaluators.
-      workdir: where scores and what is trained first are.
+      workdir: the experiment's folder, where scores and what is trained first
+        are, but for a GTN that the run's workdir holds already.
       caught: signals so far.
 
     Attributes:
@@ -45,7 +49,8 @@ class Scores:
         self.space = self.worker.space
         self.truth = self.worker.spec.truth
         self.is_looked_up = parse_evaluator(self.truth).kind == "table"
-        self._config, self.workdir = config, workdir
+        self._config = _with_gtn_of(workdir.parents[1], config)
+        self.workdir = workdir
         self.known: dict[str, dict[str, float | None]] = {}
         self.texts: dict[str, str] = {}
         self.teacher_seconds: dict[str, float] = {}
@@ -104,8 +109,7 @@ class Scores:
             )
             if not outcomes:
                 raise Stopped(exit_code(self._caught))
-            identity = {k: v for k, v in planned.items() if k != "job"}
-            result = {"key": key, **identity, **outcomes[0][1], "versions": {}}
+            result = stored_result(key, planned, outcomes[0][1])
             self._store.put(key, result)
         self.known.setdefault(evaluator, {})[proposal.key] = result["score"]
         self.texts.setdefault(proposal.key, proposal.architecture)
@@ -120,3 +124,12 @@ class Scores:
         others = {k: v for k, v in self.known.items() if k != self.truth}
         truth = self.known.get(self.truth, {})
         return to_csv(self.texts, sorted(self.texts), truth, others)
+
+
+def _with_gtn_of(
+    run: Path, config: config_dict.ConfigDict
+) -> config_dict.ConfigDict:
+    """Returns the config, with the GTN of a run's workdir if it is the same."""
+    if config.search.gtn is None and is_current(config, run):
+        return changed(config, {"search.gtn": str(run)})
+    return config

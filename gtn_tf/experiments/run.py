@@ -13,7 +13,7 @@ from gtn_tf.experiments.experiment import find_experiment
 from gtn_tf.experiments.trials import LeftToOthersError
 from gtn_tf.figures.style import save_figure
 from gtn_tf.runtime.cluster import refuse_several_workers
-from gtn_tf.runtime.devices import environment
+from gtn_tf.runtime.devices import configure_runtime, environment
 from gtn_tf.runtime.files import to_json, write_json
 from gtn_tf.runtime.interrupts import Stopped
 from gtn_tf.runtime.progress import say, show_table
@@ -37,6 +37,7 @@ def run_experiment(config: config_dict.ConfigDict, workdir: Path) -> int:
     check_learners(config)
     refuse_several_workers(config.strategy)
     check_workdir(config, workdir)
+    configure_runtime(config.num_logical_devices, config.tensor_float_32)
     name = config.evaluation.experiment
     experiment = find_experiment(name)
     # An import path has a colon, which not every file system takes.

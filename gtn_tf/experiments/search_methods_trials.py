@@ -43,7 +43,7 @@ def run_searches(
 
     Raises:
       InputError: an evaluator or a strategy does not fit the space; there is a
-        guide; or a mean of ranks is to lead a search.
+        guide; a mean of ranks is to lead a search; or none is to be selected.
       Stopped: by a signal; what is scored is kept.
     """
     caught: list[int] = []
@@ -71,6 +71,12 @@ def _run(
                 "score of an architecture is its own, to lead searches; leave "
                 "it out"
             )
+    if config.search.select_top < 1:
+        raise InputError(
+            f"search.select_top is {config.search.select_top}; expected at "
+            "least 1, as the pick of a search is the best of so many; set "
+            "--config.search.select_top=1"
+        )
     scores = Scores(config, folder, caught)
     strategies = {
         name: _strategy(name, config, scores)
@@ -184,13 +190,17 @@ def _run_coupled(
     )
     session = Session(spec, scores.space, scores.worker.session.should_stop)
     found = strategy.find(session, scores.workdir)
-    texts, seconds = list(dict.fromkeys(found.architectures)), found.seconds
+    # Two texts may be one function.
+    different: dict[str, str] = {}
+    for text in found.architectures:
+        different.setdefault(_key(text, scores), text)
+    texts, seconds = list(different.values()), found.seconds
     if name == "enas":  # its draws have no order of their own
         began = time.perf_counter()
         texts = _by_supernet(texts, session, found.supernet)
         seconds += time.perf_counter() - began
     cells = [
-        Proposal(text, scores.space.key(scores.space.from_text(text)))
+        Proposal(text, _key(text, scores))
         for text in texts[: config.search.select_top]
     ]
     truths = [scores.true_score(cell) for cell in cells]
@@ -202,6 +212,10 @@ def _run_coupled(
         "cells": [cell.architecture for cell in cells],
         "num_different": len(cells),
     }
+
+
+def _key(text: str, scores: Scores) -> str:
+    return scores.space.key(scores.space.from_text(text))
 
 
 def _by_supernet(

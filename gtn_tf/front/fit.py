@@ -41,6 +41,11 @@ _KEYS = {
     "meta_steps": "meta.num_steps",
     "seed": "seed",
 }
+#: Argument -> the keys that are its own where it is given.
+_SET_BY = {name: (key,) for name, key in _KEYS.items()} | {
+    "data": ("dataset.name",),
+    "learner": ("learner.name", "learner.pool"),
+}
 
 
 def fit(
@@ -87,8 +92,9 @@ def fit(
       The export, as `gtn_tf.load(workdir)` gives it.
 
     Raises:
-      InputError: bad data, learner or key, `source="real"`, which has nothing
-        to export, or a workdir that was begun with others.
+      InputError: bad data, learner or key, a key that an argument gives as
+        well, `source="real"`, which has nothing to export, or a workdir that
+        was begun with others.
       DivergenceError: the meta-loss or its gradient is not finite.
       KeyboardInterrupt: it was stopped by Ctrl-C, and saved; SIGTERM ends the
         process likewise.
@@ -100,8 +106,12 @@ def fit(
         "seed": seed,
     }
     keys = {_KEYS[k]: v for k, v in named.items() if v is not None}
-    keys |= {key.replace("__", "."): v for key, v in overrides.items()}
+    given = {"data": data, "learner": learner, **named}
     try:
+        for name, value in overrides.items():
+            key = name.replace("__", ".")
+            _refuse_twice(name, key, given)
+            keys[key] = value
         filled = _config(config, keys, dataset_name(data), learner)
         with (
             opened_workdir(workdir, "workdir") as folder,
@@ -116,6 +126,16 @@ def fit(
     if code:
         raise SystemExit(code)
     return load(folder)
+
+
+def _refuse_twice(name: str, key: str, given: Mapping[str, Any]) -> None:
+    """Refuses an override of what an argument says as well."""
+    for argument, value in given.items():
+        if key in _SET_BY[argument] and value is not None:
+            raise InputError(
+                f"{argument} and {name} are both given; expected one of them, "
+                "as both say the same; leave one out"
+            )
 
 
 def _config(
@@ -139,7 +159,7 @@ def _config(
     with config.ignore_type():  # `validate` says what is wrong
         config.dataset.name = dataset
         if learner is not None:
-            config.learner.widths = None
+            config.learner.widths = config.learner.pool = None
             listed = listed_learners(learner)
             if not any(isinstance(one, str) for one in listed):
                 # Keys of our own layers would only be said to do nothing.

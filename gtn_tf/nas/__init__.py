@@ -1,4 +1,4 @@
-"""Random-search NAS: spaces, evaluators, ranking, search.
+"""Search = strategy x evaluator x space: proposals, scores, ranking.
 
 `rank` scores any Keras model builders with a GTN's data.
 """

@@ -10,6 +10,8 @@ import tensorflow as tf
 from absl import logging
 
 from gtn_tf import __version__
+from gtn_tf.config.evaluator_names import EVALUATORS, parse_evaluator
+from gtn_tf.import_paths import is_import_path
 from gtn_tf.nas.executors import Executor, JobFunction, Jobs
 from gtn_tf.nas.jobs import Plan, Planned
 from gtn_tf.nas.proposals import Proposal, Proposals
@@ -21,6 +23,32 @@ from gtn_tf.statistics.picks import best_keys
 
 _TABLE_SECONDS = 60.0  # between two live tables
 _IN_LIVE_TABLE = 10
+
+
+def stored_result(
+    key: str, planned: dict[str, Any], outcome: dict[str, Any]
+) -> dict[str, Any]:
+    """Returns a job's result as it is kept; warns of a failure.
+
+    Args:
+      key: of the job.
+      planned: what it is; see `Plan`.
+      outcome: see `executors.attempt`.
+    """
+    if outcome["status"] == "failed":
+        logging.warning(
+            "Architecture %s failed under %s and ranks last: %s.",
+            planned["genotype_key"],
+            planned["evaluator"],
+            outcome["reason"],
+        )
+    identity = {k: v for k, v in planned.items() if k != "job"}
+    versions = {
+        "gtn_tf": __version__,
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+    }
+    return {"key": key, **identity, **outcome, "versions": versions}
 
 
 class Loop:
@@ -103,9 +131,17 @@ class Loop:
             mine += of_shard
             for key in new:
                 result = self._store.get(key)
+                if result and self._may_be_mended(result):
+                    result = None
                 self._learn(key, result)
                 if result is None and key in of_shard:
                     due.append((key, new[key]["job"]))
+
+    def _may_be_mended(self, result: dict[str, Any]) -> bool:
+        """Whether it is a failure of what a person wrote, and may correct."""
+        kind = parse_evaluator(result["evaluator"]).kind
+        is_own = kind not in EVALUATORS or is_import_path(self._spec.space)
+        return is_own and result["status"] == "failed"
 
     def _planned_anew(self) -> Planned:
         new: Planned = {}
@@ -133,22 +169,9 @@ class Loop:
             self._scores[result["genotype_key"]] = result["score"]
 
     def _put(self, key: str, outcome: dict[str, Any]) -> None:
-        identity = {k: v for k, v in self.planned[key].items() if k != "job"}
-        versions = {
-            "gtn_tf": __version__,
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-        }
-        result = {"key": key, **identity, **outcome, "versions": versions}
+        result = stored_result(key, self.planned[key], outcome)
         self._store.put(key, result)
         self._learn(key, result)
-        if outcome["status"] == "failed":
-            logging.warning(
-                "Architecture %s failed under %s and ranks last: %s.",
-                identity["genotype_key"],
-                identity["evaluator"],
-                outcome["reason"],
-            )
 
     def _show_best(self) -> None:
         scores = scores_by_evaluator(self.results.values())

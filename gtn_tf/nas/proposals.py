@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from gtn_tf.nas.strategies.strategy import Strategy, Told
 from gtn_tf.search_spaces.protocol import Space
+from gtn_tf.types import InputError
 
 
 class Proposal(NamedTuple):
@@ -62,11 +63,29 @@ class Proposals:
             return
         num_open = len(self.made) - len(self._history)
         count = self._strategy.num_asked(num_open, num_left)
+        _check_count(count, num_open, num_left)
         if not count:
             return
         self._state, texts = self._strategy.ask(
             self._space, self._state, self._history, count
         )
+        if len(texts) != count:
+            raise InputError(
+                f"search.strategy proposes {len(texts)} architectures; "
+                f"expected {count}, as many as its num_asked said; correct its "
+                "ask"
+            )
         for text in texts:
             key = self._space.key(self._space.from_text(text))
             self.made.append(Proposal(text, key))
+
+
+def _check_count(count: int, num_open: int, num_left: int) -> None:
+    """Refuses a number with which the search would end too early or late."""
+    least = 0 if num_open else 1  # without any, nothing is left to wait for
+    if not least <= count <= num_left:
+        raise InputError(
+            f"search.strategy asks for {count} proposals, where {num_open} of "
+            f"its own have no score yet and {num_left} are left; expected "
+            f"{least} to {num_left}; correct its num_asked"
+        )

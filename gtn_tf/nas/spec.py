@@ -72,13 +72,12 @@ class SearchSpec:
       folder: absolute; relative paths of tables begin there.
       data_dir: absolute, a bucket, or None.
       evaluators: those of the config, and parts of means of ranks that are
-        not among them.
+        not among them; the guide alone, where there is one.
       num_inner_steps: T of the GTN.
       inner_batch_size: B of the GTN.
       training: of the evaluators `real` and `real_subset`.
       truth_training: of the truth.
       strategy_options: the keys of `search.STRATEGY`, where it has any.
-      evaluators: the guide alone, where there is one.
       readout: of evaluators that train, where they have none of their own.
       statistics, num_initializations: likewise.
       executor: a name in `EXECUTORS`.

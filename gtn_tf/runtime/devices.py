@@ -60,6 +60,12 @@ def configure_runtime(
     keep_graphs_repeatable()
 
 
+def synchronize() -> None:
+    """Waits for what GPUs were given to do: they run behind Python."""
+    if tf.config.list_physical_devices("GPU"):
+        tf.test.experimental.sync_devices()
+
+
 @contextlib.contextmanager
 def without_lasting_determinism() -> Iterator[None]:
     """Undoes in the end what `configure_runtime` switches on for a process.

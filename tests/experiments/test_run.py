@@ -208,6 +208,7 @@ def test_an_experiment_of_a_persons_own(tmp_path):
     folder = tmp_path / "experiments" / name.replace(":", ".")
     result = json.loads((folder / "result.json").read_text())
     assert (result["experiment"], result["num_steps"]) == (name, 2)
+    assert result["is_deterministic"]  # though nothing was meta-trained
     assert outside_experiment.EXPERIMENT.table(result) in done.errors
     assert is_drawn(folder / "figure.png")
 

@@ -9,10 +9,15 @@ import pytest
 
 from gtn_tf.experiments import search_methods_trials as trials
 from gtn_tf.experiments.charged_search import run_search
+from gtn_tf.experiments.method_prices import measure_prices
 from gtn_tf.experiments.method_scores import Scores
 from gtn_tf.experiments.search_methods import EXPERIMENT
+from gtn_tf.export.load import load
+from gtn_tf.nas.evaluators.zero_cost import ZeroCost
+from gtn_tf.nas.jobs import teacher_source
 from gtn_tf.nas.strategies.random import Random
 from gtn_tf.search_spaces.nb201.space import NB201
+from gtn_tf.types import DivergenceError, InputError
 from tests.helpers import nb201_search, tiny
 from tests.helpers.experiment_results import is_drawn
 
@@ -134,6 +139,42 @@ def test_prices_are_measured_again_for_another_gtn(monkeypatch, tmp_path):
     assert len(measured) == 2
 
 
+def test_what_fails_on_some_cells_has_a_price(monkeypatch, tmp_path):
+    config = nb201_search.get_config()
+    config.search.evaluators = ("flops", "naswot")
+    scores = Scores(config, tmp_path / "experiments" / "search_methods", [])
+    evaluate, tried = ZeroCost.evaluate, []
+
+    def evaluate_some(self, job, session):
+        tried.append(job)
+        if len(tried) % 3 == 1:
+            raise DivergenceError("not finite")
+        return evaluate(self, job, session)
+
+    monkeypatch.setattr(ZeroCost, "evaluate", evaluate_some)
+    prices = measure_prices(scores, config.search.evaluators)
+    assert prices["naswot"]["price"] > prices["flops"]["price"] > 0
+
+    def fail(self, job, session):
+        raise DivergenceError("not finite")
+
+    monkeypatch.setattr(ZeroCost, "evaluate", fail)
+    with pytest.raises(InputError, match="'naswot' fails on all"):
+        measure_prices(scores, config.search.evaluators)
+
+
+def test_the_workdirs_own_gtn_is_taken(tmp_path):
+    assert tiny.run_main(tmp_path).code == 0
+    config = tiny.get_config()
+    config.search.evaluators = ("gtn",)
+    folder = tmp_path / "experiments" / "search_methods"
+    scores = Scores(config, folder, [])
+    digest, seconds = scores.taught_by(("gtn",))["gtn"]
+    assert digest == teacher_source(load(tmp_path)).digest
+    assert seconds > 0
+    assert not list(folder.rglob("checkpoints"))
+
+
 def _killed_at_the_fifth_score():
     from gtn_tf.experiments import method_scores as module
 
@@ -246,6 +287,7 @@ def test_weights_of_their_own_and_shared_ones(tmp_path):
         ("search.guide=flops", "expected None"),
         ("evaluation.strategies=('chance',)", "different ones of random"),
         ("evaluation.search_seconds=0", "expected a number > 0"),
+        ("search.select_top=0", "expected at least 1"),
     ],
 )
 def test_what_cannot_be_compared_is_one_line(tmp_path, flag, part):

@@ -122,6 +122,13 @@ def test_a_wrong_learner_is_told_in_words_of_python(learner, parts, tmp_path):
         ({"config": {"meta": {"num_steps": 3}}}, "config is a dict"),
         ({"workdir": None}, "workdir is a NoneType"),
         ({"data": (*DATA, None)}, "data: the split of train is a tuple"),
+        ({"learner__pool": "ordinary"}, "learner and learner__pool are both"),
+        ({"learner__name": "conv2_fc"}, "learner and learner__name are both"),
+        ({"dataset__name": "mnist"}, "data and dataset__name are both given"),
+        (
+            {"meta_steps": 5, "meta__num_steps": 10},
+            "meta_steps and meta__num_steps are both given",
+        ),
     ],
 )
 def test_what_cannot_be_exported_is_not_trained(more, part, tmp_path):

@@ -5,7 +5,12 @@ from gtn_tf.figures.style import new_figure
 
 
 def run(config, folder):
-    return {"num_steps": config.inner.num_steps}
+    from tensorflow.python.framework import config as tensorflow_config
+
+    return {
+        "num_steps": config.inner.num_steps,
+        "is_deterministic": tensorflow_config.is_op_determinism_enabled(),
+    }
 
 
 def table(result):

@@ -279,6 +279,35 @@ def test_a_look_on_the_way_changes_no_training(teacher):
     }
 
 
+def test_a_budget_of_seconds_is_not_spent_on_looks_of_others(monkeypatch):
+    """Only on those that the evaluator itself reads."""
+    looks = {}
+
+    def train(self, state, batches, asked=()):
+        looks[self] = asked
+        raise DivergenceError("not trained")
+
+    monkeypatch.setattr(Trainer, "train", train)
+    along = "readout=log_likelihood_along"
+    names = ("real:seconds=5", "real", f"real:{along}", f"real_subset:{along}")
+    worker = _worker(*names, f"real:seconds=5,{along}", readout="accuracy")
+    found = {}
+    for name in worker.evaluators:
+        if name != worker.spec.truth:
+            looks.clear()
+            with pytest.raises(DivergenceError):
+                _do(worker, name)
+            found[name] = [*looks.values()]
+    taken = [("last_batch",)]
+    assert found == {
+        "real:seconds=5": [()],
+        "real": taken,  # one training with the next
+        f"real:{along}": taken,
+        f"real_subset:{along}": taken,
+        f"real:seconds=5,{along}": taken,
+    }
+
+
 def test_a_factor_of_the_rates(teacher):
     names = "gtn", "gtn:rate_factor=2"
     worker = _worker(*names)
@@ -667,7 +696,8 @@ def test_table(tmp_path):
         ([], ("genotype", "score"), "no rows"),
         ([("a", 1)], ("cell", "score"), "cell, score"),
         ([(_GENOTYPES[0].to_text(), "nan")], ("genotype", "score"), "'nan'"),
-        ([("no genotype", 1)], ("genotype", "score"), "cannot be read"),
+        ([("no genotype", 1)], ("genotype", "score"), "t.csv': .*cannot be"),
+        ([(1,)], ("score", "genotype"), "a row without a genotype"),
     ],
 )
 def test_damaged_tables(tmp_path, rows, header, reason):

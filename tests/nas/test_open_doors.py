@@ -16,6 +16,7 @@ from gtn_tf.nas.results import read_search
 from gtn_tf.nas.spec import search_spec
 from gtn_tf.nas.worker import Worker
 from gtn_tf.runtime.job_store import JobStore
+from gtn_tf.types import InputError
 from tests.helpers import search_parts, search_runs, tiny
 
 _MODULE = search_parts.__name__
@@ -179,6 +180,74 @@ def test_by_the_command_line_killed_or_not(expected, tmp_path):
 def test_errors_are_one_line(tmp_path, changes, parts):
     tiny.assert_one_line(_search(tmp_path, **changes), 2, *parts)
     assert not (tmp_path / "search").exists()
+
+
+class _Lazy(search_parts.Climber):
+    """Stops proposing after ten."""
+
+    def __init__(self, num_asked, num_texts):
+        self._num_asked, self._num_texts = num_asked, num_texts
+
+    def num_asked(self, num_open, num_left):
+        at_least_ten = num_left <= _N - 10
+        return self._num_asked if at_least_ten and not num_open else 1
+
+    def ask(self, space, state, history, count):
+        state, texts = super().ask(space, state, history, count)
+        is_late = len(history) >= 10
+        return state, texts[: self._num_texts] if is_late else texts
+
+
+@pytest.mark.parametrize(
+    ("strategy", "part"),
+    [
+        (_Lazy(0, 1), "asks for 0 proposals, where 0 .* expected 1 to 30;"),
+        (_Lazy(31, 1), "asks for 31 proposals"),
+        (_Lazy(-1, 1), "asks for -1 proposals"),
+        (_Lazy(1, 0), "proposes 0 architectures; expected 1,"),
+    ],
+)
+def test_a_strategy_that_ends_too_early_is_told(strategy, part):
+    space = search_parts.Digits(2, ())
+    proposals = Proposals(strategy, space, 0, _N)
+
+    def tell_all():
+        while not proposals.all_told:
+            proposals.tell({p.key: 0.0 for p in proposals.made})
+
+    with pytest.raises(InputError, match=part):
+        tell_all()
+
+
+def test_failures_of_own_code_are_done_again(tmp_path, monkeypatch):
+    """It may have been corrected; what has a score is kept."""
+    evaluate = search_parts.Distance.evaluate
+
+    def wrong(self, job, session):
+        if job.architecture[0] > 4:
+            raise MemoryError
+        return evaluate(self, job, session)
+
+    changes = {"strategy": "random", "truth_num_architectures": 0}
+    monkeypatch.setattr(search_parts.Distance, "evaluate", wrong)
+    loop, worker, _ = _loop(tmp_path, **changes)
+    loop.run(_shuffled(0), worker.do, _never)
+    first = dict(loop.results)
+    failed = {key for key, one in first.items() if one["status"] == "failed"}
+    assert 0 < len(failed) < _N
+    monkeypatch.undo()
+    loop, worker, _ = _loop(tmp_path, **changes)
+    done = []
+
+    def do(job):
+        done.append(job)
+        return worker.do(job)
+
+    loop.run(_shuffled(0), do, _never)
+    assert len(done) == len(failed)
+    assert {one["status"] for one in loop.results.values()} == {"ok"}
+    for key in first.keys() - failed:
+        assert loop.results[key] == first[key]
 
 
 def test_what_a_space_lacks_it_says(tmp_path):

@@ -333,6 +333,11 @@ def test_config_alone_is_enough(tmp_path):
         ({"truth": "params"}, ("one of search.evaluators",)),
         ({"truth": "rank_mean:gtn+real"}, ("but no rank_mean",)),
         (
+            {"truth": "real:steps=9,readout=log_likelihood_along"},
+            ("log_likelihood_along'; it is read after",),
+        ),
+        ({"truth": "real:statistics=validation"}, ("running statistics",)),
+        (
             {"truth": "real", "evaluators": "('rank_mean:gtn+real',)"},
             ("one of search.evaluators",),
         ),

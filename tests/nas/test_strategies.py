@@ -106,8 +106,15 @@ def test_failures_are_worse_than_all_numbers():
     assert state["at"] is None
     assert len(state["due"]) == 24
     state, (text,) = climber.ask(SPACE, state, [], 1)
-    state = climber.tell(SPACE, state, Told(text, "b", -9.0))
-    assert state["at"] == -9.0
+    better = climber.tell(SPACE, state, Told(text, "b", -9.0))
+    assert better["at"] == -9.0
+    for _ in range(23):  # all its neighbours fail: a new start
+        state = climber.tell(SPACE, state, Told(text, "b", None))
+        state, (text,) = climber.ask(SPACE, state, [], 1)
+    state = climber.tell(SPACE, state, Told(text, "b", None))
+    assert not state["due"]
+    state, _ = climber.ask(SPACE, state, [], 1)
+    assert state["is_start"]
     policy = Reinforce("logits", 0.1, 0.9, 1)
     state = policy.init(SPACE, 0)
     before = state["params"]

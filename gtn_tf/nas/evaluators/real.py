@@ -16,6 +16,7 @@ from gtn_tf.nas.evaluators.trained import Trained
 from gtn_tf.nas.session import Session, keep
 from gtn_tf.nas.spec import RealTraining
 from gtn_tf.ops.seeds import Purpose, fold
+from gtn_tf.runtime.devices import synchronize
 from gtn_tf.runtime.interrupts import Stopped
 from gtn_tf.types import Batch, SyntheticData
 
@@ -117,7 +118,7 @@ class OnReal(Trained):
             began, step, share = time.perf_counter(), 0, 0.0
             while share < 1.0:
                 yield step, share
-                _synchronize()
+                synchronize()
                 step += 1
                 share = (time.perf_counter() - began) / number
             return
@@ -128,8 +129,3 @@ class OnReal(Trained):
             number = max(1, math.ceil(steps))
         for step in range(number):
             yield step, step / number
-
-
-def _synchronize() -> None:
-    if tf.config.list_physical_devices("GPU"):
-        tf.test.experimental.sync_devices()

@@ -27,7 +27,7 @@ from gtn_tf.nas.session import Session
 from gtn_tf.nas.spec import SearchSpec
 from gtn_tf.paths import path_to_read
 from gtn_tf.runtime.files import open_to_read
-from gtn_tf.search_spaces.protocol import Space
+from gtn_tf.search_spaces.protocol import Architecture, Space
 from gtn_tf.types import InputError
 
 _ARCHITECTURE = ("genotype", "net_str", "net")
@@ -117,9 +117,22 @@ def read_scores(
     for row in rows:
         if row[scores] == "":
             continue
-        key = space.key(space.from_text(row[texts]))
-        found.setdefault(key, []).append(_score(path, row[scores]))
+        architecture = _architecture(path, space, row[texts])
+        score = _score(path, row[scores])
+        found.setdefault(space.key(architecture), []).append(score)
     return {key: fmean(values) for key, values in found.items()}
+
+
+def _architecture(path: Path, space: Space, text: str | None) -> Architecture:
+    if text is None:
+        raise InputError(
+            f"table {str(path)!r} has a row without a genotype; expected one "
+            "in each; leave such rows out"
+        )
+    try:
+        return space.from_text(text)
+    except InputError as error:
+        raise InputError(f"table {str(path)!r}: {error}") from error
 
 
 def _score(path: Path, text: str | None) -> float:

@@ -71,11 +71,18 @@ def _steps_per_architecture(spec: SearchSpec) -> float:
     return sum(steps.values())
 
 
-def _looks(spec: SearchSpec) -> tuple[str, ...]:
-    """Returns by which statistics trainings are looked at on the way."""
+def _looks(spec: SearchSpec, training: EvaluatorName) -> tuple[str, ...]:
+    """Returns by which statistics a training is looked at on the way.
+
+    Args:
+      spec: of the search.
+      training: an evaluator's name, without what its training does not depend
+        on.
+    """
     found = set()
     for name in map(parse_evaluator, spec.evaluators):
-        if name.kind in TRAINED and (name.readout or spec.readout) == ALONG:
+        is_along = (name.readout or spec.readout) == ALONG
+        if is_along and name._replace(**_NOT_OF_TRAINING) == training:
             found.add(name.statistics or spec.statistics)
     return tuple(sorted(found))
 
@@ -159,6 +166,20 @@ class Trained(Evaluator):
         """How many are read; None: all."""
         return None if self.is_truth else self.spec.num_validation_images
 
+    @property
+    def _training(self) -> EvaluatorName:
+        """What the training depends on, which several evaluators read."""
+        return self.name._replace(**_NOT_OF_TRAINING)
+
+    @property
+    def _looks(self) -> tuple[str, ...]:
+        """By which statistics the training is looked at on the way."""
+        if self.is_truth:
+            return ()
+        if self.name.unit == "seconds":  # of which a look takes some
+            return (self.statistics,) if self.readout == ALONG else ()
+        return _looks(self.spec, self._training)
+
     def own_budget(self) -> dict[str, Any]:
         """See `Evaluator`."""
         # The same function, but other initial weights.
@@ -216,7 +237,7 @@ class Trained(Evaluator):
         """Returns a job's trainings; those of its architecture are kept."""
         asked = (
             *(job.text, tuple(job.seed.numpy()), job.teacher_path),
-            *(self.name._replace(**_NOT_OF_TRAINING), self.is_truth),
+            *(self._training, self._looks, self.is_truth),
         )
         last = kept.get("trainings")
         if last is None or last[0] != job.text:
@@ -238,11 +259,10 @@ class Trained(Evaluator):
         state = trainer.initial_state(seed, *given)
         build_seconds = time.perf_counter() - began
         trace_seconds = trainer.trace(state, first)
-        looks = () if self.is_truth else _looks(self.spec)
-        for statistics in looks:
+        for statistics in self._looks:
             trainer.trace_readout(state, ALONG, statistics, self.is_one_graph)
         began = time.perf_counter()
-        learner = trainer.train(state, batches(seed), looks)
+        learner = trainer.train(state, batches(seed), self._looks)
         spent = time.perf_counter() - began
         spent -= sum(along.seconds for along in learner.along.values())
         return _Training(learner, build_seconds, trace_seconds, spent)

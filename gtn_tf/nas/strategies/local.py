@@ -16,7 +16,8 @@ class Local:
     """Tries the neighbours of the best one since the last start, one by one.
 
     State: `at`, the score of that one, None before it is known; `due`, its
-    neighbours that were not tried.
+    neighbours that were not tried; `is_start`, whether the last one asked for
+    was drawn.
     """
 
     adapts = True
@@ -28,7 +29,10 @@ class Local:
           InputError: the space cannot sample, or has no neighbours.
         """
         next(iter(space.neighbours(space.sample((seed, 0)))), None)
-        return {"seed": seed, "num_asked": 0, "at": None, "due": []}
+        return {
+            **{"seed": seed, "num_asked": 0, "at": None, "due": []},
+            "is_start": False,
+        }
 
     def num_asked(self, num_open: int, num_left: int) -> int:
         """See `Strategy`; each proposal depends on the score before."""
@@ -40,6 +44,7 @@ class Local:
         """See `Strategy`."""
         number, due = state["num_asked"], state["due"]
         after = {**state, "num_asked": number + 1, "due": due[1:]}
+        after["is_start"] = not due
         if due:
             return after, due[:1]
         start = space.sample((state["seed"], number))
@@ -47,11 +52,10 @@ class Local:
 
     def tell(self, space: Space, state: State, told: Told) -> State:
         """See `Strategy`."""
-        is_start = not state["due"] and state["at"] is None
         is_better = told.score is not None and (
             state["at"] is None or told.score > state["at"]
         )
-        if not is_start and not is_better:
+        if not state["is_start"] and not is_better:
             return state
         found = space.neighbours(space.from_text(told.architecture))
         texts = [space.to_text(neighbour) for neighbour in found]
