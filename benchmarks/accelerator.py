@@ -140,7 +140,7 @@ def _gtn_tf(form: Form) -> tuple:
     import tensorflow as tf
 
     from benchmarks.forms import tensorflow_form
-    from gtn_tf.runtime.devices import configure_runtime
+    from gtn_tf.runtime.global_switches import configure_runtime
 
     configure_runtime(tensor_float_32=form.tensor_float_32)
     name = "side_by_side" if form.num_learners > 1 else "remat"

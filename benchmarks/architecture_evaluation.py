@@ -25,7 +25,8 @@ from absl import app, flags
 from gtn_tf.config import default_config
 from gtn_tf.nas.spec import search_spec
 from gtn_tf.nas.worker import Worker
-from gtn_tf.runtime.devices import configure_runtime, environment
+from gtn_tf.runtime.devices import environment
+from gtn_tf.runtime.global_switches import configure_runtime
 
 _JSON = flags.DEFINE_string("json", None, "Where the result goes.")
 _DATASET = flags.DEFINE_string("dataset", "digits", "A name of data.DATASETS.")

@@ -73,7 +73,8 @@ def measure_meta_step(**changed: int) -> dict[str, Any]:
     from gtn_tf.datasets.batches import RealData
     from gtn_tf.meta.meta_step import make_meta_step, pure_meta_gradient
     from gtn_tf.ops.seeds import root_seed
-    from gtn_tf.runtime.devices import configure_runtime, create_devices
+    from gtn_tf.runtime.devices import create_devices
+    from gtn_tf.runtime.global_switches import configure_runtime
     from gtn_tf.training.assembly import (
         build_meta_optimizer,
         build_problem,

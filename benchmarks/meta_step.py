@@ -94,7 +94,7 @@ _SPAWN = multiprocessing.get_context("spawn")
 def _thunk(form: str, case: Case) -> Callable[[], object]:
     if form.partition("_")[0] in ("torch", "jax"):
         return peer_form(form, case)
-    from gtn_tf.runtime.devices import configure_runtime
+    from gtn_tf.runtime.global_switches import configure_runtime
 
     configure_runtime()
     if form == "peak":

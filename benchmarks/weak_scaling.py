@@ -93,7 +93,7 @@ def _serve(
         os.environ["TF_CONFIG"] = json.dumps(process.tf_config)
     import tensorflow as tf
 
-    from gtn_tf.runtime.devices import configure_runtime
+    from gtn_tf.runtime.global_switches import configure_runtime
     from gtn_tf.training.run import build_run
 
     num_threads = len(process.cores)

@@ -196,8 +196,8 @@ def _refuse_sharing(config: config_dict.ConfigDict) -> None:
     if found:
         raise InputError(
             f"--workdir={_WORKDIR.value} with {found[0]}; expected one "
-            "process, as a bucket has no locks; mount it (gcsfuse), or give a "
-            "--workdir on a disk that all can reach"
+            "process, as a bucket has no locks; give a --workdir on a disk "
+            "that all can reach, such as NFS"
         )
 
 
@@ -207,9 +207,13 @@ def _copy_config(name: str, arguments: list[str]) -> int:
             f"--copy_config={name} with {arguments or 'no file'}; expected the "
             "name of one new file; write it behind the flag"
         )
-    write_atomically(
-        local_path(arguments[0], "the copy"), config_path(name).read_bytes()
-    )
+    copy = local_path(arguments[0], "the copy")
+    if not copy.parent.is_dir():
+        raise InputError(
+            f"--copy_config={name} to {str(copy)!r}, in no folder that exists; "
+            "expected a name in one; create it first"
+        )
+    write_atomically(copy, config_path(name).read_bytes())
     print(f"--config={arguments[0]}")
     return 0
 

@@ -18,6 +18,7 @@ from gtn_tf.types import InputError, one_line
 
 _SCHEME = re.compile(r"([A-Za-z][\w+.-]+):/+")
 _THREADS = 16
+_PART = ".part-"
 
 
 def path_to_read(path: Path | str, what: str) -> Path:
@@ -35,12 +36,14 @@ def path_to_read(path: Path | str, what: str) -> Path:
     """
     if not is_in_bucket(path):
         return local_path(path, what)
-    remote, local = copy_of(path)
+    remote, local = copy_of(path, "read")
     with refused_bucket(remote, what):
         if gfile().exists(remote) and not gfile().isdir(remote):
             download([(remote, local)])
         else:
-            download([(f"{remote}/{n}", local / n) for n in files_in(remote)])
+            names = files_in(remote)
+            _remove_others(local, names)
+            download([(f"{remote}/{n}", local / n) for n in names])
     return local
 
 
@@ -86,12 +89,17 @@ def is_in_bucket(path: Path | str) -> bool:
     return _SCHEME.match(str(path)) is not None
 
 
-def copy_of(path: Path | str) -> tuple[str, Path]:
-    """Returns a path in a bucket, and where its copy here belongs."""
+def copy_of(path: Path | str, use: str) -> tuple[str, Path]:
+    """Returns a path in a bucket, and where its copy here belongs.
+
+    Args:
+      path: in a bucket.
+      use: of the copy: what is only read is no run's own.
+    """
     scheme = _SCHEME.match(str(path))[1]
     rest = _SCHEME.sub("", str(path), count=1)
     parts = [part for part in rest.split("/") if part not in ("", ".", "..")]
-    root = Path(tempfile.gettempdir(), f"gtn_tf-{os.getuid()}", scheme)
+    root = Path(tempfile.gettempdir(), f"gtn_tf-{os.getuid()}", use, scheme)
     slashes = "///" if scheme == "file" else "//"
     return f"{scheme}:{slashes}{'/'.join(parts)}", root.joinpath(*parts)
 
@@ -130,7 +138,7 @@ def download(pairs: Sequence[tuple[str, Path]]) -> None:
         with gfile().GFile(remote, "rb") as file:
             data = file.read()
         # Another process may copy the same file.
-        number, part = tempfile.mkstemp(dir=local.parent)
+        number, part = tempfile.mkstemp(dir=local.parent, prefix=_PART)
         with open(number, "wb") as file:
             file.write(data)
         os.utime(part, ns=(there.mtime_nsec, there.mtime_nsec))
@@ -138,6 +146,17 @@ def download(pairs: Sequence[tuple[str, Path]]) -> None:
 
     with ThreadPoolExecutor(_THREADS) as pool:
         list(pool.map(copy, pairs))
+
+
+def _remove_others(local: Path, names: set[str]) -> None:
+    """Removes copies of what the bucket no longer has."""
+    if local.is_file():
+        local.unlink(missing_ok=True)
+    for path in [*local.rglob("*")]:
+        name = path.relative_to(local).as_posix()
+        is_part = path.name.startswith(_PART)  # of another process
+        if path.is_file() and name not in names and not is_part:
+            path.unlink(missing_ok=True)
 
 
 def _is_same(there: Any, here: Path) -> bool:

@@ -23,6 +23,14 @@ if ((${#rest[@]} == 0 || (num_devices > 1 && num_workers > 1))); then
   exit 2
 fi
 
+for count in "$num_devices" "$num_workers"; do
+  if [[ ! $count =~ ^[1-9][0-9]*$ ]]; then
+    echo "error: --num_devices=$num_devices --num_workers=$num_workers;" \
+      "expected whole numbers, at least 1; see --help" >&2
+    exit 2
+  fi
+done
+
 main=("$python" -m gtn_tf.main "${rest[@]}")
 if ((num_workers == 1)); then
   run "${main[@]}" "--config.num_logical_devices=$num_devices"
@@ -34,6 +42,9 @@ for ((i = 0; i < num_workers; i++)); do
   addresses+="${addresses:+, }\"127.0.0.1:$((port + i))\""
 done
 children=()
+# Workers in process groups of their own: a terminal's Ctrl-C reaches this script,
+# which passes one signal on; by a second one they would end without saving.
+set -m
 trap 'kill "${children[@]}" 2>/dev/null || true' INT TERM
 for ((i = 0; i < num_workers; i++)); do
   task="{\"type\": \"worker\", \"index\": $i}"

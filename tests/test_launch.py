@@ -2,6 +2,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -196,11 +197,16 @@ def test_local_workers_end_with_the_worst_code(tmp_path):
     assert (done.returncode, done.stderr) == (3, "")
 
 
-def test_local_workers_are_told_of_a_signal_and_waited_for(tmp_path):
+@pytest.mark.parametrize("by_terminal", [False, True])
+def test_local_workers_are_told_of_a_signal_and_waited_for(
+    tmp_path, by_terminal
+):
+    """Once: the second signal would end them unsaved."""
     python = tmp_path / "python"
     python.write_text(
         "#!/usr/bin/env bash\n"
         "trap 'kill \"$child\"; echo saved; exit 143' TERM\n"
+        "trap 'echo told twice' INT\n"
         "sleep 60 &\nchild=$!\necho started\nwait\n"
     )
     python.chmod(0o755)
@@ -211,11 +217,30 @@ def test_local_workers_are_told_of_a_signal_and_waited_for(tmp_path):
         ],
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     ) as local:
         assert [local.stdout.readline() for _ in range(2)] == ["started\n"] * 2
-        local.terminate()
+        if by_terminal:  # whose Ctrl-C is for the whole process group
+            os.killpg(local.pid, signal.SIGINT)
+        else:
+            local.terminate()
         assert local.stdout.read() == "saved\n" * 2
         assert local.wait() == 143
+
+
+@pytest.mark.parametrize("number", ["0", "two", "-1", "1.5"])
+def test_a_wrong_number_of_workers_is_one_line(number):
+    done = subprocess.run(
+        [
+            *("bash", _LAUNCH / "local.sh", f"--num_workers={number}"),
+            *("--", "--config=c"),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "expected whole numbers" in done.stderr
+    assert done.stdout == ""
 
 
 def test_slurm_array():

@@ -47,5 +47,14 @@ def test_what_is_in_a_bucket_is_copied_here(monkeypatch, tmp_path):
     folder = path_to_read("ram://data", "it")
     assert [p.name for p in folder.rglob("*.npz")] == ["a.npz"]
     assert not path_to_read("ram://data/none", "it").exists()
+    tf.io.gfile.copy(str(tmp_path / "a.npz"), "ram://data/deep/b.npz")
+    assert len([*path_to_read("ram://data", "it").rglob("*.npz")]) == 2
+    tf.io.gfile.remove("ram://data/deep/a.npz")  # nor is it here any longer
+    assert [p.name for p in folder.rglob("*.npz")] == ["a.npz", "b.npz"]
+    path_to_read("ram://data", "it")
+    assert [p.name for p in folder.rglob("*.npz")] == ["b.npz"]
+    assert path_to_read("ram://data/deep/b.npz", "it").exists()
+    tf.io.gfile.remove("ram://data/deep/b.npz")
+    assert not path_to_read("ram://data/deep/b.npz", "it").exists()
     with pytest.raises(InputError, match=tiny.ONE_LINE):
         path_to_read("s3://data", "it")

@@ -1,6 +1,7 @@
 """From the splits that a source has to a `Dataset`: checked and completed."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ _HELD_OUT = 10  # one in so many images is held out for a missing split
 def dataset_from_splits(
     spec: DatasetSpec,
     splits: Mapping[str, Split],
-    class_names: Sequence[str] | None,
+    class_names: Any,
     *,
     with_test: bool,
     where: str,
@@ -43,7 +44,7 @@ def dataset_from_splits(
       spec: what is asked for.
       splits: raw images of any size, at least "train"; of "validation" and
         "test" those that there are. Labels may be of any type.
-      class_names: K texts, if they are known.
+      class_names: a list of K texts, if they are known.
       with_test: whether the result holds the test images.
       where: the data are; begins messages.
       unread: splits that there are and that were not read: nothing is cut
@@ -52,10 +53,11 @@ def dataset_from_splits(
         random, whatever the classes.
 
     Raises:
-      InputError: the splits do not fit together, or a class has no image.
+      InputError: the splits do not fit together, a class has no image, or
+        class names are no list.
     """
     splits = {name: _fitted(split, spec) for name, split in splits.items()}
-    names = None if class_names is None else tuple(map(str, class_names))
+    names = _class_names(class_names, where)
     num_classes = number_of_classes(
         splits["train"].label_ids,
         None if names is None else len(names),
@@ -97,6 +99,21 @@ def dataset_from_splits(
             "different pixels; leave that channel or data set out"
         )
     return dataset
+
+
+def _class_names(given: Any, where: str) -> tuple[str, ...] | None:
+    """Returns the names as texts; refuses one text, which is letters."""
+    if given is None:
+        return None
+    is_listed = isinstance(given, list | tuple) or (
+        isinstance(given, np.ndarray) and given.ndim == 1
+    )
+    if not is_listed:
+        raise InputError(
+            f"{where}: class_names is {given!r}; expected a list of texts, one "
+            "for each class; give one or leave it out"
+        )
+    return tuple(map(str, given))
 
 
 def check_class_sizes(dataset: Dataset, batch_size: int) -> None:

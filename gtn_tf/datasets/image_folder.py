@@ -48,9 +48,9 @@ def load_folder(spec: DatasetSpec, with_test: bool) -> Dataset:
     """Reads the folder that `spec.name` leads to.
 
     Raises:
-      InputError: no such folder, an empty one, an image that is damaged,
-        transparent, CMYK or of 16 bits, images of several sizes without
-        `spec.image_size`, or more than memory holds; or as
+      InputError: no such folder, an empty one, splits beside other folders, an
+        image that is damaged, transparent, CMYK or of 16 bits, images of
+        several sizes without `spec.image_size`, more than memory holds; or as
         `from_splits.dataset_from_splits`.
     """
     root = path_to_read(split_scheme(spec.name)[1], "dataset.name")
@@ -79,9 +79,21 @@ def _split_folders(root: Path) -> dict[str, Path]:
             "--config.dataset.name=folder:PATH"
         )
     names = _subfolders(root)
-    if "train" in names and set(names) <= set(_SPLITS):
-        return {_SPLITS[name]: root / name for name in names}
-    return {"train": root}
+    splits = [name for name in names if name in _SPLITS]
+    if "train" not in splits:
+        return {"train": root}
+    others = [name for name in names if name not in _SPLITS]
+    if others and len(splits) == 1:
+        return {"train": root}  # a class of that name
+    if others or {"val", "validation"} <= set(splits):
+        wrong = f", and {others[0]!r} beside them" if others else ""
+        raise InputError(
+            f"{str(root)!r} has {', '.join(map(repr, splits))}{wrong}; "
+            "expected train and, if there are any, one of val and validation, "
+            "and test, or else a folder of images for each class; move the "
+            "rest elsewhere"
+        )
+    return {_SPLITS[name]: root / name for name in splits}
 
 
 def _subfolders(folder: Path) -> list[str]:
@@ -135,7 +147,7 @@ def _read(
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         headers = list(pool.map(_read_header, [file.path for file in listed]))
         size = spec.height_width or _one_size(listed, headers)
-        is_grey = all(header.is_grey for header in headers)
+        is_grey = _are_grey(files, headers)
         num_channels = 1 if is_grey else 3
         check_fits(len(listed) * size[0] * size[1] * num_channels, str(root))
         splits = {}
@@ -150,6 +162,27 @@ def _read(
             label_ids = [file.label_id for file in of_split]
             splits[split] = Split(images, np.array(label_ids, np.int32))
     return splits
+
+
+def _are_grey(
+    files: dict[str, list[_File]], headers: Sequence[_Header]
+) -> bool:
+    """Whether all are; test images, which come later, do not decide it."""
+    kinds = iter(headers)
+    of_splits = {
+        split: [(file.path, next(kinds).is_grey) for file in of_split]
+        for split, of_split in files.items()
+    }
+    test = of_splits.pop("test", [])
+    if not all(is_grey for of in of_splits.values() for _, is_grey in of):
+        return False
+    for path, is_grey in test:
+        if not is_grey:
+            raise InputError(
+                f"image {str(path)!r} has colours, which those of train have "
+                "not; expected grey ones in all splits; convert it"
+            )
+    return True
 
 
 def _one_size(

@@ -2,7 +2,7 @@
 
 Its arrays are named as Keras (`x_train`, `y_train`, ..) or MedMNIST
 (`train_images`, `train_labels`, ..) name theirs, or `images` and `label_ids`,
-and are what `arrays.from_python` takes; `class_names` may be there too.
+and are what `arrays.read_pair` takes; `class_names` may be there too.
 """
 
 import zipfile
@@ -40,7 +40,7 @@ def load_npz(spec: DatasetSpec, with_test: bool) -> Dataset:
 
     Raises:
       InputError: no such file, a damaged one, one with pickles, or other
-        arrays than above; or as `arrays.from_python`.
+        arrays than above; or as `from_splits.dataset_from_splits`.
     """
     path = path_to_read(split_scheme(spec.name)[1], "dataset.name")
     arrays = _read(path)

@@ -12,6 +12,7 @@ from gtn_tf.datasets.batches import device_split
 from gtn_tf.datasets.loading import Dataset
 from gtn_tf.evaluation.baselines import meta_train
 from gtn_tf.evaluation.sources import Setting, Tuning
+from gtn_tf.learners.functional import own_digests
 from gtn_tf.meta.inner_problem import InnerProblem
 from gtn_tf.runtime.files import to_json
 from gtn_tf.training.assembly import build_learner_family, build_problem
@@ -33,6 +34,7 @@ def build_setting(
 ) -> Setting:
     """Puts the data into tensors and builds the learners."""
     train = device_split(dataset, "train")
+    problem = build_problem(config, train)
     return Setting(
         source=config.source,
         seed=config.seed,
@@ -40,12 +42,12 @@ def build_setting(
         num_learners=config.evaluation.num_learners,
         workdir=workdir,
         dataset=dataset,
-        problem=build_problem(config, train),
+        problem=problem,
         train=train,
         validation=device_split(dataset, "validation").first(
             config.evaluation.num_validation_images
         ),
-        tuning=_tuning(config),
+        tuning=_tuning(config, own_digests(problem.learners)),
         meta_train=functools.partial(
             meta_train, config=config, workdir=workdir
         ),
@@ -70,7 +72,7 @@ def transfer_problems(
     }
 
 
-def _tuning(config: config_dict.ConfigDict) -> Tuning:
+def _tuning(config: config_dict.ConfigDict, networks: dict[str, str]) -> Tuning:
     numbers = {
         key: config.evaluation[key]
         for key in (
@@ -92,6 +94,8 @@ def _tuning(config: config_dict.ConfigDict) -> Tuning:
     number = config.evaluation.num_validation_images
     if number is not None:
         asked["num_validation_images"] = number
+    if networks:
+        asked["networks"] = networks
     return Tuning(*numbers.values(), to_json(asked))
 
 

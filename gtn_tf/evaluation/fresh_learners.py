@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from gtn_tf.datasets.batches import RealData
 from gtn_tf.evaluation.sources import Setting, Source
+from gtn_tf.learners.functional import own_digests
 from gtn_tf.meta.evaluation import (
     fresh_learner_accuracies,
     fresh_learner_accuracy_on,
@@ -51,7 +52,8 @@ class FreshLearners:
     ) -> None:
         self._root = fold(root_seed(setting.seed), Purpose.EVALUATION)
         names = [learner.name for learner in problem.learners]
-        self._facts = [*setting.facts, names]
+        digests = own_digests(problem.learners)
+        self._facts = [*setting.facts, names, *([digests] if digests else [])]
         self._is_warm = False
 
         @tf.function(autograph=False)

@@ -21,7 +21,7 @@ from gtn_tf.nas.weight_training import (
     num_epochs_of,
     open_source,
 )
-from gtn_tf.runtime.devices import synchronize
+from gtn_tf.runtime.global_switches import synchronize
 from gtn_tf.runtime.progress import Progress
 from gtn_tf.search_spaces.protocol import Architecture
 from gtn_tf.types import InputError

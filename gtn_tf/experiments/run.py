@@ -13,8 +13,9 @@ from gtn_tf.experiments.experiment import find_experiment
 from gtn_tf.experiments.trials import LeftToOthersError
 from gtn_tf.figures.style import save_figure
 from gtn_tf.runtime.cluster import refuse_several_workers
-from gtn_tf.runtime.devices import configure_runtime, environment
+from gtn_tf.runtime.devices import environment
 from gtn_tf.runtime.files import to_json, write_json
+from gtn_tf.runtime.global_switches import configure_runtime
 from gtn_tf.runtime.interrupts import Stopped
 from gtn_tf.runtime.progress import say, show_table
 from gtn_tf.runtime.workdir import check_workdir

@@ -20,7 +20,7 @@ from gtn_tf.learners.batch_statistics import (
     moving_statistics,
     settle_statistics,
 )
-from gtn_tf.learners.functional import Learner
+from gtn_tf.learners.functional import Learner, stateless_apply
 from gtn_tf.meta.inner_optimizers import find_inner_optimizer
 from gtn_tf.types import InputError, LearnerState, SyntheticData
 
@@ -247,19 +247,26 @@ def _are_equal(given: tf.Tensor, expected: tf.Tensor) -> tf.Tensor:
 
 def _settle(model: keras.Model, images: np.ndarray) -> None:
     """Gives batch normalisation the mean statistics of images [T, B, ...]."""
+    momenta = {
+        layer: layer.momentum
+        for layer in model._flatten_layers(include_self=False)
+        if isinstance(layer, keras.layers.BatchNormalization)
+    }
+    try:
+        for layer in momenta:
+            layer.momentum = 0.0  # of a layer called twice the last call counts
+        _assign_mean_statistics(model, images)
+    finally:
+        for layer, momentum in momenta.items():
+            layer.momentum = momentum
 
-    def apply(
-        params: list, statistics: list, images: tf.Tensor, training: bool
-    ) -> tuple[tf.Tensor, list]:
-        return model.stateless_call(
-            params, statistics, images, training=training
-        )
 
+def _assign_mean_statistics(model: keras.Model, images: np.ndarray) -> None:
     before = [tf.convert_to_tensor(v) for v in model.non_trainable_variables]
     params = [tf.convert_to_tensor(v) for v in model.trainable_variables]
     places = moving_statistics(model)
     after = settle_statistics(
-        Learner(model.name, lambda seed: ([], []), apply),
+        Learner(model.name, lambda seed: ([], []), stateless_apply(model)),
         places,
         LearnerState(params, before, []),
         [SyntheticData(tf.constant(batch), None, {}) for batch in images],

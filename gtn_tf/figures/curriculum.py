@@ -6,7 +6,6 @@ to data units, in which real images lie in [0, 1].
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,10 +13,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import Image
 
 from gtn_tf.figures.style import in_theme, save_figure
-from gtn_tf.runtime.files import write_atomically
 
 _SEPARATOR = 2  # pixels
 _OPAQUE = 255
@@ -138,13 +135,6 @@ def _shrunk(images: np.ndarray) -> np.ndarray:
     cut = images[..., : size[0] * sides[0], : size[1] * sides[1], :]
     squares = cut.reshape(*more, size[0], sides[0], size[1], sides[1], channels)
     return squares.mean(axis=(-4, -2))
-
-
-def save_png(path: Path, picture: np.ndarray) -> None:
-    """Writes a picture, uint8 [H, W, 3 or 4], as PNG; atomic."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, format="png")
-    write_atomically(path, buffer.getvalue())
 
 
 def save_curriculum_figure(

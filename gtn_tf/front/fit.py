@@ -18,6 +18,7 @@ from gtn_tf.config import (
     unknown_key_error,
     validate,
 )
+from gtn_tf.config.families import learner_names as learner_names_of
 from gtn_tf.config.named import named_config
 from gtn_tf.export import write as export
 from gtn_tf.export.load import Teacher, load
@@ -27,11 +28,15 @@ from gtn_tf.front.learner_argument import (
     learner_names,
     listed_learners,
 )
+from gtn_tf.import_paths import is_import_path
+from gtn_tf.learners.functional import own_digests
+from gtn_tf.learners.own_networks import from_import_path
 from gtn_tf.runtime.bucket_workdir import opened_workdir
-from gtn_tf.runtime.devices import without_lasting_determinism
+from gtn_tf.runtime.global_switches import without_lasting_determinism
 from gtn_tf.runtime.graph_rewriting import repeatable_graphs
 from gtn_tf.training.assembly import load_dataset
 from gtn_tf.training.pretrain import pretrain
+from gtn_tf.training.run import check_networks
 from gtn_tf.types import DivergenceError, InputError
 
 #: Argument of `fit` -> the key that it sets.
@@ -186,10 +191,14 @@ def _config(
 
 
 def _train_and_export(config: config_dict.ConfigDict, workdir: Path) -> int:
-    code = 0
     if not export.is_current(config, workdir):
-        code = pretrain(config, workdir) or export.export(config, workdir)
-    return code
+        return pretrain(config, workdir) or export.export(config, workdir)
+    dataset = load_dataset(config)
+    shape = tuple(dataset.image_shape), dataset.num_classes
+    own = filter(is_import_path, learner_names_of(config))
+    learners = [from_import_path(name, *shape) for name in own]
+    check_networks(own_digests(learners), workdir)
+    return 0
 
 
 def in_python(message: str) -> str:

@@ -7,7 +7,8 @@ does not keep a variable's initializer: it is an attribute that the layer names
 after the variable, or else what a rebuilt twin of the layer creates it with.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -37,6 +38,36 @@ class _StatelessSeed(keras.random.SeedGenerator):
         return self._seed
 
 
+class _ForgetBias(keras.initializers.Initializer):
+    """Ones for the second of an LSTM's four gates, as Keras draws its bias.
+
+    Args:
+      others: draws the other three.
+    """
+
+    def __init__(self, others: keras.initializers.Initializer) -> None:
+        self.others = others
+
+    @property
+    def seed(self) -> Any:
+        """The other initializer's; it has none where that has none."""
+        return self.others.seed
+
+    @seed.setter
+    def seed(self, value: Any) -> None:
+        self.others = self.others.clone()
+        self.others.seed = value
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> tf.Tensor:
+        """Draws [4 U]."""
+        first, _, *last = tf.split(self.others(shape, dtype=dtype), 4)
+        return tf.concat([first, tf.ones_like(first), *last], 0)
+
+    def get_config(self) -> dict[str, Any]:
+        """As Keras asks."""
+        return {"others": self.others}
+
+
 def find_initializers(model: keras.Model) -> Initializers:
     """Finds what draws each variable of a built model; not while tracing.
 
@@ -49,7 +80,7 @@ def find_initializers(model: keras.Model) -> Initializers:
     """
     holders: dict[int, list[keras.layers.Layer]] = {}
     variables = {}
-    for layer in model._flatten_layers(include_self=False):
+    for layer in _holders(model):
         for variable in _own_variables(layer):
             if _is_gain(layer, variable) and layer.trainable:
                 continue
@@ -85,7 +116,7 @@ def draw_initial_values(
     values: dict[int, tf.Tensor] = {}
     remaining_masks = iter(masks or ())
     input_mask = None
-    for layer in model._flatten_layers(include_self=False):
+    for layer in _holders(model):
         if isinstance(layer, WidthMask) and masks is not None:
             input_mask = next(remaining_masks)
             values[id(layer.mask)] = input_mask
@@ -115,6 +146,11 @@ def draw_initial_values(
         [values[id(v)] for v in model.trainable_variables],
         [values[id(v)] for v in model.non_trainable_variables],
     )
+
+
+def _holders(model: keras.Model) -> list[keras.layers.Layer]:
+    """Returns what may hold variables: the layers, then the model itself."""
+    return [*model._flatten_layers(include_self=False), model]
 
 
 def _own_variables(layer: keras.layers.Layer) -> list[keras.Variable]:
@@ -204,9 +240,16 @@ def _named_initializer(
     if name == "kernel":
         candidates.append("depthwise")
     for candidate in candidates:
-        initializer = getattr(layer, f"{candidate}_initializer", None)
-        if initializer is not None:
-            return initializer
+        found = getattr(layer, f"{candidate}_initializer", None)
+        if found is None:
+            continue
+        try:
+            initializer = keras.initializers.get(found)
+        except (TypeError, ValueError):  # no name of one
+            continue
+        if name == "bias" and getattr(layer, "unit_forget_bias", False):
+            return _ForgetBias(initializer)
+        return initializer
     return None
 
 

@@ -20,7 +20,8 @@ from gtn_tf.types import LearnerState, SyntheticData
 def moving_statistics(model: keras.Model) -> dict[int, float]:
     """Returns {place in `model.non_trainable_variables`: momentum}.
 
-    Those of frozen layers are not among them: they stay as they are.
+    Those of frozen layers are not among them: they stay as they are. Nor are
+    those of layers that the network holds and never calls.
     """
     places = {id(v): i for i, v in enumerate(model.non_trainable_variables)}
     return {
@@ -28,6 +29,7 @@ def moving_statistics(model: keras.Model) -> dict[int, float]:
         for layer in model._flatten_layers(include_self=False)
         if isinstance(layer, keras.layers.BatchNormalization)
         and layer.trainable
+        and layer.built
         for variable in (layer.moving_mean, layer.moving_variance)
     }
 
@@ -79,7 +81,8 @@ def _of_batch(
     images: tf.Tensor,
 ) -> list[tf.Tensor]:
     """Returns the statistics of a batch alone, in the order of `moving`."""
-    # From zero, one step leaves (1 - momentum) times the batch's.
+    # From zero, one step leaves (1 - momentum) times the batch's; where a
+    # layer is called twice, only without momentum: the last call's.
     empty = list(statistics)
     for place in moving:
         empty[place] = tf.zeros_like(empty[place])

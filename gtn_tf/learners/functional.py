@@ -5,8 +5,8 @@ paper from a user's own model.
 """
 
 import functools
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -38,6 +38,8 @@ class Learner(NamedTuple):
         None where there are none.
       batch_statistics: places in statistics of what is measured on real
         images, unlabelled, before the learner is asked in an evaluation.
+      digest: of a person's own network, whose name may come to stand for
+        another one; see `learners.identity`. Else "".
     """
 
     name: str
@@ -45,6 +47,12 @@ class Learner(NamedTuple):
     apply: Callable[..., tuple[tf.Tensor, Params]]
     penalty: Callable[[Params], tf.Tensor] | None = None
     batch_statistics: tuple[int, ...] = ()
+    digest: str = ""
+
+
+def own_digests(learners: Iterable[Learner]) -> dict[str, str]:
+    """Returns the digests of a person's own networks, by name."""
+    return {one.name: one.digest for one in learners if one.digest}
 
 
 def from_keras(
@@ -91,12 +99,6 @@ def as_learner(
       InputError: an initializer cannot be found.
     """
     initializers = find_initializers(model)
-    # What a `call` without the argument calls is told by `__call__` alone.
-    takes_training = all(
-        layer._call_has_training_arg
-        for layer in model._flatten_layers()
-        if layer._layers
-    )
 
     def init(seed: tf.Tensor) -> tuple[Params, Params]:
         masks = None
@@ -106,10 +108,25 @@ def as_learner(
             model, initializers, fold(seed, Purpose.WEIGHTS), masks
         )
 
+    return Learner(name, init, stateless_apply(model), _penalty(model))
+
+
+def stateless_apply(model: keras.Model) -> Callable[..., Any]:
+    """Returns the `Learner.apply` of a built model."""
+    # `stateless_call` runs `call` itself: layers that a person's `call` does
+    # not tell whether they train are told by `__call__` alone, and so are those
+    # of what has no such argument.
+    is_kerass = type(model).call.__module__.startswith("keras.")
+    hands_on_training = is_kerass and all(
+        layer._call_has_training_arg
+        for layer in model._flatten_layers()
+        if layer._layers
+    )
+
     def apply(
         params: Params, statistics: Params, images: tf.Tensor, training: bool
     ) -> tuple[tf.Tensor, Params]:
-        if takes_training:
+        if hands_on_training:
             return model.stateless_call(
                 params, statistics, images, training=training
             )
@@ -125,7 +142,7 @@ def as_learner(
             for v in model.non_trainable_variables
         ]
 
-    return Learner(name, init, apply, _penalty(model))
+    return apply
 
 
 def _penalty(

@@ -23,6 +23,7 @@ import keras
 from gtn_tf.import_paths import import_attribute
 from gtn_tf.learners.batch_statistics import moving_statistics
 from gtn_tf.learners.functional import Learner, from_keras
+from gtn_tf.learners.identity import network_digest
 from gtn_tf.learners.logits import (
     check_logits,
     check_mapping,
@@ -81,8 +82,11 @@ def from_import_path(
     build = functools.partial(function, image_shape, num_classes)
     try:
         model = build_own_network(build, image_shape, num_classes)
+        digest = network_digest(model)
         learner = from_keras(lambda: model)._replace(
-            name=path, batch_statistics=tuple(moving_statistics(model))
+            name=path,
+            batch_statistics=tuple(moving_statistics(model)),
+            digest=digest,
         )
         check_second_derivatives(learner, image_shape)
         return learner

@@ -33,7 +33,7 @@ from gtn_tf.nas.teachers import check_teachers, prepare_teachers
 from gtn_tf.nas.weight_training import SOURCES, prepare_source
 from gtn_tf.nas.worker import Worker
 from gtn_tf.runtime.cluster import refuse_several_workers
-from gtn_tf.runtime.devices import configure_runtime
+from gtn_tf.runtime.global_switches import configure_runtime
 from gtn_tf.runtime.graph_memory import older_objects_kept
 from gtn_tf.runtime.interrupts import Stopped, catch_signals, exit_code
 from gtn_tf.runtime.job_store import JobStore

@@ -104,16 +104,8 @@ def rank(
         then the first one's reason.
     """
     _check_numbers(seed, seeds)
-    if readout not in READOUTS:
-        raise InputError(
-            f"readout is {readout!r}; expected one of {', '.join(READOUTS)}; "
-            "give one of them"
-        )
-    if statistics not in STATISTICS:
-        raise InputError(
-            f"statistics is {statistics!r}; expected one of "
-            f"{', '.join(STATISTICS)}; give one of them"
-        )
+    _check_choice("readout", readout, READOUTS)
+    _check_choice("statistics", statistics, STATISTICS)
     if validation is not None and data is not None:
         raise InputError(
             "validation and data are both given; expected one of them, as they "
@@ -185,6 +177,14 @@ def _check_numbers(seed: int, seeds: int) -> None:
         raise InputError(
             f"seeds is {seeds!r}; expected a whole number, at least 1; it says "
             "how often each model is trained, `seed` from what"
+        )
+
+
+def _check_choice(name: str, value: object, choices: Iterable[str]) -> None:
+    if not isinstance(value, str) or value not in choices:
+        raise InputError(
+            f"{name} is {value!r}; expected one of {', '.join(choices)}; give "
+            "one of them"
         )
 
 

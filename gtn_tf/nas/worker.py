@@ -9,7 +9,7 @@ from gtn_tf.nas.evaluators.registry import make_evaluators
 from gtn_tf.nas.session import Session, keep
 from gtn_tf.nas.spec import SearchSpec
 from gtn_tf.ops.seeds import Purpose, fold, root_seed
-from gtn_tf.runtime.devices import configure_runtime
+from gtn_tf.runtime.global_switches import configure_runtime
 from gtn_tf.search_spaces.protocol import Space
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from gtn_tf.nas.results import num_scored
 from gtn_tf.report.evaluation import evaluation_tiles
 from gtn_tf.report.numbers import count
@@ -11,14 +13,58 @@ from gtn_tf.report.results import (
     config_value,
     has_run,
 )
-from gtn_tf.report.search import search_tiles
+from gtn_tf.report.search import how_drawn, search_tiles
 from gtn_tf.report.training import training_tiles
+
+
+class _Source(NamedTuple):
+    """What is meta-trained.
+
+    Attributes:
+      title: of the report.
+      what: in a sentence.
+      improved: what the meta-gradient improves.
+      images: that a learner trains on.
+      flow: where the meta-gradient ends.
+    """
+
+    title: str
+    what: str
+    improved: str
+    images: str
+    flow: tuple[str, ...]
+
+
+_SOURCES = {
+    "gtn": _Source(
+        "GTN",
+        "A Generative Teaching Network (GTN) learns to make training data.",
+        "the data",
+        "synthetic images",
+        ("curriculum", "generator"),
+    ),
+    "distillation": _Source(
+        "Distilled images",
+        "Here the images themselves are learned: distilled training data.",
+        "the data",
+        "synthetic images",
+        ("learned images",),
+    ),
+    "real": _Source(
+        "Learned rates",
+        "Here a learning rate and a momentum of each step are learned, for "
+        "training on real images.",
+        "them",
+        "real images",
+        ("learned rates",),
+    ),
+}
 
 
 def title(results: Results) -> str:
     """Returns what the workdir is about: its GTN, or else what it holds."""
     if has_run(results):
-        about = "GTN"
+        about = _SOURCES[config_value(results, "source")].title
     else:
         names = [name for name, _, _ in _beside(results)]
         about = _capitalised(
@@ -51,29 +97,25 @@ def header(results: Results) -> Html:
 def _of_run(results: Results) -> dict[str, object]:
     num_steps = config_value(results, "inner.num_steps")
     pool = config_value(results, "learner.pool")
+    source = _SOURCES[config_value(results, "source")]
     subtitle = (
         f"{num_steps} inner steps of "
-        f"{config_value(results, 'inner.batch_size')} synthetic images, "
+        f"{config_value(results, 'inner.batch_size')} {source.images}, "
         f"learner {pool or config_value(results, 'learner.name')}, "
         f"seed {config_value(results, 'seed')}"
     )
-    if config_value(results, "source") == "gtn":
-        what = "A Generative Teaching Network (GTN) learns to make training"
-        start = ["curriculum", "generator"]
-    else:
-        what = "Here the images themselves are learned: distilled training"
-        start = ["learned images"]
     return {
         "subtitle": subtitle,
         "paragraphs": [
-            f"{what} data. A freshly initialised learner trains on them "
-            f"for {num_steps} inner steps; its cross-entropy on real "
-            "images is the meta-loss. The gradient of the meta-loss "
-            "through all inner steps improves the data, so what counts is "
-            "how well such a learner then does on real images."
+            f"{source.what} A freshly initialised learner trains on "
+            f"{source.images} for {num_steps} inner steps; its cross-entropy "
+            "on a batch of real images is the meta-loss. The gradient of the "
+            f"meta-loss through all inner steps improves {source.improved}, "
+            "so what counts is how well such a learner then does on real "
+            "images."
         ],
         "flow": [
-            *start,
+            *source.flow,
             f"inner step \u00d7 {num_steps}",
             "meta-loss on real data",
             "meta-gradient",
@@ -87,15 +129,16 @@ def _beside(results: Results) -> list[tuple[str, str, str]]:
     found = []
     if results.search is not None:
         ranking = results.search.ranking
+        drawn = how_drawn(ranking.get("strategy", {}))
         found.append(
             (
                 "architecture search",
                 f"a search over {count(num_scored(ranking))} "
                 f"architectures by {_some(ranking['evaluators'], 'evaluator')}",
-                "Architectures were drawn at random and scored by evaluators "
-                "that take seconds. What counts is how well the scores rank "
-                "architectures by what they reach in a long training, and how "
-                "good the one is that they select.",
+                f"Architectures, {drawn}, were scored by evaluators. What "
+                "counts is how well the scores rank architectures by what they "
+                "reach in a long training, and how good the one is that they "
+                "select.",
             )
         )
     if results.retrainings:

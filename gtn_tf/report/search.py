@@ -110,9 +110,9 @@ def _introduction(ranking: dict[str, Any]) -> str:
     if guide is not None:
         some = f"the {count(num_true)} best of them "
     text = (
-        f"{count(num_all)} architectures, {_drawn(strategy)}, were scored by "
-        f"{guide or 'each evaluator'} and {some}by {truth['evaluator']}, whose "
-        f"score {'selects' if guide else 'counts as the truth'}"
+        f"{count(num_all)} architectures, {how_drawn(strategy)}, were scored "
+        f"by {guide or 'each evaluator'} and {some}by {truth['evaluator']}, "
+        f"whose score {'selects' if guide else 'counts as the truth'}"
     )
     seconds = truth.get("seconds_per_architecture")
     if seconds:
@@ -122,7 +122,7 @@ def _introduction(ranking: dict[str, Any]) -> str:
     return f"{text}."
 
 
-def _drawn(strategy: dict[str, Any]) -> str:
+def how_drawn(strategy: dict[str, Any]) -> str:
     """Says how architectures were chosen; nothing in older rankings."""
     if strategy.get("name", "random") == "random":
         return "drawn at random"

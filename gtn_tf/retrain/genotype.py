@@ -54,7 +54,10 @@ def find_genotype(value: str | None) -> Origin:
             f"retrain.genotype is '{value}'; expected a published name, a "
             f"genotype file that exists or {_FORM}; {remedy}"
         )
-    return Origin(_read(path), path.stem)
+    found, name = _read(path), path.stem
+    if name in published() and found != published()[name].genotype:
+        name = f"file {path.name}"  # not the one that the report knows
+    return Origin(found, name)
 
 
 def _read(path: Path) -> Genotype:

@@ -19,6 +19,7 @@ from gtn_tf.retrain.drop_path import SeededDropout
 from gtn_tf.search_spaces.cells.genotypes import Genotype
 from gtn_tf.search_spaces.cells.network import FORMS, KerasAssembler
 from gtn_tf.search_spaces.cells.structure import NetworkSize, assemble
+from gtn_tf.types import InputError
 
 
 class Regularization(NamedTuple):
@@ -69,9 +70,21 @@ class _Assembler(KerasAssembler):
     def after_second_reduction(
         self, inputs: keras.KerasTensor, num_classes: int
     ) -> None:
-        """Makes the auxiliary head."""
+        """Makes the auxiliary head.
+
+        Raises:
+          InputError: too few pixels are left for one.
+        """
         if not self._regularization.has_auxiliary_head:
             return
+        if min(inputs.shape[1:3]) < 2:
+            raise InputError(
+                "the auxiliary head has "
+                f"{'x'.join(map(str, inputs.shape[1:3]))} pixels left; "
+                "expected 2x2, of images of 5x5; set "
+                "--config.retrain.auxiliary_weight=0 or a larger "
+                "--config.dataset.image_size"
+            )
         dtype = self.spec.dtype
         # Two places per axis, at the edges: 8 pixels by 5 with stride 3.
         pool = [min(-(-5 * n // 8), n - 1) for n in inputs.shape[1:3]]

@@ -34,8 +34,9 @@ from gtn_tf.retrain.network import without_auxiliary_head
 from gtn_tf.retrain.result import write_result
 from gtn_tf.runtime.checkpoints import Checkpoints
 from gtn_tf.runtime.cluster import refuse_several_workers
-from gtn_tf.runtime.devices import configure_runtime, environment
+from gtn_tf.runtime.devices import environment
 from gtn_tf.runtime.files import read_json, write_json
+from gtn_tf.runtime.global_switches import configure_runtime
 from gtn_tf.runtime.host_loop import stop_message
 from gtn_tf.runtime.interrupts import catch_signals, exit_code
 from gtn_tf.runtime.progress import say

@@ -41,7 +41,13 @@ from gtn_tf.paths import (
     upload,
 )
 from gtn_tf.runtime.progress import say, shown_as
-from gtn_tf.types import InputError, InUseError, LostWorkerError, one_line
+from gtn_tf.types import (
+    DivergenceError,
+    InputError,
+    InUseError,
+    LostWorkerError,
+    one_line,
+)
 
 ROUND_SECONDS = 10.0
 _DEAD_ROUNDS = 6  # without a change of the lock
@@ -69,7 +75,7 @@ def opened_workdir(
     if not is_in_bucket(path):
         yield local_path(path, what)
         return
-    remote, local = copy_of(path)
+    remote, local = copy_of(path, "workdir")
     if not alone:
         local = Path(tempfile.mkdtemp(prefix="gtn_tf-"))
     with refused_bucket(remote, what):
@@ -284,6 +290,6 @@ def _named(local: Path, remote: str) -> Iterator[None]:
     try:
         with shown_as(str(local), remote):
             yield
-    except (InputError, LostWorkerError) as error:
+    except (DivergenceError, InputError, LostWorkerError) as error:
         text = str(error).replace(str(local), remote)
         raise type(error)(text) from error

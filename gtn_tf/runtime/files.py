@@ -49,7 +49,10 @@ def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
 def disk_failure(error: Exception) -> str:
     """Returns what to say of an error of the disk, or '' if it is none."""
     text = one_line(error)
-    if isinstance(error, OSError) and error.errno is not None:
+    # Errors of a network, too, are OSErrors; they have no file.
+    if isinstance(error, OSError) and (
+        error.filename or error.errno in _DISK_FAILURES
+    ):
         place = f" {str(error.filename)!r}" if error.filename else ""
         text = f"{error.strerror}{place}"
     elif not any(os.strerror(code) in text for code in _DISK_FAILURES):

@@ -123,6 +123,7 @@ class HostLoop:
                     if check is not None:
                         check(step)
                     state.seconds.assign(self._seconds())
+                    record.sync()  # rows reach as far as the checkpoint
                     state.checkpoints.save(step)
                 if stopped_by:
                     break
@@ -167,6 +168,9 @@ class _Record:
             self._before = step, seconds
             for log in self.logs:
                 log.scalars(step, curves)
+
+    def sync(self) -> None:
+        self._log.sync()
 
     def show(self, step: int) -> None:
         self._progress.update(step, **self._shown)

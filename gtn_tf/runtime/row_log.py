@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import mmap
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -207,6 +208,10 @@ class RowLog:
         """Writes one row and flushes it; non-finite floats become null."""
         self._file.write(_line(row))
         self._file.flush()
+
+    def sync(self) -> None:
+        """Waits until the rows would outlive the machine."""
+        os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Closes the file; a second call does nothing."""

@@ -280,9 +280,16 @@ class Space:
                 return found
         raise InputError(
             f"{asked_by} is {count}; {len(found)} different genotypes were "
-            f"found in {most} draws; lower it or raise "
-            f"--config.{asked_by.split('.')[0]}.num_nodes"
+            f"found in {most} draws; lower it{self.how_to_have_more(asked_by)}"
         )
+
+    def how_to_have_more(self, asked_by: str) -> str:
+        """Returns what enlarges the space, " or .." for a message.
+
+        Args:
+          asked_by: as of `sample_different`.
+        """
+        return ""
 
     def lacks(self, name: str) -> InputError:
         """Returns the error of a space that has no such function."""

@@ -19,7 +19,8 @@ from ml_collections import config_dict
 
 from gtn_tf.config import FIELDS, flatten, learning, validate
 from gtn_tf.runtime.cluster import has_several_workers, is_chief
-from gtn_tf.runtime.devices import configure_runtime, naming_lost_workers
+from gtn_tf.runtime.devices import naming_lost_workers
+from gtn_tf.runtime.global_switches import configure_runtime
 from gtn_tf.runtime.host_loop import (
     HostLoop,
     LoopSpec,
@@ -133,7 +134,7 @@ def pretrain(
         done = int(run.step.numpy())
         check_equal(run.devices, done, "checkpoint", "one shared --workdir")
         if run.devices.is_chief:
-            write_config(config, workdir)
+            write_config(config, workdir, run.networks)
             if restored is not None:
                 say(f"resumed at meta-step {done} of {config.meta.num_steps}")
         warm_start = read_spec(WarmStartSpec, config.warm_start)

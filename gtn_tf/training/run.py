@@ -3,9 +3,10 @@
 import dataclasses
 import json
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import keras
 import numpy as np
 import tensorflow as tf
 from ml_collections import config_dict
@@ -14,6 +15,7 @@ from gtn_tf.config import validate
 from gtn_tf.config.meta_losses import num_meta_losses
 from gtn_tf.datasets import loading as data
 from gtn_tf.datasets.batches import device_split
+from gtn_tf.learners.functional import own_digests
 from gtn_tf.meta.evaluation import fresh_learner_accuracy
 from gtn_tf.meta.meta_step import MetaStep, make_meta_step
 from gtn_tf.ops.seeds import (
@@ -25,12 +27,12 @@ from gtn_tf.runtime.checkpoints import Checkpoints
 from gtn_tf.runtime.cluster import refuse_several_workers
 from gtn_tf.runtime.devices import (
     Devices,
-    configure_runtime,
     create_devices,
     environment,
     should_jit,
 )
-from gtn_tf.runtime.files import write_json
+from gtn_tf.runtime.files import read_json, write_json
+from gtn_tf.runtime.global_switches import configure_runtime
 from gtn_tf.runtime.progress import stage
 from gtn_tf.runtime.workdir import check_workdir
 from gtn_tf.teachers.teacher import Teacher
@@ -60,6 +62,7 @@ class Run:
       seconds: of the run so far, resumes included; saved likewise.
       checkpoints: of everything above that changes.
       num_losses: cross-entropies that a meta-loss sums up, None if it varies.
+      networks: digests of a person's own learners, by name.
     """
 
     workdir: Path
@@ -73,6 +76,7 @@ class Run:
     seconds: tf.Variable
     checkpoints: Checkpoints
     num_losses: int | None
+    networks: dict[str, str]
 
 
 def build_run(
@@ -84,6 +88,10 @@ def build_run(
       config: validated.
       workdir: of its files.
       strategy: `strategy`, or what takes its place.
+
+    Raises:
+      InputError: bad data or learners, or others than the workdir was begun
+        with.
     """
     devices = create_devices(
         strategy,
@@ -96,6 +104,8 @@ def build_run(
         dataset = load_dataset(config)
     real_train = device_split(dataset, "train")
     problem = build_problem(config, real_train)
+    networks = own_digests(problem.learners)
+    check_networks(networks, workdir)
     real_validation = device_split(dataset, "validation")
     with devices.scope():
         teacher = build_teacher(config, real_train)
@@ -152,6 +162,7 @@ def build_run(
             config.inner.meta_loss_every,
             config.inner.truncation_window,
         ),
+        networks=networks,
     )
 
 
@@ -207,9 +218,46 @@ def _checksum(config: config_dict.ConfigDict) -> int:
     return zlib.crc32(text.encode())
 
 
-def write_config(config: config_dict.ConfigDict, workdir: Path) -> None:
-    """Writes config.json, with the environment."""
+def write_config(
+    config: config_dict.ConfigDict,
+    workdir: Path,
+    networks: Mapping[str, str] | None = None,
+) -> None:
+    """Writes config.json, with the environment.
+
+    Args:
+      config: what is written.
+      workdir: where.
+      networks: digests of a person's own learners, by name.
+    """
+    found = environment()
+    if networks:
+        found["networks"] = {"keras": keras.__version__, **networks}
     write_json(
-        workdir / "config.json",
-        {**config.to_dict(), "environment": environment()},
+        workdir / "config.json", {**config.to_dict(), "environment": found}
     )
+
+
+def check_networks(networks: Mapping[str, str], workdir: Path) -> None:
+    """Refuses functions that make other networks than when it was begun.
+
+    Args:
+      networks: digests of a person's own learners, by name.
+      workdir: that may have been begun.
+
+    Raises:
+      InputError: one is another network.
+    """
+    path = workdir / "config.json"
+    if not networks or not path.exists():
+        return
+    saved = read_json(path).get("environment", {}).get("networks", {})
+    if saved.get("keras") != keras.__version__:  # which may tell more of each
+        return
+    for name, digest in networks.items():
+        if saved.get(name, digest) != digest:
+            raise InputError(
+                f"learner {name!r} makes another network than the one that "
+                f"{str(workdir)!r} was begun with; expected the same layers; "
+                "restore the function, or give another --workdir"
+            )

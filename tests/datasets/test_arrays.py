@@ -187,8 +187,17 @@ def _with_nan(images):
             "test has label 3; expected 0 to 2",
         ),
         (
-            lambda x, y: {"train": (x, y), "class_names": "abcd"},
+            lambda x, y: {"train": (x, y), "class_names": [*"abcd"]},
             "0 training image(s) of class 3 (d)",
+        ),
+        (
+            lambda x, y: {"train": (x, y), "class_names": "abc"},
+            "class_names is 'abc'; expected a list",
+        ),
+        (lambda x, y: {"train": (x, y), "class_names": 3}, "is 3; expected a"),
+        (
+            lambda x, y: {"train": (x, y), "class_names": np.array("cat")},
+            "expected a list of texts",
         ),
         (
             lambda x, y: tf.data.Dataset.from_tensors((x, y)).repeat(),

@@ -62,6 +62,41 @@ def test_folders_of_splits_and_other_files(tmp_path, monkeypatch):
     assert len(load("folder:~/data").train.images) == 27
 
 
+def test_test_images_do_not_decide_about_colours(tmp_path):
+    """They are read after the meta-training, which has a shape by then."""
+    for split in ("train", "test"):
+        for label, name in enumerate(("ant", "bee")):
+            for number in range(6):
+                path = tmp_path / split / name / f"{number}.png"
+                write_image(path, class_image(number, label, channels=1))
+    write_image(path, class_image(0, 0))
+    assert _load(tmp_path).image_shape == (9, 7, 1)
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+        _load(tmp_path, with_test=True)
+    assert "5.png' has colours" in str(caught.value)
+    for label, name in enumerate(("ant", "bee")):
+        write_image(tmp_path / "train" / name / "6.png", class_image(7, label))
+    assert _load(tmp_path, with_test=True).image_shape == (9, 7, 3)
+
+
+@pytest.mark.parametrize(
+    ("folders", "parts"),
+    [
+        (("train", "test", "extra"), ("'test', 'train', and 'extra' beside",)),
+        (("train", "val", "validation"), ("'train', 'val', 'validation';",)),
+    ],
+)
+def test_splits_beside_other_folders_are_no_classes(tmp_path, folders, parts):
+    for name in folders:
+        write_folder(tmp_path / name, {"ant": 3, "bee": 3})
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+        _load(tmp_path)
+    for part in parts:
+        assert part in str(caught.value)
+    root = write_folder(tmp_path / "of classes", {"train": 9, "bus": 9})
+    assert _load(root).class_names == ("bus", "train")
+
+
 def test_kinds_of_files(tmp_path):
     """Grey if all are; one bit, a palette and opaque alpha are read as such."""
     grey = class_image(0, 0, 1)

@@ -147,3 +147,33 @@ def test_another_order_is_refused(sgd):
     with pytest.raises(InputError, match=r"teacher\.optimizer"):
         _fit_arrays(sgd, plain, shuffle=False)
     assert isinstance(sgd.optimizer(), InnerStepOptimizer)
+
+
+class TwiceNormalized(keras.Model):
+    """Names `training` without handing it on; one layer never moves."""
+
+    def __init__(self):
+        super().__init__()
+        self.flatten = keras.layers.Flatten()
+        self.norm = keras.layers.BatchNormalization()
+        self.still = keras.layers.BatchNormalization(momentum=1.0)
+        self.out = keras.layers.Dense(10)
+
+    def call(self, images, training=False):
+        values = self.norm(self.flatten(images))
+        return self.out(self.still(self.norm(3.0 * values + 1.0)))
+
+
+def test_statistics_of_a_network_that_keras_alone_tells_it_trains(sgd):
+    """The last call's of a layer that is called twice: means over batches."""
+    model = TwiceNormalized()
+    model.compile(sgd.optimizer(), sgd.loss())
+    model.fit(sgd.dataset(), callbacks=[sgd.callback()], **QUIET)
+    assert (model.norm.momentum, model.still.momentum) == (0.99, 1.0)
+    # What comes second has mean `beta` and deviation `gamma` before the factor.
+    norm, still = model.norm, model.still
+    size = max(1.0, np.abs(norm.beta).max())
+    expected = 3.0 * norm.beta.numpy() + 1.0
+    assert_close(norm.moving_mean, expected, 64, 3 * size)
+    assert np.asarray(norm.moving_variance).max() > 8  # 9, but for epsilon
+    assert_close(still.moving_mean, norm.beta, 64, size)

@@ -116,6 +116,24 @@ def test_upload_and_download(teacher, hub):
     assert "someone/else" in str(caught.value)
 
 
+def test_without_a_network(teacher, monkeypatch):
+    class ConnectError(Exception):
+        """As those of the hub's client, which are no OSErrors."""
+
+    def fail(*_, **__):
+        raise ConnectError("no route to host")
+
+    monkeypatch.setattr("huggingface_hub.create_repo", fail)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
+    for call in (
+        lambda: teacher.upload("someone/digits"),
+        lambda: gtn_tf.load("hf:someone/digits"),
+    ):
+        with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+            call()
+        assert "no route to host" in str(caught.value)
+
+
 def test_without_the_hubs_client(teacher, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:

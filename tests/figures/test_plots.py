@@ -90,14 +90,6 @@ def test_outliers_do_not_set_the_range():
     assert [*picture[0, :3, 0]] == [255, 0, 51]
 
 
-def test_png_round_trip(tmp_path):
-    picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
-    plots.save_png(tmp_path / "a.png", picture)
-    with Image.open(tmp_path / "a.png") as image:
-        np.testing.assert_array_equal(np.asarray(image), picture)
-    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
-
-
 def contains(figure, part):
     """Whether `part` occurs in `figure`, pixel by pixel."""
     height, width = part.shape[:2]

@@ -79,12 +79,23 @@ def _stopped_fit(workdir):
     fit(workdir, maker(2))
 
 
-def test_a_function_of_a_module_goes_by_its_path(tmp_path):
+def test_a_function_of_a_module_goes_by_its_path(tmp_path, monkeypatch):
     data = own_things.load()
     teacher = fit(tmp_path, [own_things.build, "mlp"], data, 1)
     names = teacher.metadata["learner"]["name"]
     assert names == ["tests.helpers.own_things:build", "mlp"]
     assert teacher.metadata["learner"].get("given") is None
+    again = fit(tmp_path, [own_things.build, "mlp"], data, 1)
+    np.testing.assert_array_equal(again.images, teacher.images)
+
+    def wider(image_shape, num_classes):
+        return maker(7)()
+
+    wider.__module__, wider.__qualname__ = own_things.__name__, "build"
+    monkeypatch.setattr(own_things, "build", wider)
+    for meta_steps in (1, 2):
+        with pytest.raises(InputError, match="makes another network than"):
+            fit(tmp_path, [own_things.build, "mlp"], data, meta_steps)
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,48 @@ def test_it_computes_what_its_model_does():
     tf.debugging.assert_near(logits, model(images))
 
 
+def _wider():
+    """A hook: the function that a config names makes another network."""
+    own_things.build = lambda shape, num_classes: keras.Sequential(
+        [
+            keras.Input(shape),
+            keras.layers.Conv2D(5, 3, activation="tanh"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(num_classes),
+        ]
+    )
+
+
+def test_another_network_by_the_same_name_is_tested_anew(tmp_path):
+    arguments = (
+        f"--config.evaluation.learners=('{_NAME}',)",
+        "--config.evaluation.sources=('gtn',)",
+        "--config.evaluation.num_learners=1",
+    )
+    assert tiny.run_main(tmp_path).code == 0
+    found = []
+    for hook in (None, _wider, None):
+        done = tiny.run_main(tmp_path, *arguments, "--mode=evaluate", hook=hook)
+        assert done.code == 0, done
+        result = json.loads((tmp_path / "evaluation.json").read_text())
+        found.append(result["transfer"][_NAME]["gtn"])
+    assert found[0] != found[1]
+    assert found[0] == found[2]
+
+
+def test_another_network_by_the_same_name_is_not_taught_on(tmp_path):
+    arguments = (
+        *(f"--config.learner.name={_NAME}", "--config.learner.widths=None"),
+        "--config.meta.num_steps=2",
+    )
+    assert tiny.run_main(tmp_path, *arguments).code == 0
+    more = (*arguments[:-1], "--config.meta.num_steps=3")
+    done = tiny.run_main(tmp_path, *more, hook=_wider)
+    tiny.assert_one_line(done, 2, f"learner '{_NAME}' makes another network")
+    assert tiny.checkpoint_steps(tmp_path)[-1] == 2
+    assert tiny.run_main(tmp_path, *more).code == 0
+
+
 @pytest.mark.parametrize(
     ("build", "received"),
     [

@@ -11,6 +11,7 @@ from gtn_tf.learners.batch_statistics import (
     settle_statistics,
 )
 from gtn_tf.learners.functional import from_keras
+from gtn_tf.learners.identity import network_digest
 from gtn_tf.learners.own_networks import (
     build_own_network,
     check_keras_settings,
@@ -44,6 +45,49 @@ class Subclassed(keras.Model):
 
     def call(self, images):
         return self.out(self.norm(self.flatten(images)))
+
+
+class NamesTraining(Subclassed):
+    """Has the argument, and leaves it to Keras to hand it on."""
+
+    def call(self, images, training=False):
+        return super().call(images)
+
+
+class OwnWeights(keras.Model):
+    """Has weights beside those of its layers."""
+
+    def __init__(self, initializer):
+        super().__init__()
+        self.flatten, self.out = L.Flatten(), L.Dense(NUM_CLASSES)
+        self.temperature = self.add_weight(
+            shape=(3,), initializer=initializer, name="temperature"
+        )
+        self.never_called = L.BatchNormalization()
+
+    def build(self, shape):
+        self.out.build((None, 64))
+
+    def call(self, images):
+        return self.out(self.flatten(images)) * self.temperature
+
+
+class Plain(L.Layer):
+    """Keeps its initializer as Keras takes it: by name."""
+
+    def __init__(self):
+        super().__init__()
+        self.kernel_initializer = "glorot_uniform"
+
+    def build(self, shape):
+        self.kernel = self.add_weight(
+            shape=(shape[-1], NUM_CLASSES),
+            initializer=self.kernel_initializer,
+            name="kernel",
+        )
+
+    def call(self, values):
+        return values @ self.kernel
 
 
 def functional_end(layer):
@@ -296,6 +340,54 @@ def test_frozen_layers_keep_their_values_and_others_do_not():
     assert not np.array_equal(first[0], second[0])
 
 
+def test_values_of_frozen_layers_are_part_of_the_digest():
+    def make(value, is_frozen):
+        layer = L.Dense(4, trainable=not is_frozen)
+        model = stack(L.Flatten(), layer, L.Dense(NUM_CLASSES))
+        layer.set_weights([np.full((64, 4), value), np.zeros(4)])
+        return network_digest(model)
+
+    assert make(0.5, True) != make(0.6, True)
+    assert make(0.5, True) == make(0.5, True)
+    assert make(0.5, False) == make(0.6, False)
+
+
+@pytest.mark.parametrize("bias", ["zeros", "random_normal"])
+def test_an_lstm_begins_by_remembering(bias):
+    """Keras' own bias has ones for the second of its four gates."""
+    lstm = L.LSTM(5, bias_initializer=bias)
+    model = stack(L.Reshape((8, 8)), lstm, L.Dense(NUM_CLASSES))
+    learner = from_keras(lambda: model, second_order=False)
+    (own,) = (v for v in lstm.weights if v.name == "bias")
+    place = [id(v) for v in model.trainable_variables].index(id(own))
+    drawn = [learner.init(root_seed(n))[0][place].numpy() for n in (0, 1)]
+    for value in (own.numpy(), *drawn):
+        np.testing.assert_array_equal(value[5:10], np.ones(5))
+    rest = [np.delete(value, slice(5, 10)) for value in drawn]
+    assert rest[0].shape == (15,)
+    assert np.array_equal(*rest) == (bias == "zeros")
+
+
+def test_weights_of_the_model_itself_and_layers_never_called():
+    model = build(OwnWeights("ones"))
+    learner = from_keras(lambda: model, second_order=False)
+    params, statistics = learner.init(root_seed(0))
+    logits, _ = learner.apply(params, statistics, IMAGES, training=True)
+    assert logits.shape == (6, NUM_CLASSES)
+    assert [v.tolist() for v in map(np.asarray, params)].count([1.0] * 3) == 1
+    assert moving_statistics(model) == {}
+    with pytest.raises(InputError, match="'temperature' of layer 'own_weig"):
+        from_keras(lambda: build(OwnWeights("glorot_uniform")))
+
+
+def test_an_initializer_may_be_a_name():
+    model = stack(L.Flatten(), Plain())
+    learner = from_keras(lambda: model, second_order=False)
+    first, second = (learner.init(root_seed(n))[0][0] for n in (0, 1))
+    assert not np.array_equal(first, second)
+    assert np.abs(first).max() <= np.sqrt(6 / (64 + NUM_CLASSES))
+
+
 def test_initializers_that_no_seed_reaches_are_refused():
     def draw(shape, dtype=None):
         return tf.random.uniform(shape, dtype=dtype)
@@ -352,8 +444,9 @@ def test_statistics_are_the_mean_over_the_batches(momentum):
     assert_close(settled.statistics[1], variance, 2 * 6, largest**2)
 
 
-def test_a_call_without_training_still_trains_its_layers():
-    model = build(Subclassed())
+@pytest.mark.parametrize("make", [Subclassed, NamesTraining])
+def test_a_call_without_training_still_trains_its_layers(make):
+    model = build(make())
     learner = from_keras(lambda: model, second_order=False)
     params, statistics = learner.init(root_seed(0))
     trained, moved = learner.apply(params, statistics, IMAGES, training=True)

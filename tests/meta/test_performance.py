@@ -9,7 +9,7 @@ from benchmarks.op_counts import flop_ratios, flops_by_type, run_and_record
 from gtn_tf.meta.data_gradients import rematerialized_data_gradient
 from gtn_tf.meta.inner_loop import initial_state
 from gtn_tf.ops.seeds import fold, root_seed
-from gtn_tf.runtime.devices import configure_runtime
+from gtn_tf.runtime.global_switches import configure_runtime
 from tests.helpers.meta_problems import make_gtn, make_problem
 from tests.helpers.tiny import run_forked
 

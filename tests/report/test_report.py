@@ -197,6 +197,24 @@ def test_real_images_stand_beside_the_synthetic_ones(tmp_path):
         read_results(workdir)
 
 
+@pytest.mark.parametrize(
+    ("source", "head", "words"),
+    [
+        ("gtn", "GTN on", "(GTN) learns to make training data."),
+        ("distillation", "Distilled images on", "distilled training data."),
+        ("real", "Learned rates on", "for training on real images."),
+    ],
+)
+def test_the_head_says_what_is_learned(tmp_path, source, head, words):
+    rows = [{"step": 1, "meta_loss": 4.5, "final_meta_loss": 2.0}]
+    found = page_of(
+        write_workdir(tmp_path / "run", "metrics", rows=rows, source=source)
+    )
+    assert f"{head} digits" in found.text
+    assert words in found.text
+    assert ("synthetic images, learner" in found.text) == (source != "real")
+
+
 def test_the_meta_loss_is_explained(tmp_path):
     rows = [{"step": 1, "meta_loss": 4.5, "final_meta_loss": 2.0}]
     more = {"inner.meta_loss_every": 1}

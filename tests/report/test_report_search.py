@@ -42,6 +42,15 @@ def _two(value, sign=""):
     return f"{value:{sign}.2f}".replace("-", _MINUS)
 
 
+def test_the_head_of_a_search_alone_says_how_it_drew(workdir):
+    write_search(workdir)
+    assert "Architectures, drawn at random, were" in _page(workdir).text
+    numbers = {"num_proposals": 7, "num_different": 6}
+    _change(workdir, ["strategy"], {"name": "darts", **numbers})
+    told = "Architectures, among 7 proposals of the strategy darts, were"
+    assert told in _page(workdir).text
+
+
 def test_numbers_of_the_ranking(workdir):
     ranked = write_search(workdir)
     found = _page(workdir)

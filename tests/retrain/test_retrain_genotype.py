@@ -26,6 +26,18 @@ def test_a_file_as_text_or_json(tmp_path, text):
     assert find_genotype(str(path)) == (_GENOTYPE, "mine.v2", None)
 
 
+def test_a_file_is_no_published_architecture_by_its_name(tmp_path):
+    path = tmp_path / "NAONet-A.json"
+    path.write_text(published_genotype("DARTS-V2").to_text())
+    origin = find_genotype(str(path))
+    assert (origin.genotype, origin.name) == (
+        published_genotype("DARTS-V2"),
+        "file NAONet-A.json",
+    )
+    path.write_text(_GENOTYPE.to_text())
+    assert find_genotype(str(path)).name == "NAONet-A"
+
+
 def test_what_a_search_selected(tmp_path):
     ranked = write_search(tmp_path)
     genotype = Genotype.from_text(ranked["selected"]["genotype"])

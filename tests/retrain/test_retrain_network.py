@@ -13,6 +13,8 @@ from gtn_tf.search_spaces.cells.cost import cell_network_cost
 from gtn_tf.search_spaces.cells.genotypes import Genotype
 from gtn_tf.search_spaces.cells.network import FORMS, build_cell_network
 from gtn_tf.search_spaces.cells.structure import NetworkSize
+from gtn_tf.types import InputError
+from tests.helpers import tiny
 from tests.helpers.float_tolerance import assert_close
 
 # An identity and an operation per cell.
@@ -78,6 +80,13 @@ def test_the_auxiliary_head_fits_other_sizes(pixels, pool, stride):
     assert layer.pool_size == (pool, pool)
     assert layer.strides == (stride, stride)
     assert layer.output.shape[1:3] == (2, 2)
+
+
+@pytest.mark.parametrize("shape", [(4, 4, 1), (32, 3, 1)])
+def test_too_few_pixels_for_the_auxiliary_head_are_one_line(shape):
+    size = _SIZE._replace(num_cells=0, image_shape=shape)
+    with pytest.raises(InputError, match=tiny.ONE_LINE):
+        build_retrain_network(_GENOTYPE, size, _REGULARIZATION)
 
 
 def _trained_a_little(model):

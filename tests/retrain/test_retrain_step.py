@@ -16,7 +16,8 @@ from gtn_tf.retrain.step import (
     epoch_learning_rate,
     make_train_step,
 )
-from gtn_tf.runtime.devices import configure_runtime, find_devices
+from gtn_tf.runtime.devices import find_devices
+from gtn_tf.runtime.global_switches import configure_runtime
 from gtn_tf.search_spaces.cells.genotypes import Genotype
 from gtn_tf.search_spaces.cells.structure import NetworkSize
 from tests.helpers import tiny

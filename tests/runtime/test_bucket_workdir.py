@@ -15,11 +15,17 @@ import pytest
 import tensorflow as tf
 
 from gtn_tf import paths
+from gtn_tf.paths import path_to_read
 from gtn_tf.runtime import bucket_workdir, host_loop
 from gtn_tf.runtime.bucket_workdir import opened_workdir
 from gtn_tf.runtime.interrupts import catch_signals
 from gtn_tf.runtime.progress import say
-from gtn_tf.types import InputError, InUseError, LostWorkerError
+from gtn_tf.types import (
+    DivergenceError,
+    InputError,
+    InUseError,
+    LostWorkerError,
+)
 from tests.helpers import tiny
 
 
@@ -144,6 +150,27 @@ def test_errors_name_the_bucket(bucket):
         raise InputError(f"{folder}/a; b; c")
 
     _assert_refused(bucket, InputError, f"{bucket}/a", refuse)
+
+    def diverge(folder):
+        raise DivergenceError(f"lost; fine; look at {folder}/checkpoints")
+
+    _assert_refused(bucket, DivergenceError, f"{bucket}/checkpoints", diverge)
+
+
+def test_who_reads_a_bucket_leaves_its_run_alone(bucket):
+    """Both on one machine: the run's files here are newer than there."""
+    with opened_workdir(bucket, "--workdir") as folder:
+        rows = folder / "metrics.jsonl"
+        rows.write_text("1")
+        _until(lambda: "metrics.jsonl" in _files(bucket))
+        with rows.open("a") as log:
+            log.write("2")
+            log.flush()
+            read = path_to_read(bucket, "it")
+            assert (read / "metrics.jsonl").read_text() in ("1", "12")
+            log.write("3")
+        assert rows.read_text() == "123"
+    assert _files(bucket)["metrics.jsonl"] == "123"
 
 
 class _QuickRounds(NamedTuple):

@@ -115,7 +115,7 @@ def test_two_devices_begin_and_four_go_on(
 
 
 def _configure_too_late():
-    from gtn_tf.runtime.devices import configure_runtime
+    from gtn_tf.runtime.global_switches import configure_runtime
     from gtn_tf.types import InputError
 
     tf.constant(1)

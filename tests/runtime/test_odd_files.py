@@ -117,6 +117,10 @@ def test_errors_of_the_disk_are_told():
     of_tensorflow = RuntimeError("/x/ckpt; No space left on device")
     assert disk_failure(of_tensorflow).count(";") == 2
     assert disk_failure(RuntimeError("else")) == ""
+    gone = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "/x/y")
+    assert "No such file or directory '/x/y'" in disk_failure(gone)
+    refused = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+    assert disk_failure(refused) == ""  # no disk will help
 
 
 def test_a_million_rows_are_resumed_from_in_seconds(tmp_path):

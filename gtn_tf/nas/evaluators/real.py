@@ -16,7 +16,7 @@ from gtn_tf.nas.evaluators.trained import Trained
 from gtn_tf.nas.session import Session, keep
 from gtn_tf.nas.spec import RealTraining
 from gtn_tf.ops.seeds import Purpose, fold
-from gtn_tf.runtime.devices import synchronize
+from gtn_tf.runtime.global_switches import synchronize
 from gtn_tf.runtime.interrupts import Stopped
 from gtn_tf.types import Batch, SyntheticData
 

@@ -11,7 +11,8 @@ these are about layers:
 * Strided convolutions pad as TensorFlow's "same" does; NAO pads evenly.
 * Pools pad evenly, an even size one pixel more at the right and the bottom
   (NAO). Padding never wins a max-pool; NAO's 2x2 pads zeros, which win over
-  negative values. Average pools count the padding, `avg3x3_unpadded` does not.
+  negative values. Average pools count the padding. `avg3x3_unpadded` does not,
+  and strided it pads as convolutions do: one pixel off NAO's on even sides.
 * Nothing is dropped here, and there is no auxiliary head: `retrain.network`.
 """
 

@@ -87,6 +87,10 @@ class SearchSpace(Space):
         """Returns `Genotype.key`."""
         return architecture.key()
 
+    def how_to_have_more(self, asked_by: str) -> str:
+        """See `Space`."""
+        return f" or raise --config.{asked_by.split('.')[0]}.num_nodes"
+
     def to_text(self, architecture: Genotype) -> str:
         """Returns `Genotype.to_text`."""
         return architecture.to_text()
