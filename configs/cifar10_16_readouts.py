@@ -6,8 +6,10 @@
 
 The same 128 cells and their kept accuracies after 1000 real steps. Each
 training is read in several ways on the first 1000 validation images, after one
-initialisation, which all cells share, as they do real batches. Other GTNs are
-compared by --config.search.gtn. Killed, the same command goes on.
+initialisation, which all cells share, as they do real batches. Shared weights
+are as in cifar10_16_methods. Other GTNs are compared by --config.search.gtn.
+Killed, the same command goes on; two processes share it by
+--config.search.num_shards=2 and --config.search.shard=0 or 1.
 
 Measured: -
 """
@@ -16,10 +18,7 @@ from ml_collections import config_dict
 
 from gtn_tf.config.named import named_config
 
-_TRAINED = (
-    *("gtn", "real:steps=20", "real_subset:steps=20"),
-    *("gtn:epochs=3", "real:steps=60"),
-)
+_TRAINED = "gtn", "real:steps=20", "real_subset:steps=20", "real:steps=60"
 _READOUTS = (
     "readout=accuracy,statistics=last_batch",  # as the paper's
     "readout=accuracy",
@@ -38,8 +37,11 @@ def get_config() -> config_dict.ConfigDict:
             for evaluator in _TRAINED
             for readout in _READOUTS
         ),
+        *("supernet:readout=log_likelihood", "ghn:readout=log_likelihood"),
         *("params", "flops", "naswot", "jacob_cov"),
     )
+    methods = named_config("cifar10_16_methods").search
+    search.supernet, search.ghn = methods.supernet, methods.ghn
     search.statistics = "validation"
     search.common_random_numbers = True
     search.num_validation_images = 1000

@@ -54,7 +54,7 @@ def tables(kept: Row) -> str:
                 for source in sources
             )
             lines.append(f"| {readout} | {' | '.join(cells)} |")
-    lines += ["", "| without training | Spearman |", "|---|---|"]
+    lines += ["", "| without a training of its own | Spearman |", "|---|---|"]
     for row in rows:
         if not row["readout"]:
             lines.append(f"| {_named(row)} | {_cell(row)} |")
