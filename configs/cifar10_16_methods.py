@@ -8,9 +8,10 @@ at 16x16. No table knows their accuracy, so the truth is 300 real steps, of the
 best cell of each search alone. Killed, the same command goes on.
 
 Measured: accuracy of the pick, mean of twelve searches (four strategies, three
-seeds): gtn 45.0 %, naswot 42.5, params 41.9, in 652, 29 and 0 seconds of one
-core (Intel Xeon with AVX-512), float32, TF 2.21, commit 4bab709. The other
-evaluators and strategies are not run to the end. docs/results/search_methods.md
+seeds): real_subset:steps=20 45.5 %, real:steps=60 45.5, gtn 45.0, naswot 42.5,
+params 41.9, supernet 40.6, ghn 40.4, in 113, 230, 652, 29, 0, 871 and 593
+seconds of one core (Intel Xeon with AVX-512), float32, TF 2.21, commit 4bab709.
+darts, enas and nao_ws are not run to the end. docs/results/search_methods.md
 """
 
 from ml_collections import config_dict

@@ -241,7 +241,13 @@ def figure(result: dict) -> Figure:
     if picks and has_curves:  # the first cells may be far below
         room = 0.5 + (max(picks) - min(picks)) / 2
         panels[0].set_ylim(min(picks) - 2 * room, max(picks) + room / 2)
-    panels[0].legend(ncols=3, fontsize=9, loc="lower right")
+    named: dict[str, Any] = {}
+    for panel in led:
+        handles, labels = panel.get_legend_handles_labels()
+        named |= dict(zip(labels, handles, strict=True))
+    figure.legend(
+        named.values(), named, loc="outside upper left", ncols=3, fontsize=9
+    )
     panels[-1].set_xlabel("seconds, set-up included")
     among = f"among the {result['select_top']} best by the evaluator"
     note = f"Best true accuracy {among}; a point for each seed."

@@ -45,7 +45,7 @@ INK = "#1b1c1d"
 # From the palette of Okabe and Ito, which the colour-blind can tell apart; the
 # orange is darker. All have a contrast of 3 or more with white and near-black.
 BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
-PURPLE, ORANGE = "#CC79A7", "#B87F00"
+PURPLE, ORANGE, SKY = "#CC79A7", "#B87F00", "#56B4E9"
 #: (colour, dashes, marker) of lines that have no style of their own.
 LINES = (
     (BLUE, "-", "o"),
@@ -54,6 +54,7 @@ LINES = (
     (PURPLE, "-", "D"),
     (ORANGE, ":", "v"),
     (INK, "--", "P"),
+    (SKY, ":", "X"),
 )
 
 #: Source of `evaluate` -> its line.
