@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gtn_tf.runtime.files import read_json
-from gtn_tf.statistics.intervals import mean_interval, shown
+from gtn_tf.statistics.intervals import shown
+from tools.claim_numbers import (
+    difference,
+    on_all,
+    over_networks,
+    picks,
+    readout,
+    recipe_over_own,
+    speed_up,
+)
 from tools.record_tables import measured
 
 
@@ -32,75 +41,6 @@ class Claim(NamedTuple):
     over: str
     is_ratio: bool = False
     is_headline: bool = True
-
-
-def _difference(name: str, value: str = "mean") -> Callable:
-    def find(kept: dict) -> tuple[float, list[float]]:
-        row = kept["differences"][name]
-        return row[value], row["ci95"]
-
-    return find
-
-
-def _on_all(name: str) -> Callable:
-    def find(kept: dict) -> tuple[float, list[float]]:
-        row = kept["differences"][name]["mean of all"]
-        return row["mean"], row["ci95"]
-
-    return find
-
-
-def _over_networks(ours: str, theirs: str) -> Callable:
-    """Of one GTN seed: the interval is over the networks."""
-
-    def find(kept: dict) -> tuple[float, list[float] | None]:
-        rows = kept["accuracies"]
-        gaps = [
-            rows[ours][name]["mean"] - rows[theirs][name]["mean"]
-            for name in kept["networks"]
-        ]
-        interval = mean_interval(gaps)
-        return interval.mean, interval.ci95
-
-    return find
-
-
-def _recipe_over_own(name: str) -> Callable:
-    def find(kept: dict) -> tuple[float, list[float]]:
-        row = kept["chosen_by_minus_own"][name]
-        low, high = row["ci95"]
-        return -row["mean"], [-high, -low]
-
-    return find
-
-
-def _readout(
-    rival: str,
-    free: str = "",
-    source: str = "gtn",
-    readout: str = "log_likelihood, 3",
-) -> Callable:
-    """Of a GTN and a rival, both by one readout, with what is free or not."""
-    read = {"source": source, "readout": readout, "free": free}
-    other = read | {"source": rival}
-    untrained = [
-        {"source": name, "readout": "", "free": of}
-        for name, of in ((rival, ""), ("", rival))
-    ]
-
-    def find(kept: dict) -> tuple[float, list[float]]:
-        row = next(
-            row
-            for row in kept["differences"]
-            if row["of"] == read and row["and"] in (other, *untrained)
-        )
-        return row["spearman"], row["ci95"]
-
-    return find
-
-
-def _speed_up(kept: dict) -> tuple[float, list[float]]:
-    return kept["speed_up"], kept["speed_up_ci95"]
 
 
 def _unseen(rival: str) -> str:
@@ -129,7 +69,7 @@ CLAIMS = (
             f"{title}: test accuracy, GTN over {_RIVALS[name]}",
             f"{folder}/evaluation.json",
             "teaching.md",
-            _difference(f"gtn - {name}"),
+            difference(f"gtn - {name}"),
             _LEARNERS,
             is_headline=is_headline,
         )
@@ -148,7 +88,7 @@ CLAIMS = (
         "digits: real steps worth one GTN step",
         "digits/few_step.json",
         "few_step.md",
-        _speed_up,
+        speed_up,
         _SEEDS,
         is_ratio=True,
     ),
@@ -156,7 +96,7 @@ CLAIMS = (
         "digits: learned order over fresh noise",
         "digits_curricula/curricula.json",
         "curricula.md",
-        _difference("full - none"),
+        difference("full - none"),
         _SEEDS,
         is_headline=False,
     ),
@@ -164,7 +104,7 @@ CLAIMS = (
         "digits: validation accuracy, GTN over real rates, 11 unseen learners",
         "digits_transfer/transfer.json",
         "transfer.md",
-        _recipe_over_own("real"),
+        recipe_over_own("real"),
         _SEEDS,
         is_headline=False,
     ),
@@ -173,7 +113,7 @@ CLAIMS = (
             text,
             "digits_any_network/any_network.json",
             "any_network.md",
-            _on_all(f"plain: {column} - {name}"),
+            on_all(f"plain: {column} - {name}"),
             _SEEDS,
             is_headline=name == "real_tuned",
         )
@@ -191,7 +131,7 @@ CLAIMS = (
             f"MNIST: {_unseen(rival)}",
             "mnist_any_network/any_network.json",
             "any_network.md",
-            _over_networks("plain: best multiple", name),
+            over_networks("plain: best multiple", name),
             "14 networks, one GTN",
             is_headline=name == "real_tuned",
         )
@@ -205,7 +145,7 @@ CLAIMS = (
             f"MNIST: the same, distilled images over {rival}",
             "mnist_any_network/any_network.json",
             "any_network.md",
-            _over_networks(f"{_DISTILLED}: best multiple", name),
+            over_networks(f"{_DISTILLED}: best multiple", name),
             "14 networks, one distillation",
             is_headline=False,
         )
@@ -220,7 +160,7 @@ CLAIMS = (
             f"CIFAR-10 16x16: rank correlation, GTN over {rival}",
             "cifar10_16_nas/search.json",
             "ranking.md",
-            _difference(f"gtn - {name}", "spearman"),
+            difference(f"gtn - {name}", "spearman"),
             _CELLS,
             is_headline=False,
         )
@@ -236,7 +176,7 @@ CLAIMS = (
             f"NAS-Bench-201: rank correlation, GTN over {rival}",
             "nb201_readouts/readouts.json",
             "nb201_readouts/README.md",
-            _readout(name),
+            readout(name),
             "300 cells, 3 GTNs",
             is_headline=is_headline,
         )
@@ -253,7 +193,7 @@ CLAIMS = (
             f"NAS-Bench-201: rank correlation, GTN and naswot over {rival}",
             "nb201_readouts/readouts.json",
             "nb201_readouts/README.md",
-            _readout(name, "naswot"),
+            readout(name, "naswot"),
             "300 cells, 3 GTNs",
             is_headline=is_headline,
         )
@@ -270,7 +210,7 @@ CLAIMS = (
             f"epochs of the GTN's steps over {rival}",
             "nb201_epochs/readouts.json",
             "nb201_epochs/README.md",
-            _readout(name, "", _EPOCHS, "mean of ranks, 3"),
+            readout(name, "", _EPOCHS, "mean of ranks, 3"),
             "300 cells, 3 GTNs",
             is_headline=False,
         )
@@ -285,7 +225,7 @@ CLAIMS = (
             f"jacob_cov over {rival}",
             "nb201_epochs/readouts.json",
             "nb201_epochs/README.md",
-            _readout(name, _FREE, _EPOCHS, "mean of ranks, 3"),
+            readout(name, _FREE, _EPOCHS, "mean of ranks, 3"),
             "300 cells, 3 GTNs",
             is_headline=False,
         )
@@ -293,6 +233,22 @@ CLAIMS = (
             (_FREE, "these alone"),
             ("real, 60 steps", "60 real steps and these"),
             ("real_subset, 60 steps", "a real subset and these"),
+        )
+    ),
+    *(
+        Claim(
+            "CIFAR-10 16x16: accuracy of the pick, searches led by the GTN "
+            f"over those led by {rival}",
+            "cifar10_16_methods/search_methods.json",
+            "search_methods.md",
+            picks(name),
+            "3 seeds, one GTN",
+            is_headline=False,
+        )
+        for name, rival in (
+            ("real:steps=60", "60 real steps"),
+            ("real_subset:steps=20", "20 steps on a real subset"),
+            ("naswot", "naswot (free)"),
         )
     ),
 )

@@ -24,6 +24,7 @@ from tests.helpers.finished_search import (
 )
 from tests.helpers.report_workdirs import RETRAINING
 from tools import (
+    claim_numbers,
     claims,
     record_figures,
     record_pages,
@@ -401,3 +402,18 @@ def test_an_installed_package_has_no_tools(tmp_path):
     for name in ("__init__.py", "records.py"):
         shutil.copy(_ROOT / "gtn_tf" / name, tmp_path / "gtn_tf")
     assert "has no tools/records.py" in _refusal(tmp_path, "table")
+
+
+def test_picks_are_means_over_strategies_by_seed():
+    picks = {"gtn": (0.5, 0.7, 0.3, 0.5), "params": (0.4, 0.4, 0.3, 0.3)}
+    kept = {
+        "searches": [
+            {"evaluator": name, "seed": number // 2, "pick": pick}
+            for name, values in picks.items()
+            for number, pick in enumerate(values)
+        ]
+    }
+    number, interval = claim_numbers.picks("params")(kept)
+    assert number == pytest.approx(0.15)  # of 0.2 and 0.1
+    half = 12.7062 * 0.05  # t of one degree of freedom, standard error
+    assert interval == pytest.approx((0.15 - half, 0.15 + half), abs=1e-4)
