@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -311,3 +312,45 @@ def test_a_config_below_home(monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
     for argv in (["x", "--config=~/a.py"], ["x", "--config", "~/a.py"]):
         assert "/home/me/a.py" in with_paths(argv)[-1]
+
+
+def test_a_config_is_copied_into_a_folder_that_is_there(tmp_path):
+    run = {"config": None}
+    for place in (tmp_path / "no" / "mine.py", tmp_path / "mine.py"):
+        done = tiny.run_main(
+            tmp_path / "run", "--copy_config=digits", str(place), **run
+        )
+        if place.parent == tmp_path:
+            assert done.code == 0, done
+            assert place.read_text().startswith('"""Digits')
+        else:
+            tiny.assert_one_line(done, 2, "in no folder that exists")
+    assert not (tmp_path / "no").exists()
+
+
+def _fill_the_disk():
+    """A hook: nothing is written after the second row."""
+    from gtn_tf.runtime import host_loop
+
+    class Log(host_loop.MetricsLog):
+        def append(log, row):
+            if row["step"] > 2:
+                raise OSError(
+                    errno.ENOSPC, os.strerror(errno.ENOSPC), "metrics.jsonl"
+                )
+            super().append(row)
+
+    host_loop.MetricsLog = Log
+
+
+def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path):
+    done = tiny.run_main(tmp_path, hook=_fill_the_disk)
+    assert done.code == 1, done
+    last = done.errors.splitlines()[-1]
+    assert last.startswith("error: No space left on device 'metrics.jsonl'; ")
+    assert last.endswith("goes on from what was saved")
+    assert len(tiny.values_of(tmp_path)) == 2
+    assert tiny.run_main(tmp_path).code == 0
+    whole = tmp_path / "whole"
+    assert tiny.run_main(whole).code == 0
+    assert tiny.values_of(tmp_path) == tiny.values_of(whole)

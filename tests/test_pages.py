@@ -37,6 +37,12 @@ def test_links_lead_somewhere(page):
             assert path.exists(), target
 
 
+def test_the_makefile_has_commands():
+    commands = list(_made())
+    assert len(commands) == 7
+    assert sum("--mode=retrain" in command for command in commands) == 2
+
+
 def test_the_readme_is_short():
     assert len((_ROOT / "README.md").read_text().split()) <= 700
 
@@ -54,8 +60,21 @@ def test_usage_lists_every_config():
         assert f"| `{name}`" in text or f", `{name}`" in text, name
 
 
+def _made():
+    """Yields every gtn_tf command of the Makefile, as `make` runs it."""
+    text = re.sub(r"\\\n\s*", "", (_ROOT / "Makefile").read_text())
+    values = dict(re.findall(r"^(\w+) [:?]= (.*)$", text, re.MULTILINE))
+    for line in re.findall(r"^\t(\$\(\w+\).*)$", text, re.MULTILINE):
+        while found := re.search(r"\$\((\w+)\)", line):
+            line = line.replace(found[0], values[found[1]])
+        if "--config=" in line:
+            yield line.partition("-m gtn_tf.main")[2]
+
+
 def _commands():
     """Yields every gtn_tf command of the pages and configs, on one line."""
+    for command in _made():
+        yield pytest.param(command, id=f"Makefile:{command.strip()}")
     for path in (*_PAGES, *_ROOT.glob("configs/*.py")):
         text = re.sub(r"\\\n\s*", "", path.read_text())
         name = path.relative_to(_ROOT)

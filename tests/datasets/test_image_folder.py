@@ -79,6 +79,14 @@ def test_test_images_do_not_decide_about_colours(tmp_path):
     assert _load(tmp_path, with_test=True).image_shape == (9, 7, 3)
 
 
+def test_a_class_that_train_lacks_is_one_line(tmp_path):
+    write_folder(tmp_path / "train", {"ant": 3, "bee": 3})
+    write_folder(tmp_path / "val", {"ant": 3, "cat": 3})
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+        _load(tmp_path)
+    assert "val' has class 'cat', which train has not" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("folders", "parts"),
     [

@@ -199,16 +199,20 @@ def test_what_an_experiment_needs(tmp_path, name, argument, parts):
     assert not (tmp_path / "experiments").exists()
 
 
-def test_an_experiment_of_a_persons_own(tmp_path):
+@pytest.mark.parametrize("rounds", [False, True])
+def test_an_experiment_of_a_persons_own(tmp_path, rounds):
     name = "tests.helpers.outside_experiment:EXPERIMENT"
     done = tiny.run_main(
-        tmp_path, "--mode=evaluate", f"--config.evaluation.experiment={name}"
+        *(tmp_path, "--mode=evaluate"),
+        f"--config.evaluation.experiment={name}",
+        f"--config.tensor_float_32={rounds}",
     )
     assert done.code == 0, done
     folder = tmp_path / "experiments" / name.replace(":", ".")
     result = json.loads((folder / "result.json").read_text())
     assert (result["experiment"], result["num_steps"]) == (name, 2)
     assert result["is_deterministic"]  # though nothing was meta-trained
+    assert result["rounds_factors"] is rounds
     assert outside_experiment.EXPERIMENT.table(result) in done.errors
     assert is_drawn(folder / "figure.png")
 

@@ -48,7 +48,12 @@ def test_a_closure_is_meta_trained_and_resumed_alike(
     tmp_path, capsys, grappler
 ):
     """Killed at step 2 and called again, as never stopped: same bits."""
+    rounding = tf.config.experimental.tensor_float_32_execution_enabled()
     whole = fit(tmp_path / "whole", maker(2))
+    # The caller's own, as are random operations without a seed.
+    assert (
+        tf.config.experimental.tensor_float_32_execution_enabled() is rounding
+    )
     done = tiny.run_forked(_stopped_fit, tmp_path / "parts")
     assert done.code == 143, done.errors
     parts = fit(tmp_path / "parts", maker(2))
@@ -77,6 +82,20 @@ def test_a_closure_is_meta_trained_and_resumed_alike(
 def _stopped_fit(workdir):
     tiny.StopAfter(2, 15)()
     fit(workdir, maker(2))
+
+
+def _interrupted_fit(workdir):
+    tiny.StopAfter(2, 2)()
+    try:
+        fit(workdir, maker(2))
+    except KeyboardInterrupt:
+        raise SystemExit(7) from None
+
+
+def test_ctrl_c_saves_and_is_the_callers(tmp_path):
+    done = tiny.run_forked(_interrupted_fit, tmp_path)
+    assert done.code == 7, done.errors
+    assert tiny.checkpoint_steps(tmp_path)[-1] == 2
 
 
 def test_a_function_of_a_module_goes_by_its_path(tmp_path, monkeypatch):

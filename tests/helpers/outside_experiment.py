@@ -5,11 +5,14 @@ from gtn_tf.figures.style import new_figure
 
 
 def run(config, folder):
+    import tensorflow as tf
     from tensorflow.python.framework import config as tensorflow_config
 
+    rounds = tf.config.experimental.tensor_float_32_execution_enabled()
     return {
         "num_steps": config.inner.num_steps,
         "is_deterministic": tensorflow_config.is_op_determinism_enabled(),
+        "rounds_factors": rounds,
     }
 
 

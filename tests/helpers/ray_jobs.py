@@ -129,15 +129,16 @@ def search_on_two_nodes(workdir, *arguments):
         text=True,
     ) as search:
         kills = [
-            lambda: os.kill(_busy_workers()[0], signal.SIGKILL),
-            lambda: cluster.remove_node(node, allow_graceful=False),
+            lambda busy: os.kill(busy, signal.SIGKILL),
+            lambda _: cluster.remove_node(node, allow_graceful=False),
         ]
         killed_at = []
         for number, kill in enumerate(kills):
             while search.poll() is None:
                 found = len(list(Path(workdir).glob("search/results/*.json")))
-                if found >= 2 * number and _busy_workers():
-                    kill()
+                busy = _busy_workers()
+                if found >= 2 * number and busy:
+                    kill(busy[0])
                     killed_at.append(found)
                     break
                 time.sleep(0.05)

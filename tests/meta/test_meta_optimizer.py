@@ -5,6 +5,9 @@ import tensorflow as tf
 
 from gtn_tf.datasets.batches import device_split
 from gtn_tf.meta.meta_optimizer import ScaledAdam
+from gtn_tf.meta.meta_step import make_meta_step
+from gtn_tf.ops.seeds import root_seed
+from gtn_tf.runtime.devices import one_device
 from gtn_tf.training.assembly import (
     build_meta_optimizer,
     build_teacher,
@@ -12,6 +15,7 @@ from gtn_tf.training.assembly import (
 )
 from tests.helpers import tiny
 from tests.helpers.float_tolerance import assert_close
+from tests.helpers.meta_problems import make_gtn, make_problem
 
 _SCALES = (1.0, 3.0, 0.25)
 _OF_ADAM = {"beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-3}
@@ -73,3 +77,42 @@ def test_the_config_s_ratio_is_the_noise_s(source):
         largest = max(1.0, np.abs(before[name]).max())
         moved = before[name] - value
         assert_close(moved, tf.fill(value.shape, rate), 4, scale=largest)
+
+
+def test_its_numbers_are_the_config_s():
+    config = tiny.get_config()
+    config.meta.adam_beta_1, config.meta.adam_beta_2 = 0.5, 0.75
+    config.meta.final_learning_rate_ratio = 0.25
+    gtn = build_teacher(config, device_split(load_dataset(config), "train"))
+    optimizer = build_meta_optimizer(config, gtn)
+    assert (optimizer.beta_1, optimizer.beta_2) == (0.5, 0.75)
+    num_steps, rate = config.meta.num_steps, config.meta.learning_rate
+    # Half a cosine from 1 to a quarter.
+    for share, ratio in ((0, 1.0), (0.5, 0.625), (1, 0.25)):
+        optimizer.iterations.assign(int(share * num_steps))
+        assert float(optimizer.learning_rate) == pytest.approx(ratio * rate)
+
+
+def _moved(global_clipnorm):
+    """One step of plain descent at rate 1; returns how far, and the norm."""
+    gtn = make_gtn()
+    variables = gtn.trained_variables()
+    optimizer = keras.optimizers.SGD(1.0)
+    optimizer.build(variables)
+    take_step = make_meta_step(
+        *(gtn, make_problem(), optimizer, one_device(), root_seed(1), 1),
+        global_clipnorm=global_clipnorm,
+    )
+    before = [tf.convert_to_tensor(v) for v in variables]
+    row = take_step(tf.constant(1))
+    gaps = [b - v for b, v in zip(before, variables, strict=True)]
+    return float(tf.linalg.global_norm(gaps)), float(row["meta_gradient_norm"])
+
+
+def test_the_meta_gradient_is_clipped_and_told_as_it_was():
+    moved, norm = _moved(None)
+    assert moved == pytest.approx(norm, rel=1e-9)
+    for share, expected in ((0.5, 0.5), (2.0, 1.0)):
+        clipped, told = _moved(share * norm)
+        assert clipped == pytest.approx(expected * norm, rel=1e-9)
+        assert told == pytest.approx(norm, rel=1e-12)

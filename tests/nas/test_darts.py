@@ -38,8 +38,9 @@ def test_it_ends_in_the_cells_of_its_epochs(tmp_path, space, num_mixed):
     assert find(darts, session, tmp_path) == found  # done before
 
 
-def test_a_step_depends_on_what_is_saved_alone():
-    darts = Darts(num_epochs=1, second_order=False, learning_rate=0.1)
+@pytest.mark.parametrize("second_order", [False, True])
+def test_a_step_depends_on_what_is_saved_alone(second_order):
+    darts = Darts(1, second_order, learning_rate=0.1)
     mixed = Mixed(darts, nb201_search.session())
     variables = tf.nest.flatten(mixed.objects())
 

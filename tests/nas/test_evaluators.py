@@ -341,6 +341,14 @@ def test_epochs_of_an_export(teacher, monkeypatch):
     assert budgets[0] == budgets[1] | {"epochs": 2}
 
 
+def test_statistics_of_all_evaluators_are_the_searchs():
+    names = "gtn", "gtn:statistics=last_batch"
+    worker = _worker(*names, statistics="validation")
+    found = [worker.evaluators[name].budget() for name in names]
+    assert found[0]["statistics"] == "validation"
+    assert "statistics" not in found[1]
+
+
 def test_a_readout_names_its_results_and_accuracy_does_not():
     def budgets(**search):
         evaluators = _worker("real", truth="real:steps=1", **search).evaluators

@@ -11,7 +11,10 @@ from benchmarks.search_strategies import (
     distance,
     propose,
 )
+from gtn_tf.config.choices import SEARCH_STRATEGIES
 from gtn_tf.nas.proposals import Proposals
+from gtn_tf.nas.search import make_strategy
+from gtn_tf.nas.spec import search_spec
 from gtn_tf.nas.strategies.evolution import Evolution
 from gtn_tf.nas.strategies.local import Local
 from gtn_tf.nas.strategies.policies import Logits, Recurrent
@@ -22,7 +25,7 @@ from gtn_tf.search_spaces.cells.space import SearchSpace
 from gtn_tf.search_spaces.nb201.space import NB201
 from gtn_tf.search_spaces.protocol import Space
 from gtn_tf.types import InputError
-from tests.helpers import nb201, search_parts, tiny
+from tests.helpers import nb201, nb201_search, search_parts, tiny
 
 SPACE = NB201()
 _NUM_RUNS = 40
@@ -226,6 +229,15 @@ def test_steps_of_ppo_climb_the_clipped_objective():
     step = 1e-6 * direction
     slope = (objective(params + step) - objective(params - step)) / 2e-6
     assert found @ direction == pytest.approx(slope, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", SEARCH_STRATEGIES)
+def test_each_is_made_of_its_keys(name):
+    config = nb201_search.get_config()
+    config.search.strategy = name
+    strategy = make_strategy(search_spec(config))
+    for key, value in config.search.get(name, {}).items():
+        assert getattr(strategy, key) == value, key
 
 
 def test_they_serve_the_cells_too():
