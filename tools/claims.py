@@ -237,6 +237,23 @@ CLAIMS = (
     ),
     *(
         Claim(
+            "CIFAR-10 16x16, log-likelihood: rank correlation, GTN over "
+            f"{rival}",
+            "cifar10_16_readouts/readouts.json",
+            "cifar10_16_readouts/README.md",
+            readout(name, readout="log_likelihood, 1"),
+            "128 cells, 3 GTNs",
+            is_headline=False,
+        )
+        for name, rival in (
+            ("real, 20 steps", "20 real steps"),
+            ("real_subset, 20 steps", "20 steps on a real subset"),
+            ("real, 60 steps", "60 real steps"),
+            ("naswot", "naswot (free)"),
+        )
+    ),
+    *(
+        Claim(
             "CIFAR-10 16x16: accuracy of the pick, searches led by the GTN "
             f"over those led by {rival}",
             "cifar10_16_methods/search_methods.json",
