@@ -113,7 +113,7 @@ def search_figure(points: Mapping[str, Points], parts: Iterable[str]) -> Figure:
         *(("num_candidates", part) for part in parts),
         ("num_ranked", "rank"),
     ]
-    for (axis, part), style in zip(drawn, LINES, strict=True):
+    for (axis, part), style in zip(drawn, LINES, strict=False):
         if axis in points:
             seconds = column(points[axis], "parts", part, "cpu_seconds")
             _draw(axes, values_of(points[axis]), seconds, style, part)

@@ -218,6 +218,8 @@ def test_local_workers_are_told_of_a_signal_and_waited_for(
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # What is begun in the background ignores it, which no shell can trap.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as local:
         assert [local.stdout.readline() for _ in range(2)] == ["started\n"] * 2
         if by_terminal:  # whose Ctrl-C is for the whole process group
