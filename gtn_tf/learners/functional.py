@@ -116,8 +116,8 @@ def stateless_apply(model: keras.Model) -> Callable[..., Any]:
     # `stateless_call` runs `call` itself: layers that a person's `call` does
     # not tell whether they train are told by `__call__` alone, and so are those
     # of what has no such argument.
-    is_kerass = type(model).call.__module__.startswith("keras.")
-    hands_on_training = is_kerass and all(
+    calls_as_keras = type(model).call.__module__.startswith("keras.")
+    hands_on_training = calls_as_keras and all(
         layer._call_has_training_arg
         for layer in model._flatten_layers()
         if layer._layers
