@@ -11,6 +11,8 @@ from gtn_tf.statistics.intervals import mean_interval
 
 
 def difference(name: str, value: str = "mean") -> Callable:
+    """Of two arms or sources, as `differences` has it."""
+
     def find(kept: dict) -> tuple[float, list[float]]:
         row = kept["differences"][name]
         return row[value], row["ci95"]
@@ -19,6 +21,8 @@ def difference(name: str, value: str = "mean") -> Callable:
 
 
 def on_all(name: str) -> Callable:
+    """Of two columns, on the mean of all networks."""
+
     def find(kept: dict) -> tuple[float, list[float]]:
         row = kept["differences"][name]["mean of all"]
         return row["mean"], row["ci95"]
@@ -42,6 +46,8 @@ def over_networks(ours: str, theirs: str) -> Callable:
 
 
 def recipe_over_own(name: str) -> Callable:
+    """Of the own recipe over another one; the contrary is kept."""
+
     def find(kept: dict) -> tuple[float, list[float]]:
         row = kept["chosen_by_minus_own"][name]
         low, high = row["ci95"]
@@ -91,4 +97,5 @@ def picks(rival: str) -> Callable:
 
 
 def speed_up(kept: dict) -> tuple[float, list[float]]:
+    """Of one GTN step, in real steps."""
     return kept["speed_up"], kept["speed_up_ci95"]

@@ -193,11 +193,12 @@ def _config(
 def _train_and_export(config: config_dict.ConfigDict, workdir: Path) -> int:
     if not export.is_current(config, workdir):
         return pretrain(config, workdir) or export.export(config, workdir)
-    dataset = load_dataset(config)
-    shape = tuple(dataset.image_shape), dataset.num_classes
-    own = filter(is_import_path, learner_names_of(config))
-    learners = [from_import_path(name, *shape) for name in own]
-    check_networks(own_digests(learners), workdir)
+    own = [*filter(is_import_path, learner_names_of(config))]
+    if own:  # else there is nothing to read the data for
+        dataset = load_dataset(config)
+        shape = tuple(dataset.image_shape), dataset.num_classes
+        learners = [from_import_path(name, *shape) for name in own]
+        check_networks(own_digests(learners), workdir)
     return 0
 
 

@@ -139,9 +139,10 @@ class Loop:
 
     def _may_be_mended(self, result: dict[str, Any]) -> bool:
         """Whether it is a failure of what a person wrote, and may correct."""
+        if result["status"] != "failed":  # most of thousands
+            return False
         kind = parse_evaluator(result["evaluator"]).kind
-        is_own = kind not in EVALUATORS or is_import_path(self._spec.space)
-        return is_own and result["status"] == "failed"
+        return kind not in EVALUATORS or is_import_path(self._spec.space)
 
     def _planned_anew(self) -> Planned:
         new: Planned = {}

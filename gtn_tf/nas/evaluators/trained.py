@@ -259,10 +259,11 @@ class Trained(Evaluator):
         state = trainer.initial_state(seed, *given)
         build_seconds = time.perf_counter() - began
         trace_seconds = trainer.trace(state, first)
-        for statistics in self._looks:
+        looks = self._looks
+        for statistics in looks:
             trainer.trace_readout(state, ALONG, statistics, self.is_one_graph)
         began = time.perf_counter()
-        learner = trainer.train(state, batches(seed), self._looks)
+        learner = trainer.train(state, batches(seed), looks)
         spent = time.perf_counter() - began
         spent -= sum(along.seconds for along in learner.along.values())
         return _Training(learner, build_seconds, trace_seconds, spent)
