@@ -14,8 +14,8 @@ FIELDS = {
         "None, a published name, a genotype file or search:WORKDIR[:EVALUATOR]",
         lambda v: v is None or (isinstance(v, str) and bool(v)),
         "what is trained: a name of docs/architectures.md; a file with a "
-        "genotype as JSON or text; or what a search selected, or its best by "
-        "another of its evaluators",
+        "genotype as text, JSON or NAO's integers; or what a search selected, "
+        "or its best by another of its evaluators",
     ),
     "retrain.name": Field(
         None,

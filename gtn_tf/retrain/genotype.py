@@ -7,6 +7,7 @@ from gtn_tf.nas.results import SearchResults, read_search
 from gtn_tf.paths import path_to_read
 from gtn_tf.runtime.files import open_to_read, parse_json
 from gtn_tf.search_spaces.cells.genotypes import Genotype
+from gtn_tf.search_spaces.cells.nao_encoding import from_nao
 from gtn_tf.search_spaces.cells.published_genotypes import published
 from gtn_tf.statistics.picks import best_keys
 from gtn_tf.types import InputError
@@ -69,16 +70,18 @@ def _read(path: Path) -> Genotype:
             f"genotype file '{path}' cannot be read ({type(error).__name__}); "
             "expected JSON or text; give another --config.retrain.genotype"
         ) from error
-    if not text.lstrip().startswith("{"):
+    if not text.lstrip().startswith(("{", "[")):
         return Genotype.from_text(text)
     try:
-        return Genotype.from_json(parse_json(text))
+        found = parse_json(text)
+        is_nao = isinstance(found, list)
+        return from_nao(found) if is_nao else Genotype.from_json(found)
     except ValueError as error:
         if isinstance(error, InputError):
             raise
         raise InputError(
             f"genotype file '{path}' is no JSON ({error}); expected what "
-            "Genotype.to_json returns; correct it"
+            "Genotype.to_json returns or NAO's integers; correct it"
         ) from error
 
 

@@ -8,6 +8,7 @@ from gtn_tf.search_spaces.cells.published_genotypes import published_genotype
 from gtn_tf.types import InputError
 from tests.helpers import tiny
 from tests.helpers.finished_search import SCORES, write_search
+from tests.helpers.genotypes import cell
 
 _GENOTYPE = published_genotype("NAONet-A")
 
@@ -24,6 +25,20 @@ def test_a_file_as_text_or_json(tmp_path, text):
     path = tmp_path / "mine.v2.json"
     path.write_text(f"{text}\n")
     assert find_genotype(str(path)) == (_GENOTYPE, "mine.v2", None)
+
+
+def test_a_file_of_naos_integers(tmp_path):
+    path = tmp_path / "arch.json"
+    path.write_text("[[0, 7, 1, 11], [1, 0, 0, 4, 2, 14, 0, 6]]\n")
+    found = find_genotype(str(path)).genotype
+    assert found.normal == cell("conv3x3@0+max3x3@1")
+    assert found.reduction == cell("sep3x3@1+identity@0", "avg3x3@2+conv1x1@0")
+    path.write_text("[[0, 7, 1, 11]")
+    with pytest.raises(InputError, match="is no JSON"):
+        find_genotype(str(path))
+    path.write_text("[[0, 7, 1, 11]]")
+    with pytest.raises(InputError, match="1 cells; expected the normal"):
+        find_genotype(str(path))
 
 
 def test_a_file_is_no_published_architecture_by_its_name(tmp_path):
