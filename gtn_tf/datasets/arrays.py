@@ -83,18 +83,40 @@ def _read(
             "any, 'validation', 'test' and 'class_names'; rename them"
         )
     splits = {
-        name: _read_split(found[name], spec, f"{where}: {{}} of {name}")
+        name: read_split(
+            found[name],
+            f"{where}: {{}} of {name}",
+            spec.height_width,
+            "set --config.dataset.image_size",
+        )
         for name in SPLITS
         if name in found
     }
     return splits, class_names
 
 
-def _read_split(value: Any, spec: DatasetSpec, what: str) -> Split:
+def read_split(
+    value: Any,
+    what: str,
+    height_width: tuple[int, int] | None = None,
+    remedy: str = "resize them",
+) -> Split:
+    """Returns raw pixels [N, H, W, C] uint8, and labels [N] of any type.
+
+    Args:
+      value: (images, label_ids), or a `tf.data.Dataset` of such pairs.
+      what: they are, with {} for "images" or "labels"; begins messages.
+      height_width: that the images of a `tf.data.Dataset` are resized to; None:
+        they are of one size.
+      remedy: against those of several.
+
+    Raises:
+      InputError: another value, or as of `read_pair`.
+    """
     if isinstance(value, tuple | list) and len(value) == 2:
         return read_pair(*value, what)
     if is_pipeline(value):
-        return _read_pipeline(value, spec, what)
+        return _read_pipeline(value, what, height_width, remedy)
     raise InputError(
         f"{what.format('the split')} is a {type(value).__name__}; expected "
         "(images, label_ids) or a tf.data.Dataset of such pairs; put them in "
@@ -167,7 +189,10 @@ def _listed(element: Any) -> Sequence:
 
 
 def _read_pipeline(
-    value: tf.data.Dataset, spec: DatasetSpec, what: str
+    value: tf.data.Dataset,
+    what: str,
+    height_width: tuple[int, int] | None,
+    remedy: str,
 ) -> Split:
     """Reads a `tf.data.Dataset` of (image, label_id), batched or not."""
     import tensorflow as tf
@@ -176,25 +201,24 @@ def _read_pipeline(
     check_pipeline(value, what_it_is)
     is_batched = value.element_spec[1].shape.rank == 1
     if not is_batched:
-        value = value.batch(_CHUNK if spec.image_size is None else 1)
+        value = value.batch(_CHUNK if height_width is None else 1)
     images, labels, num_bytes = [], [], 0
     try:
         for chunk, label_ids in value.as_numpy_iterator():
             pixels = to_pixels(chunk, what.format("images"))
-            images.append(resized(pixels, spec.height_width))
+            images.append(resized(pixels, height_width))
             labels.append(label_ids)
             num_bytes += images[-1].nbytes
             check_fits(num_bytes, what_it_is)
     except tf.errors.OpError as error:
         raise InputError(
             f"{what_it_is} cannot be read ({one_line(error)}); expected "
-            "images of one shape; repair it, or set --config.dataset.image_size"
+            f"images of one shape; repair it, or {remedy}"
         ) from error
     if len({array.shape[1:] for array in images}) != 1:
         raise InputError(
             f"{what_it_is} yields {'other shapes' if images else 'nothing'}; "
-            "expected images of one shape; correct it, or set "
-            "--config.dataset.image_size"
+            f"expected images of one shape; correct it, or {remedy}"
         )
     pixels = np.concatenate(images)
     label_ids = np.concatenate(labels)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gtn_tf.datasets.arrays import read_pair
+from gtn_tf.datasets.arrays import read_split
 from gtn_tf.datasets.loading import Split
 from gtn_tf.types import Batch, InputError
 
@@ -21,29 +21,28 @@ def prepared(images: Any, label_ids: Any, metadata: Mapping[str, Any]) -> Batch:
     """
     from gtn_tf.datasets.batches import normalize
 
-    pixels, label_ids = own_images(images, label_ids, metadata, "{}")
+    pixels, label_ids = own_images((images, label_ids), metadata, "{}")
     normalisation = metadata["normalisation"]
     normalised = normalize(pixels, normalisation["mean"], normalisation["std"])
     one_hot = np.eye(metadata["num_classes"], dtype=np.float32)[label_ids]
     return Batch(normalised.numpy(), one_hot)
 
 
-def own_images(
-    images: Any, label_ids: Any, metadata: Mapping[str, Any], what: str
-) -> Split:
+def own_images(given: Any, metadata: Mapping[str, Any], what: str) -> Split:
     """Returns images and labels that fit a teacher: raw pixels, int32.
 
     Args:
-      images: [N, H, W, C], or [N, H, W] where C is 1: whole numbers in 0 ..
-        255, or float in 0 .. 1.
-      label_ids: [N] whole numbers in [0, K), in the order of its classes.
+      given: (images, label_ids), or a `tf.data.Dataset` of such pairs. Images
+        are [N, H, W, C], or [N, H, W] where C is 1: whole numbers in 0 .. 255,
+        or float in 0 .. 1; label_ids are [N] whole numbers in [0, K), in the
+        order of the teacher's classes.
       metadata: of the teacher.
       what: they are, with {} for "images" or "labels"; begins messages.
 
     Raises:
       InputError: other shapes or values.
     """
-    pixels, label_ids = read_pair(images, label_ids, what)
+    pixels, label_ids = read_split(given, what)
     shape = list(metadata["image_shape"])
     if list(pixels.shape[1:]) != shape:
         raise InputError(

@@ -78,7 +78,8 @@ def rank(
       data: (images, label_ids), raw real images that the models are asked
         about, which the GTN was not meta-trained on: [N, H, W, C], or [N, H, W]
         where C is 1, uint8 or float in 0 .. 1, and whole numbers [N] in
-        0 .. K - 1; or a dict that has them as `validation`. None: the
+        0 .. K - 1; a `tf.data.Dataset` of such pairs, batched or not; or a
+        dict that has either as `validation`. None: the
         validation split of the GTN's own data set.
       data_dir: where that is, if it is one of TFDS.
       seeds: how many times each model is trained, from other initial weights;

@@ -14,7 +14,7 @@ from gtn_tf.export.own_images import own_images
 from gtn_tf.types import InputError
 
 Arrays = tuple[np.ndarray, np.ndarray]
-Given = Arrays | Mapping[str, Arrays]
+Given = Arrays | tf.data.Dataset | Mapping[str, Arrays | tf.data.Dataset]
 
 
 def validation_data(
@@ -24,8 +24,8 @@ def validation_data(
 
     Args:
       teacher: whose data they are like.
-      given: images and label_ids as `own_images` takes them, or a dict of such
-        splits, of which `validation` is taken; None: the validation split of
+      given: what `own_images` takes, or a dict of such splits, of which
+        `validation` is taken; None: the validation split of
         the teacher's own data set.
       data_dir: where that is, if it is one of TFDS.
 
@@ -43,14 +43,7 @@ def validation_data(
         given = given["validation"]
     if given is None:
         given = _own_validation(teacher, data_dir)
-    try:
-        images, label_ids = given
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"data is a {type(given).__name__}; expected (images, label_ids); "
-            "give two arrays"
-        ) from error
-    own = own_images(images, label_ids, metadata, "{} of data")
+    own = own_images(given, metadata, "{} of data")
     # In the order of their classes, those of one forward pass would be few.
     images, label_ids = loading.shuffled(own, 0)
     return RealData(

@@ -8,6 +8,7 @@ import weakref
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import gtn_tf
 from gtn_tf.datasets import loading as data
@@ -117,13 +118,39 @@ def test_other_validation_data_are_refused(export, of_data, part):
     assert "of data are" in received
 
 
+@pytest.mark.parametrize(
+    ("of_data", "message"),
+    [
+        ("digits", "the split of data is a str; expected"),
+        (np.zeros((3, 8, 8, 1)), "the split of data is a ndarray; expected"),
+        (tf.data.Dataset.range(3), "the split of data yields TensorSpec"),
+        (
+            tf.data.Dataset.from_tensors((np.zeros((8, 8, 1)), 0)).repeat(),
+            "the split of data never ends; expected a finite",
+        ),
+        (
+            tf.data.Dataset.from_tensors((np.zeros((8, 9, 1)), 0)),
+            r"images of data are \[1, 8, 9, 1\]; expected",
+        ),
+    ],
+)
+def test_other_kinds_of_data_are_refused(export, of_data, message):
+    with pytest.raises(InputError, match=message):
+        gtn_tf.nas.rank([build_narrow], export, data=of_data)
+
+
 def test_other_forms_of_the_same_images_have_the_same_score(export):
     images, label_ids = (v[:50] for v in data.load("digits").validation)
     scores = [
         gtn_tf.nas.rank([build_wide], export, data=(form, label_ids))
         for form in (images, images[..., 0], images / 255, images.tolist())
     ]
-    assert scores[0] == scores[1] == scores[2] == scores[3]
+    pipeline = tf.data.Dataset.from_tensor_slices((images, label_ids))
+    scores += [
+        gtn_tf.nas.rank([build_wide], export, data=form)
+        for form in (pipeline, {"validation": pipeline.batch(30)})
+    ]
+    assert all(score == scores[0] for score in scores)
 
 
 def test_a_model_of_other_images_is_refused(export):
