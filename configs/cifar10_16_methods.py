@@ -40,6 +40,7 @@ def get_config() -> config_dict.ConfigDict:
     search.darts.num_epochs = 1
     search.enas.num_epochs = 5
     search.nao_ws.num_epochs = 1
+    search.nao_ws.num_network_epochs = 60  # each architecture in ten ways
     search.nao_ws.pool = 200
     search.nao_ws.num_new = 100
     return config
