@@ -20,9 +20,12 @@ from gtn_tf.ops.seeds import root_seed
 from gtn_tf.search_spaces.nb201.genotypes import EDGES, OPS
 from gtn_tf.types import InputError, SyntheticData
 from tests.helpers import nb201_search, tiny
+from tests.helpers.float_tolerance import assert_close
 
 _CELL = ("nor_conv_3x3", "nor_conv_1x1", "none", *OPS[2:])
 _FAN_IN = {"nor_conv_1x1": 2, "nor_conv_3x3": 18}  # C = 2
+#: Layers and updates of a node's state, each a sum over 64 units.
+_NUM_ROUNDINGS = 16 * 64
 _OF_CELLS = {"search__num_nodes": 1, "search__num_cells": 1}
 _CHANGES = {
     "search__evaluators": ("ghn",),
@@ -63,7 +66,7 @@ def test_what_it_writes(tmp_path):
     order = [EDGES.index(n) for n in ((0, 2), (0, 1), (1, 2), (0, 3))]
     order += [EDGES.index(n) for n in ((2, 3), (1, 3))]
     for block, other in zip(blocks, renamed, strict=True):
-        np.testing.assert_allclose(other[order], block, rtol=1e-4, atol=1e-5)
+        assert_close(other[order], block, _NUM_ROUNDINGS)
     # Each operation reads from the front; normalised, by its own fan-in.
     normalizing = _open(_session(), tmp_path / "normalizing")
     for variable, value in zip(normalizing.params, source.params, strict=True):
@@ -175,7 +178,7 @@ def test_cells_of_a_kind_and_distance_are_told_apart(tmp_path):
     # The first cell has no other before it: its inputs' messages are alike.
     swapped = "conv3x3@0+conv3x3@1:2/conv3x3@1+conv3x3@0:2"
     other = _blocks(source, session.space.from_text(swapped))
-    np.testing.assert_allclose(other[0], blocks[0][::-1], rtol=1e-4, atol=1e-6)
+    assert_close(other[0], blocks[0][::-1], _NUM_ROUNDINGS)
 
 
 def test_it_is_trained_once_and_scores(tmp_path):

@@ -13,6 +13,7 @@ from gtn_tf.search_spaces.cells.search_networks import FORMS
 from gtn_tf.search_spaces.cells.space import SearchSpace
 from gtn_tf.search_spaces.protocol import NetworkSpec
 from tests.helpers.central_differences import assert_gradient_matches, normal
+from tests.helpers.float_tolerance import assert_close
 
 _OPS = ("identity", "conv3x3", "avg3x3")
 _SPACE = SearchSpace(2, _OPS)
@@ -20,6 +21,8 @@ _NETWORK = NetworkSpec(0, 2, (8, 8, 1), 10)
 _PLACES = [(0, 0), (0, 1), (1, 0), (1, 1), (1, 2)]  # node, state
 _IMAGES = normal(1, 4, 8, 8, 1)
 _LABELS = np.eye(10)[[3, 1, 4, 1]]
+#: Two cells of two nodes, each with statistics of four images of 8x8.
+_NUM_ROUNDINGS = 2 * 2 * 4 * 64
 
 #: Of each cell, per node, the (state, operation) of its two edges.
 _CHOSEN = (
@@ -67,7 +70,7 @@ def test_shares_of_one_are_the_network_of_these_edges():
         for value, layout in zip(params, shared.layouts, strict=True)
     ]
     expected, _ = interpreter.apply(own, told, images, True)
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    assert_close(found, expected, _NUM_ROUNDINGS)
 
 
 def test_of_each_node_the_two_largest_shares_are_kept():
