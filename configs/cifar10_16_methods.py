@@ -38,7 +38,7 @@ def get_config() -> config_dict.ConfigDict:
     search.ghn.num_epochs = 3
     search.ghn.num_phases = 2
     search.darts.num_epochs = 1
-    search.enas.num_epochs = 5
+    search.enas.num_epochs = 3
     search.nao_ws.num_epochs = 1
     search.nao_ws.num_network_epochs = 60  # each architecture in ten ways
     search.nao_ws.pool = 200
