@@ -79,7 +79,6 @@ class AlternatingTraining:
         seconds = FirstTraining(folder, {**objects, **learned}).run(
             what,
             num_steps,
-            self.per_epoch,
             take_step,
             supernet.is_finite,
             shown,

@@ -33,6 +33,8 @@ from gtn_tf.runtime.workdir import claim_workdir
 from gtn_tf.types import DivergenceError
 
 METADATA = "metadata.json"
+#: Steps between checkpoints: an epoch may take half an hour.
+_SAVE_EVERY = 100
 #: What is trained -> the key of its rate, where that is no supernet's.
 _RATE_KEYS = {
     "ghn": "search.ghn.learning_rate",
@@ -152,7 +154,6 @@ class FirstTraining:
         self,
         what: str,
         num_steps: int,
-        save_every: int,
         take_step: TakeStep,
         is_finite: Callable[[], bool],
         shown: str,
@@ -162,7 +163,6 @@ class FirstTraining:
         Args:
           what: it is called, in messages.
           num_steps: in all.
-          save_every: steps between checkpoints.
           take_step: see there.
           is_finite: whether what it changed may be saved.
           shown: the value of a row that progress shows.
@@ -190,7 +190,7 @@ class FirstTraining:
                 )
 
         loop = HostLoop(
-            LoopSpec(num_steps, save_every, (), f"{what} step", (shown,)),
+            LoopSpec(num_steps, _SAVE_EVERY, (), f"{what} step", (shown,)),
             LoopState(self._step, self._seconds, self._checkpoints),
             self._folder,
             one_device(),

@@ -61,7 +61,6 @@ def _train(
         seconds = training.run(
             "darts",
             mixed.num_steps,
-            mixed.per_epoch,
             mixed.take_step,
             mixed.is_finite,
             "validation_loss",

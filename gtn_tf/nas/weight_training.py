@@ -239,7 +239,6 @@ def _train(
     seconds = training.run(
         kind,
         num_steps,
-        per_epoch,
         take_step,
         source.is_finite,
         "validation_accuracy",
