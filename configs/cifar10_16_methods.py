@@ -11,7 +11,8 @@ Measured: accuracy of the pick, mean of twelve searches (four strategies, three
 seeds): real_subset:steps=20 45.5 %, real:steps=60 45.5, gtn 45.0, naswot 42.5,
 params 41.9, supernet 40.6, ghn 40.4, in 113, 230, 652, 29, 0, 871 and 593
 seconds of one core (Intel Xeon with AVX-512), float32, TF 2.21, commit 4bab709.
-darts, enas and nao_ws are not run to the end. docs/results/search_methods.md
+Of three seeds: darts 43.7, enas 42.7, nao_ws 32.7, in 1772, 1078 and 2116
+seconds beside other work (commit ab36538). docs/results/search_methods.md
 """
 
 from ml_collections import config_dict

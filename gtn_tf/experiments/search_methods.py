@@ -292,8 +292,14 @@ def _draw_own(
 ) -> None:
     for (name, rows), line in zip(own.items(), LINES, strict=False):
         _draw_ends(panel, rows, percent, line, name)
-    panel.set_title("searches that train weights of their own", loc="left")
-    panel.legend(ncols=len(own), fontsize=9, loc="lower right")
+    panel.set_title("weights of their own", loc="left")
+    panel.legend(  # beside the title: points may be anywhere
+        ncols=len(own),
+        fontsize=9,
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.0),
+        borderaxespad=0.0,
+    )
 
 
 EXPERIMENT = Experiment(
