@@ -5,8 +5,8 @@
         --config.evaluation.experiment=any_network
 
 10 steps of 32 images; of mnist_cpu all but what digits_any changes, and the
-images are learned one by one, as a generator's teach other networks less. They
-are judged by the first 1000 validation images.
+images are learned one by one, as a generator's teach other networks less.
+Networks are judged by the first 1000 validation images.
 
 Measured (one seed, 14 networks with Keras' defaults that it never saw,
 validation accuracy at the best of a few multiples of the learned rates; 400
