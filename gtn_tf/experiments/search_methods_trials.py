@@ -196,9 +196,8 @@ def _run_coupled(
         different.setdefault(_key(text, scores), text)
     texts, seconds = list(different.values()), found.seconds
     if name == "enas":  # its draws have no order of their own
-        began = time.perf_counter()
-        texts = _by_supernet(texts, session, found.supernet)
-        seconds += time.perf_counter() - began
+        texts, of_scoring = _by_supernet(texts, session, found.supernet)
+        seconds += of_scoring
     cells = [
         Proposal(text, _key(text, scores))
         for text in texts[: config.search.select_top]
@@ -220,10 +219,18 @@ def _key(text: str, scores: Scores) -> str:
 
 def _by_supernet(
     texts: Sequence[str], session: Session, folder: Path
-) -> list[str]:
-    source, _ = open_source("supernet", session, folder)
-    own = {t: source.score(session.space.from_text(t)) for t in texts}
-    return best_keys(own, len(own))
+) -> tuple[list[str], float]:
+    """Returns them, the best first, and the seconds of scoring them once."""
+    path = folder.parent / "draws.json"  # beside the weights, of these alone
+    if not path.exists():
+        began = time.perf_counter()
+        source, _ = open_source("supernet", session, folder)
+        own = {t: source.score(session.space.from_text(t)) for t in texts}
+        write_json(
+            path, {"scores": own, "seconds": time.perf_counter() - began}
+        )
+    kept = read_json(path)
+    return best_keys(kept["scores"], len(texts)), kept["seconds"]
 
 
 def _ranking(

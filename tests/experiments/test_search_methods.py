@@ -277,6 +277,15 @@ def test_weights_of_their_own_and_shared_ones(tmp_path):
     first, second = result["prices"].values()
     assert first["setup"] > first["price"] > 0
     assert second["setup"] == first["setup"]  # each alone would trace
+    # What the supernet of ENAS has scored is not scored again.
+    (draws,) = tmp_path.glob("experiments/*/search/enas/*/draws.json")
+    kept = json.loads(draws.read_text())
+    draws.write_text(json.dumps({**kept, "seconds": kept["seconds"] + 1e6}))
+    done = tiny.run_main(tmp_path, *command, config=None)
+    assert done.code == 0, done
+    again = {row["strategy"]: row for row in _result(tmp_path)["searches"]}
+    assert again["enas"]["cells"] == by_strategy["enas"]["cells"]
+    assert again["enas"]["seconds"][0] > 1e6
 
 
 @pytest.mark.parametrize(
