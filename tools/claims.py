@@ -44,10 +44,7 @@ class Claim(NamedTuple):
 
 
 def _unseen(ours: str, rival: str) -> str:
-    return (
-        f"validation accuracy, {ours} over {rival}, 14 unseen networks, best "
-        "rates for each"
-    )
+    return f"validation accuracy of 14 unseen networks, {ours} over {rival}"
 
 
 _EPOCHS = "gtn, 3 epochs"
@@ -115,7 +112,7 @@ CLAIMS = (
             "any_network.md",
             on_all(f"plain: {column} - {name}"),
             _SEEDS,
-            is_headline=name == "real_tuned",
+            is_headline=(column, name) == ("best multiple", "real_tuned"),
         )
         for name, rival in (
             ("real_tuned", "fresh real images"),
@@ -149,9 +146,7 @@ CLAIMS = (
             "3 distillations",
             is_headline=name == "real_tuned",
         )
-        for title, folder in (
-            ("CIFAR-10 16x16", "cifar10_16_any_network"),
-        )
+        for title, folder in (("CIFAR-10 16x16", "cifar10_16_any_network"),)
         for name, rival in (
             ("real_tuned", "fresh real images"),
             ("real_subset", "a real subset"),

@@ -166,8 +166,8 @@ def table(result: dict) -> str:
     keys = [chr(ord("a") + place) for place in range(len(columns))]
     lines = [
         f"{result['dataset']}: validation accuracy of networks that no "
-        f"meta-training saw; +-: half the 95 % interval over {num_seeds} GTN "
-        f"seed{'s' * (num_seeds > 1)}",
+        f"meta-training saw; +-: half the 95 % interval over {num_seeds} "
+        f"{_name(result)} seed{'s' * (num_seeds > 1)}",
         *(f"{key}: {name}" for key, name in zip(keys, columns, strict=True)),
         " " * 16 + "".join(f"{key:>17}" for key in keys),
     ]
@@ -192,6 +192,13 @@ def table(result: dict) -> str:
     return "\n".join([*lines, *left_out(means)])
 
 
+def _name(result: dict) -> str:
+    """Returns what is said of data: 'GTN', or another source's name."""
+    # What an earlier version has measured lacks it.
+    source = result.get("source", "gtn")
+    return "GTN" if source == "gtn" else source
+
+
 def _won_and_lost(gaps: dict[str, dict | None]) -> tuple[int, int]:
     known = [gap for on, gap in gaps.items() if on != MEAN and gap is not None]
     ends = [gap["ci95"] or (gap["mean"],) * 2 for gap in known]
@@ -214,7 +221,7 @@ def figure(result: dict) -> Figure:
     Of each other arm, the rates with the best mean; of many the first ones.
     """
     places = [*result["networks"], MEAN]
-    labelled, of_arms = _labelled(result["accuracies"])
+    labelled, of_arms = _labelled(result["accuracies"], _name(result))
     figure = new_figure(WIDTH, 1.25 * ROW_HEIGHT * len(places) + 140)
     axes = figure.subplots()
     for number, (column, label) in enumerate(labelled.items()):
@@ -233,12 +240,15 @@ def figure(result: dict) -> Figure:
     axes.set_xlabel("validation accuracy [%] after training on its data")
     name_marks(figure, num_columns=2)
     rows = result["accuracies"][f"{PLAIN}: {OWN_RATES}"]
-    note = "No meta-training saw these networks."
-    add_note(figure, f"{seeds_note([rows[MEAN]])} {note}{of_arms}")
+    note = seeds_note([rows[MEAN]], _name(result))
+    note += " No meta-training saw these networks."
+    add_note(figure, note + of_arms)
     return figure
 
 
-def _labelled(accuracies: dict[str, dict]) -> tuple[dict[str, str], str]:
+def _labelled(
+    accuracies: dict[str, dict], name: str
+) -> tuple[dict[str, str], str]:
     """Returns labels of the columns that are drawn, and a note of other arms.
 
     There are as many as lines.
@@ -253,7 +263,7 @@ def _labelled(accuracies: dict[str, dict]) -> tuple[dict[str, str], str]:
         if column not in REAL:
             arms.setdefault(column.rpartition(": ")[0], []).append(column)
     labelled = {
-        column: f"GTN, {column.removeprefix(f'{PLAIN}: ')}"
+        column: f"{name}, {column.removeprefix(f'{PLAIN}: ')}"
         for column in arms.pop(PLAIN)
         # Results that are kept may be without one.
         if any(row["mean"] is not None for row in accuracies[column].values())

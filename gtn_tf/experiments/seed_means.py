@@ -13,17 +13,18 @@ from gtn_tf.figures.style import plainly
 ROW_HEIGHT = 24.0
 
 
-def seeds_note(arms: Iterable[dict]) -> str:
-    """Says how many GTN seeds the means are over, and what their bars are.
+def seeds_note(arms: Iterable[dict], of: str = "GTN") -> str:
+    """Says how many seeds the means are over, and what their bars are.
 
     Args:
       arms: rows with `num_seeds` and `ci95`.
+      of: what has a seed.
     """
     rows = list(arms)
     numbers = [row["num_seeds"] for row in rows]
     fewest, most = min(numbers), max(numbers)
     shown = f"{most}" if fewest == most else f"{fewest} to {most}"
-    text = f"{shown} GTN seed{'s' * (most > 1)}"
+    text = f"{shown} {of} seed{'s' * (most > 1)}"
     if any(row.get("ci95") for row in rows):
         over = "them" if most > 1 else "fresh learners"
         text += f"; bars: 95 % intervals over {over}"

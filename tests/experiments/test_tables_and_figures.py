@@ -144,6 +144,18 @@ def test_any_network_has_a_row_per_network():
     assert {0.7111, 0.8222, 0.75} <= accuracies
 
 
+def test_any_network_says_what_its_data_are():
+    result = RESULTS["any_network"] | {"source": "distillation"}
+    experiment = find_experiment("any_network")
+    assert "distillation seeds" in experiment.table(result)
+    figure = experiment.figure(result)
+    (legend,) = figure.legends
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert "distillation, own rates" in labels
+    assert not any("GTN" in label for label in labels)
+    assert "distillation seeds" in figure.texts[-1].get_text()
+
+
 def test_any_network_draws_the_best_rates_of_another_arm():
     result = dict(RESULTS["any_network"])
     columns = dict(result["accuracies"])
