@@ -7,7 +7,7 @@
 Any hypermodel does. A trial is a few steps on synthetic data in place of
 epochs; the best few are then trained as the hypermodel says, as Hyperband has
 short trainings of many and long ones of few. How well the former order ordinary
-networks is not measured yet.
+networks: docs/results/any_ranking.md.
 
 What does not change the network, such as the rate that it is compiled with, no
 GTN can score: `search` warns of it.

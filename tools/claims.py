@@ -162,6 +162,21 @@ CLAIMS = (
     ),
     *(
         Claim(
+            f"digits: rank correlation, GTN over {rival}",
+            "digits_any_ranking/any_ranking.json",
+            "any_ranking.md",
+            difference(f"gtn, accuracy - {name}"),
+            "40 networks, 3 GTNs",
+            is_headline=False,
+        )
+        for name, rival in (
+            ("real, accuracy", "10 real steps"),
+            ("real_subset, accuracy", "10 steps on a real subset"),
+            ("params", "params (free)"),
+        )
+    ),
+    *(
+        Claim(
             f"CIFAR-10 16x16: rank correlation, GTN over {rival}",
             "cifar10_16_nas/search.json",
             "ranking.md",

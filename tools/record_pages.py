@@ -29,7 +29,7 @@ PAGES: dict[str, Callable[[Path], str]] = {
         for name in (
             *("few_step", "curricula", "weight_norm"),
             *("transfer", "more_data", "ablation", "any_network"),
-            "search_methods",
+            *("any_ranking", "search_methods"),
         )
     },
     "docs/results/ranking.md": searches,

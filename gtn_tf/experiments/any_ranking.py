@@ -163,7 +163,7 @@ def figure(result: dict) -> Figure:
     axes.set_yticks(range(len(rows)), [name.replace("_", " ") for name in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
-    axes.set_xlabel("Spearman with the accuracy after a long training")
+    axes.set_xlabel("Spearman with a long training")
     seeds = seeds_note([{**row, "ci95": None} for row in rows.values()])
     add_note(
         figure,

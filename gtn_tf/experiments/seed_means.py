@@ -73,6 +73,14 @@ def half_widths(rows: list[dict]) -> list[float]:
     return [0.0 if i is None else (i[1] - i[0]) / 2 for i in intervals]
 
 
+def _around_mean(row: dict) -> list[list[float]]:
+    """Returns how far `ci95` reaches below and above the mean; [2, 1]."""
+    mean = row["mean"]
+    low, high = row.get("ci95") or (mean, mean)
+    # An interval of resamples may leave the mean out.
+    return [[max(0.0, mean - low)], [max(0.0, high - mean)]]
+
+
 def draw_mean(axes: Axes, place: int, row: dict, line: tuple) -> None:
     """Draws a mean as a dot with its interval, at one height.
 
@@ -87,7 +95,7 @@ def draw_mean(axes: Axes, place: int, row: dict, line: tuple) -> None:
     axes.errorbar(
         row["mean"],
         place,
-        xerr=half_widths([row]),
+        xerr=_around_mean(row),
         color=line[0],
         marker=line[2],
         capsize=3,

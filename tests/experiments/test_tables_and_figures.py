@@ -255,6 +255,9 @@ def test_any_ranking_has_a_row_per_source_and_readout():
     assert rows == ["params", "gtn, accuracy", "real, accuracy"]
     assert {(0.3456, 0.0), (0.6123, 1.0)} <= _points(axes)
     assert not {y for _, y in _points(axes)} & {2.0}  # unknown
+    # The interval as it is, which need not be even around the mean.
+    ends = [bar.get_segments()[0][:, 0] for bar in axes.collections]
+    np.testing.assert_allclose(ends[0], (0.2, 0.4))
     note = " ".join(figure.get_supxlabel().split())
     assert note.startswith("4 ordinary networks; bars: 95 % intervals over")
 

@@ -196,7 +196,11 @@ _PARTS = {
         "networks": ["a", "b", "c", "d"],
         "truth": [0.5, 0.6, 0.7, None],
         "rank_correlations": {
-            "params": {**_row(0.3456), "of_each_seed": [0.3456]},
+            "params": {
+                **_row(0.3456),
+                "ci95": (0.2, 0.4),
+                "of_each_seed": [0.3456],
+            },
             "gtn, accuracy": {
                 **_row(0.6123),
                 "of_each_seed": [0.5, 0.6123, 0.72],
