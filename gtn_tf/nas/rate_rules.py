@@ -27,7 +27,7 @@ _ADAM_BETA_1 = 0.9
 
 
 #: Those of `rank`, as measured: see docs/usage.md.
-DEFAULT = ("normalized:2.5", "learned:1")
+DEFAULT = ("normalized:1", "normalized:2.5")
 
 
 class RateRule(NamedTuple):
