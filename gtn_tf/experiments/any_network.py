@@ -160,9 +160,17 @@ def _value(networks: list[str]) -> Value:
 
 
 def table(result: dict) -> str:
-    """Returns accuracies by network, then what the means differ by."""
-    columns = result["accuracies"]
-    num_seeds = max(row[MEAN]["num_seeds"] for row in columns.values())
+    """Returns accuracies by network, means of arms, and what means differ by.
+
+    What an arm does on each network, and over real data, is in the result.
+    """
+    every = result["accuracies"]
+    columns = {
+        name: rows
+        for name, rows in every.items()
+        if name in REAL or name.startswith(f"{PLAIN}: ")
+    }
+    num_seeds = max(row[MEAN]["num_seeds"] for row in every.values())
     keys = [chr(ord("a") + place) for place in range(len(columns))]
     lines = [
         f"{result['dataset']}: validation accuracy of networks that no "
@@ -176,20 +184,32 @@ def table(result: dict) -> str:
         + "".join(f"{spread_text(rows[on]):>17}" for rows in columns.values())
         for on in (*result["networks"], MEAN)
     ]
-    seconds = [
-        "-" if value is None else f"{value:.0f}"
-        for value in result["setup_seconds"].values()
-    ]
+    seconds = [_in_seconds(result["setup_seconds"][name]) for name in columns]
     lines += ["set-up [s]      " + "".join(f"{s:>17}" for s in seconds)]
+    arms = {name: rows for name, rows in every.items() if name not in columns}
+    if arms:
+        lines += [f"{MEAN:>17}  set-up [s]  of other arms"]
+    lines += [
+        f"{spread_text(rows[MEAN]):>17}"
+        f"{_in_seconds(result['setup_seconds'][name]):>12}  {name}"
+        for name, rows in arms.items()
+    ]
     lines += ["paired differences, mean of all networks; networks won and lost"]
     for name, gaps in result["differences"].items():
+        of_plain = f"{PLAIN}: "
+        if not (name.startswith(of_plain) or f" - {of_plain}" in name):
+            continue
         won, lost = _won_and_lost(gaps)
         lines.append(f"{_gap(gaps[MEAN]):>18}  {won:2} {lost:2}  {name}")
     lines.append(
         "won or lost: where the interval does not hold 0; with one seed by sign"
     )
-    means = {name: rows[MEAN] for name, rows in columns.items()}
+    means = {name: rows[MEAN] for name, rows in every.items()}
     return "\n".join([*lines, *left_out(means)])
+
+
+def _in_seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f}"
 
 
 def _name(result: dict) -> str:

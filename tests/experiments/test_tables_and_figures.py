@@ -170,6 +170,14 @@ def test_any_network_draws_the_best_rates_of_another_arm():
     )
     (axes,) = figure.axes
     assert sum(x == 0.9 for x, _ in _points(axes)) == 3
+    seconds = dict.fromkeys(columns, 5.0)
+    table = find_experiment("any_network").table(
+        result | {"accuracies": columns, "setup_seconds": seconds}
+    )
+    # Its means alone, not a column of networks.
+    row = "0.9000 +-0.1000           5  meta.num_steps=9: best multiple"
+    assert row in table
+    assert "c: real_subset" in table
     texts = " ".join(text.get_text() for text in figure.texts)
     assert "Arm 1: meta.num_steps=9, its best." in " ".join(texts.split())
 
