@@ -11,9 +11,9 @@ Networks are judged by the first 1000 validation images.
 Measured (three seeds, 14 networks with Keras' defaults that it never saw,
 validation accuracy at the best of a few multiples of the learned rates; 400
 meta-steps in 6 minutes of one core, Intel Xeon with AVX-512, beside other work,
-float32, TF 2.21, commit 9e12b18): 0.582, by the rules of `rank` 0.598; a real
-subset 0.568, fresh real data 0.564, both at rates tuned for each network; by a
-generator (one seed, 300 meta-steps at 0.002, commit 594cfc3), 0.487.
+float32, TF 2.21, commit 9e12b18): 0.582, by `rank`'s rules of then 0.598; a
+real subset 0.568, fresh real data 0.564, both at rates tuned for each network;
+by a generator (one seed, 300 meta-steps at 0.002, commit 594cfc3), 0.487.
 docs/results/any_network.md.
 """
 

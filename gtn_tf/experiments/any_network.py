@@ -195,8 +195,8 @@ def table(result: dict) -> str:
         for name, rows in arms.items()
     ]
     lines += ["paired differences, mean of all networks; networks won and lost"]
+    of_plain = f"{PLAIN}: "
     for name, gaps in result["differences"].items():
-        of_plain = f"{PLAIN}: "
         if not (name.startswith(of_plain) or f" - {of_plain}" in name):
             continue
         won, lost = _won_and_lost(gaps)
