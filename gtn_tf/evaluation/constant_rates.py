@@ -125,7 +125,8 @@ def constant_rates(
         for way, make_draw in ways.items()
     }
     tuning = _tune(name, synthesize, setting)
-    way, rate, momentum, _ = max(tuning["finals"], key=_accuracy)
+    best = max(tuning["finals"], key=_accuracy)
+    way, rate, momentum, accuracy = best
     drawn = f"batches {way}, " if len(ways) > 1 else ""
     return Source(
         name,
@@ -135,6 +136,7 @@ def constant_rates(
         tuning["seconds"],
         f"{drawn}constant rate {rate:g}, momentum {momentum:g}: the best of "
         f"{len(tuning['grid'])} on validation data",
+        tuned_accuracy=accuracy,
     )
 
 

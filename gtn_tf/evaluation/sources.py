@@ -28,6 +28,8 @@ class Source(NamedTuple):
       how: one line on how it, and its rates, were found.
       validation_curve: (meta-step, validation accuracy) of its
         meta-training; None if it is not meta-trained.
+      tuned_accuracy: on validation data, mean of the learners that chose its
+        rates last; None if its rates are learned.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Source(NamedTuple):
     setup_seconds: float
     how: str
     validation_curve: list[list] | None = None
+    tuned_accuracy: float | None = None
 
 
 class MetaTrained(NamedTuple):

@@ -3,10 +3,11 @@
 Each held-out network (see `learners.held_out`) trains for T steps of B images
 on the GTN's data, at the learned rates, at the best of a few multiples of them
 and by the better of the rules of `nas.rank`, and on real ones: a fixed subset,
-and images drawn afresh, both at the best constant rate and momentum of a grid.
-What is chosen, is chosen for each network by other initialisations than those
-that are measured, all on validation data. Batch normalisation takes the
-statistics of the images that are asked about.
+and images drawn afresh, both at the best constant rate and momentum of a grid;
+these also by normalised updates, where they learn more so. What is chosen, is
+chosen for each network by other initialisations than those that are measured,
+all on validation data. Batch normalisation takes the statistics of the images
+that are asked about.
 
 With `evaluation.arms` also what a change of the config is worth.
 """
@@ -47,6 +48,7 @@ OWN_RATES, BEST_MULTIPLE = "own rates", "best multiple"
 RANK_RULES = "rules of rank"
 OF_GTN = (OWN_RATES, BEST_MULTIPLE, RANK_RULES)
 REAL = ("real_subset", "real_tuned")
+REAL_EITHER = tuple(f"{name}, either update" for name in REAL)
 _SPREAD = 0.7  # of the marks of a row, which is 1 high
 
 
@@ -75,8 +77,9 @@ def run(config: config_dict.ConfigDict, folder: Path) -> dict:
     # What an earlier version has measured lacks a way to train.
     known = {key for r in results for key in r.get("accuracies_on", ())}
     ways = [way for way in OF_GTN if way in known] or OF_GTN
+    reals = [way for way in (*REAL, *REAL_EITHER) if way in known] or REAL
     of_gtn = [f"{arm}: {way}" for arm in arms for way in ways]
-    pairs = [(column, real) for column in of_gtn for real in REAL]
+    pairs = [(column, real) for column in of_gtn for real in reals]
     best = f"{PLAIN}: {BEST_MULTIPLE}"
     pairs += [(f"{arm}: {BEST_MULTIPLE}", best) for arm in arms if arm != PLAIN]
     values = {MEAN: _value(networks)} | {n: _value([n]) for n in networks}
@@ -87,11 +90,11 @@ def run(config: config_dict.ConfigDict, folder: Path) -> dict:
             column: _median(
                 [row["seconds"] for row in rows if row["arm"] == column]
             )
-            for column in (*of_gtn, *REAL)
+            for column in (*of_gtn, *reals)
         },
         "accuracies": {
             column: {on: of_arm(rows, column, v) for on, v in values.items()}
-            for column in (*of_gtn, *REAL)
+            for column in (*of_gtn, *reals)
         },
         "differences": {
             f"{ours} - {theirs}": {
@@ -106,13 +109,19 @@ def run(config: config_dict.ConfigDict, folder: Path) -> dict:
 
 def _check_rules(results: list[dict], folder: Path) -> None:
     """Refuses trials of which an earlier version chose rates otherwise."""
-    tried = [r.get("rules") for r in results if r["status"] == "ok"]
-    if any(rules != tried[0] for rules in tried):
+    done = [r for r in results if r["status"] == "ok"]
+    tried = [r.get("rules") for r in done]
+    ways = [r.get("accuracies_on", {}).keys() for r in done if _is_plain(r)]
+    if any(one != of[0] for of in (tried, ways) for one in of):
         raise InputError(
             f"trials in {str(folder)!r} have chosen among different rates; "
             "expected the same for all, as of one version; give another "
             "--workdir"
         )
+
+
+def _is_plain(result: dict) -> bool:
+    return result["arm"] == PLAIN
 
 
 def _rows(results: list[dict]) -> list[dict]:
@@ -123,16 +132,15 @@ def _rows(results: list[dict]) -> list[dict]:
     """
     rows = []
     for result in results:
-        is_plain = result["arm"] == PLAIN
         columns = [f"{result['arm']}: {column}" for column in OF_GTN]
-        columns += [*REAL] * is_plain
+        columns += [*REAL, *REAL_EITHER] * _is_plain(result)
         for column in columns:
             key = column.rpartition(": ")[2]
             accuracies = result.get("accuracies_on", {}).get(key)
             seconds = None
             if accuracies is not None:
                 seconds = sum(result["setup_seconds_on"][key].values())
-                seconds += 0.0 if key in REAL else result["seconds"]
+                seconds += result["seconds"] * (key in OF_GTN)
             rows.append(
                 {
                     "arm": column,
@@ -168,7 +176,7 @@ def table(result: dict) -> str:
     columns = {
         name: rows
         for name, rows in every.items()
-        if name in REAL or name.startswith(f"{PLAIN}: ")
+        if _is_real(name) or name.startswith(f"{PLAIN}: ")
     }
     num_seeds = max(row[MEAN]["num_seeds"] for row in every.values())
     keys = [chr(ord("a") + place) for place in range(len(columns))]
@@ -206,6 +214,10 @@ def table(result: dict) -> str:
     )
     means = {name: rows[MEAN] for name, rows in every.items()}
     return "\n".join([*lines, *left_out(means)])
+
+
+def _is_real(column: str) -> bool:
+    return column in (*REAL, *REAL_EITHER)
 
 
 def _in_seconds(value: float | None) -> str:
@@ -280,7 +292,7 @@ def _labelled(
 
     arms: dict[str, list[str]] = {}
     for column in accuracies:
-        if column not in REAL:
+        if not _is_real(column):
             arms.setdefault(column.rpartition(": ")[0], []).append(column)
     labelled = {
         column: f"{name}, {column.removeprefix(f'{PLAIN}: ')}"
@@ -290,7 +302,9 @@ def _labelled(
     }
     bests = [max(columns, key=mean) for columns in arms.values()]
     others = [column for column in bests if mean(column) >= 0]
-    room = len(LINES) - len(labelled) - len(REAL)
+    # By either update real images teach at least as much.
+    reals = [name for name in REAL_EITHER if name in accuracies] or REAL
+    room = len(LINES) - len(labelled) - len(reals)
     note = ""
     for number, column in enumerate(others[:room], start=1):
         arm, _, way = column.rpartition(": ")
@@ -298,7 +312,9 @@ def _labelled(
         note += f" Arm {number}: {arm.replace(';', ', ')}, its best."
     if len(arms) > len(others[:room]):
         note += f" Not drawn: {len(arms) - len(others[:room])} more."
-    labelled |= {"real_subset": "real subset", "real_tuned": "fresh real"}
+    for name in reals:
+        label = name.replace("real_tuned", "fresh real").replace("_", " ")
+        labelled[name] = label
     return labelled, note
 
 

@@ -22,6 +22,7 @@ from gtn_tf.experiments.any_network import (
     OWN_RATES,
     RANK_RULES,
     REAL,
+    REAL_EITHER,
 )
 from gtn_tf.experiments.trials import Measure
 from gtn_tf.import_paths import choose
@@ -46,6 +47,9 @@ RULES = {
 #: many as for the finalists there.
 _TIMES_LEARNERS = 4
 
+#: A setting with a network and an optimizer, and what it trains on.
+_Way = tuple[Setting, Source]
+
 
 def make_measure(plain: config_dict.ConfigDict, folder: Path) -> Measure:
     """Returns what tests a run's data on every held-out network.
@@ -60,7 +64,7 @@ def make_measure(plain: config_dict.ConfigDict, folder: Path) -> Measure:
         config: config_dict.ConfigDict, run: Run, dataset: Dataset
     ) -> dict[str, Any]:
         with_real = config == changed(plain, {"seed": config.seed})
-        columns = (*OF_GTN, *(REAL if with_real else ()))
+        columns = [*OF_GTN, *((*REAL, *REAL_EITHER) if with_real else ())]
         found: dict[str, dict[str, Any]] = {
             key: {column: {} for column in columns}
             for key in ("accuracies_on", "how", "setup_seconds_on")
@@ -69,17 +73,14 @@ def make_measure(plain: config_dict.ConfigDict, folder: Path) -> Measure:
         data = source_of_run(config.source, run)
         for number, name in enumerate(HELD_OUT, start=1):
             say(f"network {number} of {len(HELD_OUT)}: {name}")
-            own = _with_network(setting, name)
-            tried = _try_rules(own, data)
+            by_kind = _by_kind(_with_network(setting, name))
+            tried = _try_rules(by_kind, data)
+            own = by_kind["learned"], data._replace(how="multiple 1")
+            ways = {OWN_RATES: own}
+            ways |= {key: _best_of(tried, RULES[key]) for key in RULES}
+            ways |= _on_real(by_kind) if with_real else {}
             for column in columns:
-                trained = own
-                if column in REAL:
-                    make = choose(column, BASELINES, "evaluation.sources")
-                    source = make(own)
-                elif column == OWN_RATES:
-                    source = data._replace(how="multiple 1")
-                else:
-                    trained, source = _best_of(tried, RULES[column])
+                trained, source = ways[column]
                 accuracies = _accuracies(
                     *(trained, source, range(setting.num_learners)),
                     Purpose.EVALUATION,
@@ -109,6 +110,37 @@ def _with_network(setting: Setting, name: str) -> Setting:
     )
 
 
+def _by_kind(setting: Setting) -> dict[str, Setting]:
+    """Returns the setting by kind of rule; none of `RULES` is Adam's.
+
+    Both are traced by the first data of a shape, whatever these are.
+    """
+    problem, tuning = setting.problem, setting.tuning
+    by_norm = dataclasses.replace(
+        setting,
+        problem=problem._replace(optimizer=normalized(problem.optimizer)),
+        workdir=setting.workdir / "normalized",
+        tuning=tuning._replace(asked={**tuning.asked, "updates": "normalized"}),
+    )
+    return {"learned": setting, "normalized": by_norm}
+
+
+def _on_real(by_kind: Mapping[str, Setting]) -> dict[str, _Way]:
+    """Returns what trains on real images, at rates tuned for the network."""
+    found = {}
+    plain, by_norm = by_kind["learned"], by_kind["normalized"]
+    for name, either in zip(REAL, REAL_EITHER, strict=True):
+        make = choose(name, BASELINES, "evaluation.sources")
+        found[name] = plain, make(plain)
+        source = make(by_norm)
+        source = source._replace(how=f"normalised updates, {source.how}")
+        ways = [found[name], (by_norm, source)]
+        setting, best = max(ways, key=lambda way: way[1].tuned_accuracy)
+        seconds = sum(source.setup_seconds for _, source in ways)
+        found[either] = setting, best._replace(setup_seconds=seconds)
+    return found
+
+
 class _Tried(NamedTuple):
     """A rule of `nas.rate_rules` on one network.
 
@@ -122,17 +154,14 @@ class _Tried(NamedTuple):
     accuracy: float
 
 
-def _try_rules(setting: Setting, data: Source) -> dict[str, _Tried]:
-    """Tries each rule of `RULES` once; none of them is Adam's."""
-    optimizer = normalized(setting.problem.optimizer)
-    problem = setting.problem._replace(optimizer=optimizer)
-    by_kind = {
-        "learned": setting,
-        "normalized": dataclasses.replace(setting, problem=problem),
-    }
+def _try_rules(
+    by_kind: Mapping[str, Setting], data: Source
+) -> dict[str, _Tried]:
+    """Tries each rule of `RULES` once."""
     for own in by_kind.values():  # traced here, which is in no rule's seconds
         _accuracies(own, data, [0], Purpose.TUNING)
-    learners = range(_TIMES_LEARNERS * setting.tuning.num_learners)
+    num_learners = by_kind["learned"].tuning.num_learners
+    learners = range(_TIMES_LEARNERS * num_learners)
     tried = {}
     for rule in dict.fromkeys(itertools.chain(*RULES.values())):
         kind, number = parse_rule(rule)
@@ -147,9 +176,7 @@ def _try_rules(setting: Setting, data: Source) -> dict[str, _Tried]:
     return tried
 
 
-def _best_of(
-    tried: Mapping[str, _Tried], rules: Sequence[str]
-) -> tuple[Setting, Source]:
+def _best_of(tried: Mapping[str, _Tried], rules: Sequence[str]) -> _Way:
     """Returns what trains by the best of some rules, of all their seconds."""
     best = max((tried[rule] for rule in rules), key=lambda one: one.accuracy)
     seconds = sum(tried[rule].source.setup_seconds for rule in rules)

@@ -5,7 +5,7 @@ import signal
 import numpy as np
 import pytest
 
-from gtn_tf.experiments.any_network import EXPERIMENT, MEAN, _check_rules
+from gtn_tf.experiments.any_network import EXPERIMENT, MEAN, REAL, _check_rules
 from gtn_tf.types import InputError
 from tests.helpers import tiny
 from tests.helpers.experiment_results import is_drawn
@@ -47,12 +47,22 @@ def _killed_at_the_second_network():
 
 
 def test_trials_that_have_tried_other_rates_are_not_averaged(tmp_path):
-    own = {"status": "ok", "rules": {"best multiple": ["learned:1"]}}
-    diverged = {"status": "diverged"}
-    _check_rules([own, own, diverged], tmp_path)
-    with pytest.raises(InputError, match="chosen among different") as caught:
-        _check_rules([own, {"status": "ok"}], tmp_path)
-    assert caught.match(tiny.ONE_LINE)
+    own = {
+        "status": "ok",
+        "arm": "plain",
+        "rules": {"best multiple": ["learned:1"]},
+        "accuracies_on": {"own rates": {}, "real_tuned, either update": {}},
+    }
+    diverged = {"status": "diverged", "arm": "plain"}
+    of_an_arm = {**own, "arm": "x", "accuracies_on": {"own rates": {}}}
+    _check_rules([own, own, of_an_arm, diverged], tmp_path)
+    for other in (
+        {"status": "ok", "arm": "plain"},
+        {**own, "accuracies_on": {"own rates": {}}},
+    ):
+        with pytest.raises(InputError, match="among different") as caught:
+            _check_rules([own, other], tmp_path)
+        assert caught.match(tiny.ONE_LINE)
 
 
 @pytest.mark.slow
@@ -81,6 +91,21 @@ def test_held_out_networks_on_data_of_every_arm(tmp_path):
     assert setup["real_subset"] == sum(
         of_plain["setup_seconds_on"]["real_subset"].values()
     )
+    for source in REAL:
+        tuned = folder / "tuning" / "0"
+        for name in _KEPT:
+            finals = [
+                json.loads((at / "tuning.json").read_text())["finals"]
+                for at in (
+                    tuned / name / "baselines" / source,
+                    tuned / name / "normalized" / "baselines" / source,
+                )
+            ]
+            plain, by_norm = (max(row[3] for row in rows) for rows in finals)
+            how = of_plain["how"][f"{source}, either update"][name]
+            assert how.startswith("normalised updates") == (by_norm > plain)
+            assert "constant rate 0.1, momentum 0.5: the best of" in how
+        assert setup[f"{source}, either update"] > setup[source]
     # Real images are the same for all arms: once is enough.
     assert of_arm["accuracies_on"].keys() == {
         *("own rates", "best multiple", "rules of rank")

@@ -144,6 +144,30 @@ def test_any_network_has_a_row_per_network():
     assert {0.7111, 0.8222, 0.75} <= accuracies
 
 
+def test_any_network_draws_real_images_by_the_better_update():
+    result = dict(RESULTS["any_network"])
+    columns, seconds = dict(result["accuracies"]), dict(result["setup_seconds"])
+    for name, mean in (("real_subset", 0.76), ("real_tuned", 0.77)):
+        either = f"{name}, either update"
+        rows = columns[name].items()
+        columns[either] = {on: dict(row, mean=mean) for on, row in rows}
+        seconds[either] = 123.0
+    result |= {"accuracies": columns, "setup_seconds": seconds}
+    experiment = find_experiment("any_network")
+    table = experiment.table(result)
+    for line in ("c: real_subset\n", "f: real_tuned, either update\n"):
+        assert line in table
+    assert table.count(" 0.7700 +-0.1000") == 3
+    figure = experiment.figure(result)
+    (legend,) = figure.legends
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert labels[2:] == [
+        f"{name}, either update" for name in ("real subset", "fresh real")
+    ]
+    drawn = {x for x, _ in _points(figure.axes[0])}
+    assert {0.76, 0.77} <= drawn
+
+
 def test_any_network_says_what_its_data_are():
     result = RESULTS["any_network"] | {"source": "distillation"}
     experiment = find_experiment("any_network")
