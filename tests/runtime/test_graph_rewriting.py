@@ -2,6 +2,7 @@
 
 import itertools
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -74,3 +75,27 @@ def test_rewriting_goes_on_after_an_error():
     with pytest.raises(ValueError, match="within"), not_rewritten():
         raise ValueError("within")
     assert not rewriting().disable_meta_optimizer
+
+
+@pytest.mark.usefixtures("grappler")
+def test_gradients_of_a_leaky_relu_leave_standard_error_alone(capfd):
+    network = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Conv2D(4, 3, padding="same"),
+            keras.layers.LeakyReLU(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3),
+        ]
+    )
+
+    @tf.function(autograph=False)
+    def gradients(images: tf.Tensor) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(network(images) ** 2)
+        return tape.gradient(loss, network.trainable_variables)
+
+    with repeatable_graphs():
+        found = gradients(tf.ones((2, 8, 8, 1)))
+    assert all(np.isfinite(value).all() for value in found)
+    assert "failed" not in capfd.readouterr().err
