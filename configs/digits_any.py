@@ -4,8 +4,9 @@
     python -m gtn_tf.main --config=configs/digits_any.py --mode=evaluate \
         --config.evaluation.experiment=any_network
 
-Two things are other than in configs/digits.py: images begin as real ones, and
-each learner's rates are the learned ones times a random factor. With
+Of configs/digits.py all but two things that are new, images that begin as real
+ones and each learner's rates times a random factor, and what goes with them:
+fewer meta-steps, of two learners, at a lower meta-learning rate. With
 `--config.learner.pool=ordinary --config.learner.widths=None` its learners are
 ordinary networks drawn from a pool instead of one small one, which costs more
 and teaches less.

@@ -11,6 +11,15 @@ from pathlib import Path
 from ml_collections import config_dict
 
 from gtn_tf.config import FIELDS, default_config, flatten
+from gtn_tf.experiments.ablation import PLAIN
+from gtn_tf.experiments.any_network import (
+    BEST_MULTIPLE,
+    MEAN,
+    RANK_RULES,
+    REAL_EITHER,
+)
+from gtn_tf.experiments.any_ranking import PARAMS
+from gtn_tf.experiments.any_ranking_trials import LONG_STEPS
 from gtn_tf.export.bundled import bundled_folder, bundled_names
 from gtn_tf.export.card import card_of
 from gtn_tf.export.write import curriculum_metadata
@@ -27,6 +36,9 @@ _SOURCES = {
     "mnist": "mnist_cpu",
     "cifar10": "cifar10_cpu",
     "cifar10_16": "cifar10_16_nas",
+    "digits_any": "digits_any",
+    "mnist_any": "mnist_any",
+    "cifar10_16_any": "cifar10_16_any",
 }
 #: Where a bundled teacher was then used, on cells of another space.
 _USED_IN = {"cifar10_16": "nb201_methods"}
@@ -35,7 +47,8 @@ _PAGE = """\
 
 `gtn_tf.load("gtn:NAME")`, and wherever a teacher is asked for by path. Written
 by `python -m tools.bundle` from [results](results/README.md); `teacher.card()`
-gives the same text for any export.
+gives the same text for any export. To rank networks of your own take one whose
+name ends in `_any`: the others teach relatives of what they were made with.
 """
 
 
@@ -55,7 +68,11 @@ def bundle(name: str) -> None:
         "kept_in": f"docs/results/{kept.name}",
     }
     training, search = kept / "training.json", kept / "search.json"
-    if training.exists():
+    unseen = kept / "any_network.json"
+    if unseen.exists():
+        first, *_ = read_json(unseen)["results"]
+        metadata["meta_training_seconds"] = first["seconds"]
+    elif training.exists():
         metadata["meta_training_seconds"] = read_json(training)["seconds"]
     elif search.exists():
         # Both have traced the graph of all cells; real data are not trained.
@@ -82,7 +99,7 @@ def _kept_config(kept: Path) -> tuple[config_dict.ConfigDict, dict]:
 
 
 def _measured(kept: Path, used_in: str | None) -> dict:
-    rows, notes = [], []
+    rows, notes = _on_unseen(kept), []
     if (kept / "evaluation.json").exists():
         evaluation = read_json(kept / "evaluation.json")
         names = {"gtn": "after its steps", "real_tuned": "real data, tuned"}
@@ -113,7 +130,7 @@ def _measured(kept: Path, used_in: str | None) -> dict:
                         "over": over,
                     }
                 )
-    else:
+    elif not (kept / "any_ranking.json").exists():
         notes.append("How well it ranks networks was not measured.")
     if used_in:
         found = read_json(_KEPT / used_in / "search_methods.json")
@@ -129,6 +146,49 @@ def _measured(kept: Path, used_in: str | None) -> dict:
             for name, row in found["ranking"]["evaluators"].items()
         ]
     return {"rows": rows, "notes": notes}
+
+
+def _on_unseen(kept: Path) -> list[dict]:
+    """Returns what networks learned and how they ranked that it never saw."""
+    rows = []
+    if (kept / "any_network.json").exists():
+        found = read_json(kept / "any_network.json")
+        means = {c: row[MEAN] for c, row in found["accuracies"].items()}
+        num_networks = len(found["networks"])
+        rows += [
+            {
+                "what": f"validation accuracy, {told}",
+                "value": means[column]["mean"],
+                "ci95": means[column]["ci95"],
+                "over": f"{means[column]['num_seeds']} seeds, mean of "
+                f"{num_networks} ordinary networks never seen",
+            }
+            for column, told in (
+                (f"{PLAIN}: {RANK_RULES}", "after its steps as `rank` takes"),
+                (f"{PLAIN}: {BEST_MULTIPLE}", "at the best multiple for each"),
+                (REAL_EITHER[1], "real data, tuned for each"),
+                (REAL_EITHER[0], "a real subset, tuned for each"),
+            )
+        ]
+    if (kept / "any_ranking.json").exists():
+        found = read_json(kept / "any_ranking.json")
+        rows += [
+            {
+                "what": f"rank correlation (Spearman) with {LONG_STEPS} "
+                f"real steps, by `{told}`",
+                "value": found["rank_correlations"][name]["mean"],
+                "ci95": found["rank_correlations"][name]["ci95"],
+                "over": f"{len(found['networks'])} ordinary networks never "
+                "seen",
+            }
+            for name, told in (
+                ("gtn, accuracy", found["source"]),
+                ("real, accuracy", "real"),
+                ("real_subset, accuracy", "real_subset"),
+                (PARAMS, PARAMS),
+            )
+        ]
+    return rows
 
 
 def main() -> None:

@@ -32,7 +32,10 @@ def assert_equal(ours, theirs):
 
 
 def test_bundled_teachers_are_whole_and_small():
-    assert bundled_names() == ["cifar10", "cifar10_16", "digits", "mnist"]
+    assert bundled_names() == [
+        *("cifar10", "cifar10_16", "cifar10_16_any", "digits", "digits_any"),
+        *("mnist", "mnist_any"),
+    ]
     for name in bundled_names():
         bundled = gtn_tf.load(f"gtn:{name}")
         size = sum(p.stat().st_size for p in bundled.path.rglob("*"))
