@@ -4,12 +4,14 @@ Networks of `learners.pool`, of a draw that no meta-training takes, train for T
 steps of B images on the GTN's data and on real ones, all from the same initial
 values. What they have learned, read as accuracy and as log-likelihood of
 validation images, is compared with their validation accuracy after a long
-training on real images.
+training on real images; so are scores of untrained networks.
 
 * `gtn`: by the rules of `nas.rank`, of which the best one counts.
 * `real`, `real_subset`: images drawn afresh, or a fixed subset; each of
-  `evaluation.tuning_learning_rates` by a cosine, of which the best one counts.
-* `params`: the number of parameters.
+  `evaluation.tuning_learning_rates` by a cosine, of which the best one counts;
+  `.._normalized`: by the best of four normalised updates.
+* `params`, the number of parameters, and the zero-cost proxies of
+  `nas.evaluators.zero_cost` on real images.
 """
 
 from __future__ import annotations
@@ -29,9 +31,14 @@ from gtn_tf.statistics import correlation
 from gtn_tf.statistics.correlation import with_failures_last
 from gtn_tf.statistics.intervals import shown
 
-SOURCES = ("gtn", "real", "real_subset")
+SOURCES = (
+    "gtn",
+    *("real", "real_normalized"),
+    *("real_subset", "real_subset_normalized"),
+)
 READOUTS = ("accuracy", "log_likelihood")
 PARAMS = "params"
+FREE = (PARAMS, "naswot", "synflow", "grad_norm", "jacob_cov")
 
 
 def run(config: config_dict.ConfigDict, folder: Path) -> dict:
@@ -53,19 +60,19 @@ def run(config: config_dict.ConfigDict, folder: Path) -> dict:
     measure = make_measure(config, folder)
     results = run_trials(trials, folder, measure, TUNING_KEYS)
     done = done_trials(results)
-    truth, params = (
-        with_failures_last(done[0][key]) for key in ("truth", "params")
-    )
-    found = {PARAMS: correlation.mean_spearman([params], truth)}
+    truth = with_failures_last(done[0]["truth"])
+    scores = {name: [r["free"][name] for r in done] for name in FREE}
     for source in SOURCES:
         for readout in READOUTS:
-            found[f"{source}, {readout}"] = correlation.mean_spearman(
-                [
-                    with_failures_last(r["scores"][source][readout])
-                    for r in done
-                ],
-                truth,
-            )
+            scores[f"{source}, {readout}"] = [
+                r["scores"][source][readout] for r in done
+            ]
+    found = {
+        name: correlation.mean_spearman(
+            [with_failures_last(one) for one in of_seeds], truth
+        )
+        for name, of_seeds in scores.items()
+    }
     return {
         "source": config.source,
         "networks": done[0]["networks"],
@@ -85,7 +92,7 @@ def run(config: config_dict.ConfigDict, folder: Path) -> dict:
         },
         "seconds": {
             source: float(np.median([r["seconds_on"][source] for r in done]))
-            for source in SOURCES
+            for source in (*FREE, *SOURCES)
         },
         "meta_training_seconds": float(np.median([r["seconds"] for r in done])),
         "results": results,
@@ -97,7 +104,7 @@ def _pairs() -> list[tuple[str, str]]:
     for readout in READOUTS:
         ours = f"gtn, {readout}"
         pairs += [(ours, f"{other}, {readout}") for other in SOURCES[1:]]
-        pairs += [(ours, PARAMS)]
+        pairs += [(ours, name) for name in FREE]
     pairs += [
         (f"{source}, log_likelihood", f"{source}, accuracy")
         for source in SOURCES

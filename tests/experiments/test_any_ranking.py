@@ -5,7 +5,12 @@ import signal
 import numpy as np
 import pytest
 
-from gtn_tf.experiments.any_ranking import EXPERIMENT, READOUTS, SOURCES
+from gtn_tf.experiments.any_ranking import (
+    EXPERIMENT,
+    FREE,
+    READOUTS,
+    SOURCES,
+)
 from gtn_tf.statistics.correlation import spearman
 from tests.helpers import tiny
 from tests.helpers.experiment_results import is_drawn
@@ -70,6 +75,20 @@ def test_networks_by_a_few_steps_and_by_many(tmp_path):
     assert first["truth"] == second["truth"] == result["truth"]
     assert all(0.1 < value <= 1 for value in result["truth"])
     assert len(set(result["networks"])) == _NUM_NETWORKS
+    for name in FREE:
+        row = result["rank_correlations"][name]
+        for of_trial, found in zip(
+            (first, second), row["of_each_seed"], strict=True
+        ):
+            values = of_trial["free"][name]
+            assert None not in values, name
+            np.testing.assert_allclose(
+                found, spearman(np.array(values), np.array(result["truth"]))
+            )
+        # Other seeds, other initial values; not what is counted.
+        assert (first["free"][name] == second["free"][name]) == (
+            name == "params"
+        )
     for source in SOURCES:
         for readout in READOUTS:
             # Other seeds, other initial values and images.
@@ -85,12 +104,12 @@ def test_networks_by_a_few_steps_and_by_many(tmp_path):
 
 
 def test_the_best_rule_counts_of_those_that_never_diverged():
-    from gtn_tf.experiments.any_ranking_trials import _best
+    from gtn_tf.experiments.any_ranking_scores import best
 
     values = [
         [{"accuracy": 0.5}, {"accuracy": 0.7}],
         [{"accuracy": 0.9}, None],
         [{"accuracy": 0.1}, {"accuracy": 0.2}],
     ]
-    assert _best(values, "accuracy") == pytest.approx(0.6)
-    assert _best([[None]], "accuracy") is None
+    assert best(values, "accuracy") == pytest.approx(0.6)
+    assert best([[None]], "accuracy") is None

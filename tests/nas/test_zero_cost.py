@@ -1,3 +1,5 @@
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -24,7 +26,12 @@ def _batch(images, num_classes=2):
     [
         keras.layers.ReLU,
         lambda: keras.layers.LeakyReLU(0.1),
-        lambda: keras.layers.Activation("relu"),
+        keras.layers.PReLU,
+        keras.layers.ELU,
+        *(
+            functools.partial(keras.layers.Activation, name)
+            for name in ("relu", "relu6", "leaky_relu", "elu", "silu", "gelu")
+        ),
     ],
 )
 def test_naswot_by_hand(relu):
@@ -52,7 +59,7 @@ def test_naswot_adds_the_kernels_of_all_layers():
 
 
 def test_naswot_needs_relus():
-    model = _dense(keras.layers.Dense(2))
+    model = _dense(keras.layers.Dense(2), keras.layers.Activation("tanh"))
     with pytest.raises(InputError, match="has no ReLU layer"):
         zero_cost.naswot(model, _batch([[1, 2, 3]]))
 

@@ -35,6 +35,16 @@ from gtn_tf.ops.seeds import Purpose, fold
 from gtn_tf.types import Batch, InputError
 
 _BATCH_SIZE = 64  # as they are published with
+_GATES = (
+    keras.layers.ReLU,
+    keras.layers.LeakyReLU,
+    keras.layers.PReLU,
+    keras.layers.ELU,
+)
+_GATE_ACTIVATIONS = (
+    *("relu", "relu6", "leaky_relu"),
+    *("elu", "selu", "celu", "silu", "gelu"),
+)
 _JACOB_COV_SHIFT = 1e-5  # keeps the logarithm of a zero eigenvalue finite
 
 
@@ -44,12 +54,12 @@ def naswot(model: keras.Model, real: Batch) -> float:
     Raises:
       InputError: the model has no ReLU layers to read codes from.
     """
-    outputs = [layer.output for layer in model.layers if _is_relu(layer)]
+    outputs = [layer.output for layer in model.layers if _is_gate(layer)]
     if not outputs:
         raise InputError(
-            f"model '{model.name}' has no ReLU layer; expected ReLU, LeakyReLU "
-            "or Activation layers, whose signs 'naswot' reads; leave 'naswot' "
-            "out for this model"
+            f"model '{model.name}' has no ReLU layer; expected ReLU, ELU, "
+            "LeakyReLU, PReLU or such Activation layers, whose signs 'naswot' "
+            "reads; leave 'naswot' out for this model"
         )
     codes_of = keras.Model(model.inputs, outputs)
     kernel = 0.0
@@ -60,12 +70,16 @@ def naswot(model: keras.Model, real: Batch) -> float:
     return float(np.linalg.slogdet(kernel)[1])
 
 
-def _is_relu(layer: keras.layers.Layer) -> bool:
-    if isinstance(layer, keras.layers.ReLU | keras.layers.LeakyReLU):
+def _is_gate(layer: keras.layers.Layer) -> bool:
+    """Says if a layer is a ReLU, or one of its kin with a positive half.
+
+    All of them keep the signs of what they are given.
+    """
+    if isinstance(layer, _GATES):
         return True
-    activation = getattr(layer, "activation", None)
-    return isinstance(layer, keras.layers.Activation) and "relu" in getattr(
-        activation, "__name__", ""
+    name = getattr(getattr(layer, "activation", None), "__name__", "")
+    return isinstance(layer, keras.layers.Activation) and (
+        name in _GATE_ACTIVATIONS
     )
 
 
@@ -160,12 +174,11 @@ class ZeroCost(Evaluator):
                 ("untrained", self.form, tuple(job.seed.numpy())),
                 lambda: self._build(job, session),
             )
-            for variable, value in zip(
-                fresh.model.variables, fresh.values, strict=True
-            ):
-                variable.assign(value)
+            assign_values(fresh.model, fresh.values)
             built = time.perf_counter()
-            real = _draw_different(job, session)
+            num_images = len(session.data.dataset.train.images)
+            chosen = different_images(num_images, job.seed)
+            real = session.training_images(chosen)
             score = PROXIES[self.name.kind](fresh.model, real)
             return untrained(score, built, build=fresh.build_seconds)
 
@@ -174,17 +187,8 @@ class ZeroCost(Evaluator):
         began = time.perf_counter()
         network = session.network(self.form)
         model = session.space.build(job.architecture, network)
-        learner = from_keras(lambda: model, second_order=False)
-        params, statistics = learner.init(job.seed)
-        variables = (*model.trainable_variables, *model.non_trainable_variables)
-        values = dict(
-            zip(map(id, variables), (*params, *statistics), strict=True)
-        )
-        return _Fresh(
-            model,
-            [values[id(variable)] for variable in model.variables],
-            time.perf_counter() - began,
-        )
+        values = fresh_values(model, job.seed)
+        return _Fresh(model, values, time.perf_counter() - began)
 
 
 class _Fresh(NamedTuple):
@@ -198,10 +202,26 @@ class _Fresh(NamedTuple):
     build_seconds: float
 
 
-def _draw_different(job: Job, session: Session) -> Batch:
-    """Draws without replacement: an image twice would make naswot -inf."""
-    num_images = len(session.data.dataset.train.images)
-    seed = fold(job.seed, Purpose.REAL_BATCH, 0).numpy()
-    rng = np.random.default_rng([int(v) & 0xFFFFFFFF for v in seed])
-    chosen = rng.permutation(num_images)[:_BATCH_SIZE]
-    return session.training_images(chosen)
+def fresh_values(model: keras.Model, seed: tf.Tensor) -> list[tf.Tensor]:
+    """Returns those of a seed [2], in the order of the model's variables."""
+    learner = from_keras(lambda: model, second_order=False)
+    params, statistics = learner.init(seed)
+    variables = (*model.trainable_variables, *model.non_trainable_variables)
+    values = dict(zip(map(id, variables), (*params, *statistics), strict=True))
+    return [values[id(variable)] for variable in model.variables]
+
+
+def assign_values(model: keras.Model, values: list[tf.Tensor]) -> None:
+    """Assigns what `fresh_values` returned."""
+    for variable, value in zip(model.variables, values, strict=True):
+        variable.assign(value)
+
+
+def different_images(num_images: int, seed: tf.Tensor) -> np.ndarray:
+    """Returns positions of a batch [64], or of all images if there are fewer.
+
+    Without replacement: an image twice would make naswot -inf.
+    """
+    words = fold(seed, Purpose.REAL_BATCH, 0).numpy()
+    rng = np.random.default_rng([int(word) & 0xFFFFFFFF for word in words])
+    return rng.permutation(num_images)[:_BATCH_SIZE]
