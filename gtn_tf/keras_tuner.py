@@ -13,6 +13,7 @@ What does not change the network, such as the rate that it is compiled with, no
 GTN can score: `search` warns of it.
 """
 
+import hashlib
 import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -25,6 +26,9 @@ from absl import logging
 from gtn_tf.export.load import Teacher, load
 from gtn_tf.learners.identity import network_digest
 from gtn_tf.nas import rank
+from gtn_tf.nas.jobs import teacher_source
+from gtn_tf.nas.validation_data import validation_data
+from gtn_tf.runtime.files import read_json, to_json, write_json
 from gtn_tf.types import PERSONS_ERRORS, InputError, one_line
 
 try:
@@ -101,9 +105,11 @@ class _ByTeacher(keras_tuner.Tuner):
           **rank_arguments: of `gtn_tf.nas.rank`, such as its `data`.
 
         Raises:
-          InputError: bad arguments.
+          InputError: bad arguments, or `directory` holds trials that another
+            teacher, other data or other arguments have scored.
         """
         _check_keywords(len(images), rank_arguments)
+        self._check_kept_trials(rank_arguments)
         unscored = self._without_effect()
         if unscored:
             logging.warning(
@@ -113,6 +119,22 @@ class _ByTeacher(keras_tuner.Tuner):
             )
         self.oracle.verbose = verbose
         super().search(**rank_arguments)
+
+    def _check_kept_trials(self, rank_arguments: Mapping[str, Any]) -> None:
+        """Refuses to go on with other scores; keeps what these are of."""
+        path = Path(self.project_dir) / "scored_by.json"
+        scored_by = _scored_by(self.teacher, rank_arguments)
+        if self.oracle.trials:
+            kept = read_json(path) if path.exists() else {}
+            other = [k for k in scored_by if kept.get(k) != scored_by[k]]
+            if other:
+                raise InputError(
+                    f"the trials in {str(path.parent)!r} are of other "
+                    f"{' and '.join(other)}; expected the same, as scores are "
+                    "compared; give another directory or project_name, or "
+                    "overwrite=True"
+                )
+        write_json(path, scored_by)
 
     def run_trial(
         self, trial: keras_tuner.engine.trial.Trial, **rank_arguments: Any
@@ -196,6 +218,32 @@ class _ByTeacher(keras_tuner.Tuner):
             "the trials have scores and no weights; expected the best to be "
             f"trained; call train_best({num_models}, ...)"
         )
+
+
+def _scored_by(
+    teacher: Teacher, rank_arguments: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns what scores depend on beside the network, as JSON."""
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(rank).parameters.items()
+    }
+    given = defaults | dict(rank_arguments)
+    images = given["validation"] if given["data"] is None else given["data"]
+    real = validation_data(teacher, images, given["data_dir"])
+    digest = hashlib.sha256()
+    for values in (real.images, real.label_ids):
+        digest.update(values.numpy().tobytes())
+    return to_json(
+        {
+            "teacher": teacher_source(teacher).digest,
+            "data": digest.hexdigest(),
+            "arguments": {
+                name: repr(given[name])
+                for name in ("seed", "seeds", "readout", "statistics", "rates")
+            },
+        }
+    )
 
 
 def _check_keywords(num_images: int, given: Mapping[str, Any]) -> None:

@@ -91,6 +91,32 @@ def test_what_no_trial_can_mend_ends_the_search(teacher, tmp_path):
             assert text in str(caught.value)
 
 
+def test_kept_trials_are_not_mixed_with_other_scores(teacher, tmp_path):
+    def tuner(**more):
+        return gtn_tf.keras_tuner.RandomSearch(
+            *(hypermodel, more.pop("teacher", teacher)),
+            **{"max_trials": 2, "seed": 0, "directory": tmp_path} | more,
+        )
+
+    tuner().search(data=REAL, verbose=0)
+    again = tuner(max_trials=3)
+    again.search(data=(*REAL,), verbose=0)  # of the same
+    assert len(again.oracle.trials) == 3
+    others = write_export(tmp_path / "other" / "export", num_steps=2)
+    for more, keywords, part in (
+        ({}, {"readout": "log_likelihood"}, "of other arguments;"),
+        ({}, {"data": (255 - REAL[0], REAL[1])}, "of other data;"),
+        ({"teacher": others}, {}, "of other teacher;"),
+    ):
+        with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+            tuner(**more).search(**{"data": REAL, "verbose": 0} | keywords)
+        for text in (part, "overwrite=True"):
+            assert text in str(caught.value)
+    anew = tuner(overwrite=True)
+    anew.search(data=REAL, verbose=0, readout="log_likelihood")
+    assert all(t.score < 0 for t in anew.oracle.get_best_trials(2))
+
+
 @pytest.mark.parametrize(
     ("of_what", "more", "part"),
     [

@@ -89,13 +89,14 @@ class InnerStepOptimizer(keras.optimizers.Optimizer):
         super().build(variables)
         self._slots = []
         for variable in variables:
-            initial = self._inner.init([tf.zeros(variable.shape)])
+            with tf.init_scope():
+                initial = self._inner.init([tf.zeros(variable.shape)])
             self._slots.append(
                 [
                     self.add_variable(
                         tuple(value.shape),
-                        # Zeros, and Adam's products of ones.
-                        "zeros" if value.shape == variable.shape else "ones",
+                        # Adam's products of ones.
+                        "ones" if value.numpy().any() else "zeros",
                         dtype=variable.dtype,
                         name="slot",
                     )
@@ -264,7 +265,7 @@ def _settle(model: keras.Model, images: np.ndarray) -> None:
 def _assign_mean_statistics(model: keras.Model, images: np.ndarray) -> None:
     before = [tf.convert_to_tensor(v) for v in model.non_trainable_variables]
     params = [tf.convert_to_tensor(v) for v in model.trainable_variables]
-    places = moving_statistics(model)
+    places = moving_statistics(model, tf.constant(images[0]))
     after = settle_statistics(
         Learner(model.name, lambda seed: ([], []), stateless_apply(model)),
         places,

@@ -72,7 +72,8 @@ def find_initializers(model: keras.Model) -> Initializers:
     """Finds what draws each variable of a built model; not while tracing.
 
     A value that is not random, such as one fitted to data, is kept, and so
-    are all of a frozen layer (`trainable` False).
+    are all of a frozen layer, and weights that are frozen one by one
+    (`trainable` False).
 
     Raises:
       InputError: a variable's initializer cannot be found, or draws other
@@ -187,7 +188,13 @@ def _initializer_of(
     layers: list[keras.layers.Layer], variable: keras.Variable
 ) -> keras.initializers.Initializer:
     """Returns the initializer of a variable that `layers` hold."""
-    if not all(layer.trainable for layer in layers):
+    # One by one, too: by `kernel.trainable = False`, or as LoRA does it.
+    is_frozen = not variable.trainable and any(
+        variable is one
+        for layer in layers
+        for one in layer._trainable_variables
+    )
+    if is_frozen or not all(layer.trainable for layer in layers):
         return keras.initializers.Constant(variable.value.numpy())
     for layer in layers:
         named = _named_initializer(layer, variable.name)

@@ -17,20 +17,27 @@ from gtn_tf.learners.functional import Learner
 from gtn_tf.types import LearnerState, SyntheticData
 
 
-def moving_statistics(model: keras.Model) -> dict[int, float]:
+def moving_statistics(
+    model: keras.Model, images: tf.Tensor
+) -> dict[int, float]:
     """Returns {place in `model.non_trainable_variables`: momentum}.
 
-    Those of frozen layers are not among them: they stay as they are. Nor are
-    those of layers that the network holds and never calls.
+    They are those that a training step moves: not of frozen layers, nor of
+    layers that the network never calls, or asks not to train.
+
+    Args:
+      model: built.
+      images: any that it can be called with, [B, H, W, C].
     """
+    with keras.StatelessScope() as scope:
+        model(images, training=True)
     places = {id(v): i for i, v in enumerate(model.non_trainable_variables)}
     return {
         places[id(variable)]: layer.momentum
         for layer in model._flatten_layers(include_self=False)
-        if isinstance(layer, keras.layers.BatchNormalization)
-        and layer.trainable
-        and layer.built
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.built
         for variable in (layer.moving_mean, layer.moving_variance)
+        if id(variable) in scope.state_mapping
     }
 
 
@@ -45,7 +52,7 @@ def settle_statistics(
 
     Args:
       learner: of a Keras model.
-      moving: from `moving_statistics(model)`; momenta below 1.
+      moving: from `moving_statistics`; momenta below 1.
       state: at the end of a training.
       batches: what it was trained on, step by step.
       measure: from `batch_measure`, where several states are settled.
@@ -120,7 +127,7 @@ def normalizing_by_the_batch(
 
     Args:
       learner: of a Keras model.
-      moving: from `moving_statistics(model)`; momenta below 1.
+      moving: from `moving_statistics`; momenta below 1.
     """
     if not moving:
         return learner

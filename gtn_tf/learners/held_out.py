@@ -12,6 +12,7 @@ import functools
 from collections.abc import Callable
 
 import keras
+import tensorflow as tf
 from keras import layers
 
 from gtn_tf.learners.batch_statistics import (
@@ -35,7 +36,8 @@ def held_out_learner(
     build = functools.partial(HELD_OUT[name], image_shape, num_classes)
     model = build()
     learner = from_keras(lambda: model, second_order=False)
-    learner = normalizing_by_the_batch(learner, moving_statistics(model))
+    moving = moving_statistics(model, tf.zeros((1, *image_shape)))
+    learner = normalizing_by_the_batch(learner, moving)
     return learner._replace(name=f"held_out:{name}")
 
 

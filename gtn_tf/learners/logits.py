@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from gtn_tf.learners.undoing import change
 from gtn_tf.types import PERSONS_ERRORS, InputError, one_line
 
 _NUM_PROBES = 64
@@ -37,7 +38,7 @@ def without_softmax(model: keras.Model) -> keras.Model:
             )
         return keras.Model(model.inputs[0], last.input, name=model.name)
     if name == "softmax":
-        last.activation = keras.activations.linear
+        change(last, "activation", keras.activations.linear)
     elif name in _NO_LOGITS or isinstance(last, keras.layers.ReLU):
         raise InputError(
             f"layer '{last.name}' ends the network with "
@@ -67,16 +68,7 @@ def check_mapping(
         something else than [N, K].
     """
     shape = tuple(images.shape)
-    try:
-        outputs = model(images, training=False)
-        with keras.StatelessScope():
-            model(images, training=True)
-    except PERSONS_ERRORS as error:
-        raise InputError(
-            f"model '{model.name}' cannot be called with images {shape} "
-            f"({type(error).__name__}: {one_line(error)}); expected a model "
-            "of the data's images; rebuild the model"
-        ) from error
+    outputs = _called(model, images, training=False)
     if not model.trainable_variables:
         raise InputError(
             f"model '{model.name}' has no weights to train; expected at least "
@@ -96,6 +88,70 @@ def check_mapping(
             "expected float32, of the last layer at least; give that layer "
             "dtype='float32'"
         )
+
+
+def _called(model: keras.Model, images: tf.Tensor, training: bool) -> Any:
+    try:
+        return model(images, training=training)
+    except PERSONS_ERRORS as error:
+        raise InputError(
+            f"model '{model.name}' cannot be called with images "
+            f"{tuple(images.shape)} ({type(error).__name__}: "
+            f"{one_line(error)}); expected a model of the data's images; "
+            "rebuild the model"
+        ) from error
+
+
+def check_training(model: keras.Model, images: tf.Tensor) -> None:
+    """Calls a model with images [N, H, W, C] as in training, twice.
+
+    Raises:
+      InputError: it cannot be called, or a step, which is a function of its
+        variables, would lose or not decide what it does.
+    """
+    with keras.StatelessScope(collect_losses=True) as scope:
+        first = _called(model, images, training=True)
+    _check_what_is_left(model, scope)
+    with keras.StatelessScope():
+        second = _called(model, images, training=True)
+    if not np.allclose(first, second, rtol=1e-3, atol=1e-4, equal_nan=True):
+        raise InputError(
+            f"model '{model.name}' has other outputs at each call in training; "
+            "expected random numbers that its variables decide; draw by "
+            "keras.random with a keras.random.SeedGenerator"
+        )
+
+
+def _check_what_is_left(
+    model: keras.Model, scope: keras.StatelessScope
+) -> None:
+    if scope.losses:
+        raise InputError(
+            f"model '{model.name}' adds a loss in training; expected losses of "
+            "weights alone; take add_loss away"
+        )
+    known = {id(variable) for variable in model.non_trainable_variables}
+    if not scope.state_mapping.keys() - known:
+        return
+    owners = [
+        layer
+        for layer in model._flatten_layers()
+        for variable in layer._trainable_variables
+        if id(variable) in scope.state_mapping
+    ]
+    if owners:
+        layer = owners[0]
+        raise InputError(
+            f"layer '{layer.name}' ({type(layer).__name__}) sets its weights "
+            "in training; expected weights that steps alone change; use "
+            "another layer"
+        )
+    raise InputError(
+        f"model '{model.name}' changes in training what is not among its "
+        "variables, such as Keras' own generator of random numbers; expected "
+        "layers that hold what they change; give those that draw a "
+        "keras.random.SeedGenerator"
+    )
 
 
 def check_logits(model: keras.Model, images: tf.Tensor) -> None:

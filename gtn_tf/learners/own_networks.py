@@ -11,14 +11,19 @@ same network, and refused where it is not:
   with a warning, where that matters (see `second_order`);
 * weights of frozen layers keep their values (see `initial_values`), and
   regularisers of weights are part of the loss (see `functional`);
-* losses of activations, constraints of weights, and images with channels first
-  are refused.
+* losses of activations, constraints of weights, layers that change in training
+  what the network does not hold, and images with channels first are refused.
+
+What is changed in a network for that is undone at the end, as it may be shared
+(see `undoing`).
 """
 
+import collections
 import functools
 from collections.abc import Callable
 
 import keras
+from absl import logging
 
 from gtn_tf.import_paths import import_attribute
 from gtn_tf.learners.batch_statistics import moving_statistics
@@ -27,10 +32,16 @@ from gtn_tf.learners.identity import network_digest
 from gtn_tf.learners.logits import (
     check_logits,
     check_mapping,
+    check_training,
     probe,
     without_softmax,
 )
-from gtn_tf.learners.raw_pixels import check_scale, without_preprocessing
+from gtn_tf.learners.raw_pixels import (
+    Call,
+    check_scale,
+    watch_calls,
+    without_preprocessing,
+)
 from gtn_tf.learners.second_derivatives import check_second_derivatives
 from gtn_tf.types import PERSONS_ERRORS, InputError, one_line
 
@@ -57,8 +68,12 @@ def build_own_network(
     model = without_preprocessing(_called(build), image_shape)
     images = probe(image_shape)
     check_mapping(model, images, num_classes)
-    check_scale(model, image_shape)
+    calls = watch_calls(model, image_shape)
+    check_scale(calls)
     _check_layers(model)
+    check_training(model, images)
+    _tell_what_is_not_used(model)
+    _tell_of_shared_statistics(model, calls)
     model = without_softmax(model)
     check_logits(model, images)
     return model
@@ -85,7 +100,9 @@ def from_import_path(
         digest = network_digest(model)
         learner = from_keras(lambda: model)._replace(
             name=path,
-            batch_statistics=tuple(moving_statistics(model)),
+            batch_statistics=tuple(
+                moving_statistics(model, probe(image_shape))
+            ),
             digest=digest,
         )
         check_second_derivatives(learner, image_shape)
@@ -147,6 +164,37 @@ def _called(build: Callable[[], keras.Model]) -> keras.Model:
             "return the model"
         )
     return model
+
+
+def _tell_what_is_not_used(model: keras.Model) -> None:
+    own = [
+        name
+        for name in ("train_step", "compute_loss")
+        if getattr(type(model), name) is not getattr(keras.Model, name)
+    ]
+    if own:
+        logging.warning(
+            "Model '%s' has a %s of its own, which is not used: it is trained "
+            "on the cross-entropy of its logits.",
+            model.name,
+            " and a ".join(own),
+        )
+
+
+def _tell_of_shared_statistics(model: keras.Model, calls: list[Call]) -> None:
+    number = collections.Counter(
+        layer.name
+        for layer, _ in calls
+        if isinstance(layer, keras.layers.BatchNormalization)
+    )
+    shared = [repr(name) for name, times in number.items() if times > 1]
+    if shared:
+        logging.warning(
+            "Model '%s' calls %s more than once: in evaluation batch "
+            "normalisation goes by the statistics of the last call.",
+            model.name,
+            ", ".join(shared),
+        )
 
 
 def _check_layers(model: keras.Model) -> None:

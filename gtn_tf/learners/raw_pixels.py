@@ -16,19 +16,25 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from gtn_tf.learners.undoing import change
 from gtn_tf.types import PERSONS_ERRORS, InputError, one_line
 
 _PREPROCESSING = (keras.layers.Rescaling, keras.layers.Normalization)
 #: Of what the first weights are given, by images of about 1.
 _SCALES = (0.05, 20.0)
+_MOST_SHIFT = 10.0
 #: These change labels too, which a network does not see.
 _OF_LABELS = ("CutMix", "MixUp")
+
+
+#: A layer, and what it is given.
+Call = tuple[keras.layers.Layer, tf.Tensor]
 
 
 class _Watched:
     """Remembers what it is given, and that it was called."""
 
-    seen: list[tuple[keras.layers.Layer, tf.Tensor]]
+    seen: list[Call]
 
     def call(self, inputs: tf.Tensor, *args: Any, **more: Any) -> Any:
         self.seen.append((self, inputs))
@@ -71,16 +77,25 @@ def without_preprocessing(
     return model
 
 
-def check_scale(model: keras.Model, image_shape: tuple[int, int, int]) -> None:
-    """Looks at what the first weights are given, of a model that can be called.
+def watch_calls(
+    model: keras.Model, image_shape: tuple[int, int, int]
+) -> list[Call]:
+    """Calls a model with images of mean 0 and standard deviation 1.
 
-    Raises:
-      InputError: pixels are rescaled there.
+    Returns:
+      Layers that hold weights or statistics, and what each call gives them, in
+      their order.
     """
     layers = [
         layer
         for layer in model._flatten_layers(include_self=False)
         if layer._trainable_variables and not layer._layers
+    ]
+    layers += [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if isinstance(layer, keras.layers.BatchNormalization)
+        and not layer._trainable_variables
     ]
     rng = np.random.default_rng(0)
     # Pooling leaves the scale of a plane as it is.
@@ -88,26 +103,39 @@ def check_scale(model: keras.Model, image_shape: tuple[int, int, int]) -> None:
         size=(16, *image_shape)
     )
     images = (images / np.sqrt(2)).astype(np.float32)
-    seen: list[tuple[keras.layers.Layer, tf.Tensor]] = []
+    seen: list[Call] = []
     before = [type(layer) for layer in layers]
     for layer, cls in zip(layers, before, strict=True):
         watched = type(cls.__name__, (_Watched, cls), {"seen": seen})
-        _set_class(layer, watched)
+        change(layer, "__class__", watched)
     try:
         model(tf.constant(images), training=False)
     finally:
         for layer, cls in zip(layers, before, strict=True):
-            _set_class(layer, cls)
-    if not seen or not tf.is_tensor(seen[0][1]):
+            change(layer, "__class__", cls)
+    return seen
+
+
+def check_scale(calls: list[Call]) -> None:
+    """Looks at what the first weights are given; calls are of `watch_calls`.
+
+    Raises:
+      InputError: pixels are rescaled there.
+    """
+    of_weights = [call for call in calls if call[0]._trainable_variables]
+    if not of_weights or not tf.is_tensor(of_weights[0][1]):
         return
-    layer, given = seen[0]
-    scale = float(np.std(given.numpy().astype(np.float32)))
-    if not _SCALES[0] < scale < _SCALES[1]:
+    layer, given = of_weights[0]
+    values = given.numpy().astype(np.float32)
+    scale = float(np.std(values))
+    shift = float(np.abs(values.mean(axis=tuple(range(values.ndim - 1)))).max())
+    if not _SCALES[0] < scale < _SCALES[1] or shift > _MOST_SHIFT:
         raise InputError(
             f"layer '{layer.name}' ({type(layer).__name__}) is given images of "
-            f"standard deviation {scale:.2g}; expected about 1, as images are "
-            "normalised already; take the rescaling out of the network, or "
-            "make it a keras.layers.Rescaling right after the input"
+            f"standard deviation {scale:.2g} and means of up to {shift:.2g}; "
+            "expected about 1 and 0, as images are normalised already; take "
+            "the rescaling out of the network, or make it a "
+            "keras.layers.Rescaling right after the input"
         )
 
 
@@ -123,7 +151,7 @@ def _pass(
     images = images.astype(np.float32)
     before = [type(layer) for layer in layers]
     for layer, cls in zip(layers, before, strict=True):
-        _set_class(layer, type(cls.__name__, (_Passing, cls), {}))
+        change(layer, "__class__", type(cls.__name__, (_Passing, cls), {}))
     with contextlib.suppress(Exception):  # it is said at the next call
         model(tf.constant(images), training=False)
     found = []
@@ -131,13 +159,8 @@ def _pass(
         if _is_equal(layer.given, images):
             found.append(layer)
         else:
-            _set_class(layer, cls)
+            change(layer, "__class__", cls)
     return found
-
-
-def _set_class(layer: keras.layers.Layer, cls: type) -> None:
-    # Not Keras' own __setattr__, which would track it.
-    object.__setattr__(layer, "__class__", cls)
 
 
 def _is_equal(given: tf.Tensor | None, images: np.ndarray) -> bool:

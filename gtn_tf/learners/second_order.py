@@ -10,6 +10,7 @@ import keras
 from absl import logging
 
 from gtn_tf.layers import twice_differentiable
+from gtn_tf.learners.undoing import change
 from gtn_tf.types import InputError
 
 _SAFE_CHANNELS = 16  # the fewest with which no crash was seen
@@ -70,7 +71,7 @@ def swap_second_order(model: keras.Model) -> None:
                 raise _wrong(layer, name, replacement)
             if not _is_same_function(layer):
                 raise _wrong(layer, name, replacement)
-            _become(layer, twin)
+            change(layer, "__class__", twin)
             swapped.append(f"'{layer.name}' ({name})")
     if swapped:
         more = f" and {len(swapped) - 3} more layers" if swapped[3:] else ""
@@ -95,11 +96,6 @@ def _wrong(
     )
 
 
-def _become(layer: keras.layers.Layer, twin: type) -> None:
-    # Not Keras' own __setattr__, which would track it.
-    object.__setattr__(layer, "__class__", twin)
-
-
 def swap_strided_pointwise(model: keras.Model) -> None:
     """Swaps what would end the process; see `layers.Subsample`.
 
@@ -119,7 +115,7 @@ def swap_strided_pointwise(model: keras.Model) -> None:
         ):
             continue
         if type(layer) is keras.layers.Conv2D and layer.groups == 1:
-            _become(layer, twice_differentiable.PointwiseConv2D)
+            change(layer, "__class__", twice_differentiable.PointwiseConv2D)
         elif not isinstance(layer, twice_differentiable.PointwiseConv2D):
             raise InputError(
                 f"layer '{layer.name}' is a 1x1 convolution with stride "

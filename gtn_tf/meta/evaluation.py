@@ -29,8 +29,9 @@ def predict(learner: Learner, state: LearnerState, real: RealData) -> tf.Tensor:
     num_chunks = -(-num_images // chunk)
 
     def logits_of(index: tf.Tensor) -> tf.Tensor:
-        # The last chunk is filled up with images that do not count.
-        indices = tf.minimum(index * chunk + tf.range(chunk), num_images - 1)
+        # The last chunk is filled up with the first images, which do not count
+        # there; copies of one would, where a learner normalises by its batch.
+        indices = (index * chunk + tf.range(chunk)) % num_images
         images = normalize(tf.gather(real.images, indices), real.mean, real.std)
         logits, _ = learner.apply(
             state.params,

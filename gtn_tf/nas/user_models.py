@@ -34,6 +34,7 @@ from gtn_tf.learners.own_networks import (
     build_own_network,
     check_keras_settings,
 )
+from gtn_tf.learners.undoing import change, changes_undone
 from gtn_tf.nas.model_scores import ModelScore, ModelScores
 from gtn_tf.nas.rate_rules import DEFAULT, RateRule, rate_rules
 from gtn_tf.nas.training import Trainer
@@ -130,7 +131,7 @@ def rank(
     for name, build in named.items():
         began = time.perf_counter()
         try:
-            with repeatable_graphs(), graphs.collected():
+            with repeatable_graphs(), graphs.collected(), changes_undone():
                 row = _score(
                     *(name, build, teacher, rules, real, initials),
                     *(readout, statistics),
@@ -247,9 +248,9 @@ def _score(
     for layer in model._flatten_layers(include_self=False):
         if isinstance(layer, keras.layers.BatchNormalization):
             # What is measured afterwards then has the same bits for any.
-            layer.momentum = 0.0
+            change(layer, "momentum", 0.0)
     learner = from_keras(lambda: model, second_order=False)
-    moving = moving_statistics(model)
+    moving = moving_statistics(model, rules[0].steps[0].images)
     optimizers = {rule.kind: rule.optimizer for rule in rules}
     first = Trainer(
         *(lambda: learner, rules[0].optimizer, real),

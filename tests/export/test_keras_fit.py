@@ -65,7 +65,7 @@ def test_fit_takes_the_inner_loops_steps(teacher):
     steps = teacher_steps(teacher)
     for data in steps:
         state = inner_step(learner, optimizer, state, data)
-    places = moving_statistics(model)
+    places = moving_statistics(model, steps[0].images)
     state = settle_statistics(learner, places, state, steps)
     model.fit(teacher.dataset(), callbacks=[teacher.callback()], **QUIET)
     # Three steps, each of sums over 64 pixels of 10 images.
@@ -177,3 +177,22 @@ def test_statistics_of_a_network_that_keras_alone_tells_it_trains(sgd):
     assert_close(norm.moving_mean, expected, 64, 3 * size)
     assert np.asarray(norm.moving_variance).max() > 8  # 9, but for epsilon
     assert_close(still.moving_mean, norm.beta, 64, size)
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adam", "rmsprop"])
+@pytest.mark.parametrize("shape", [(), (1,), (2, 3)])
+def test_steps_of_weights_of_any_shape(kind, shape):
+    """Adam's products begin at one, also where a weight is a scalar."""
+    rates, momenta = [0.01, 0.02], [0.9, 0.5]
+    ours = keras.Variable(tf.ones(shape))
+    optimizer = InnerStepOptimizer(kind, rates, momenta)
+    inner = find_inner_optimizer(kind)
+    params = [tf.ones(shape)]
+    slots = inner.init(params)
+    for rate, momentum in zip(rates, momenta, strict=True):
+        gradient = tf.fill(shape, 1.0 + rate)
+        optimizer.apply([gradient], [ours])
+        rates_now = {"learning_rate": rate, "momentum": momentum}
+        rates_now = {k: tf.constant(v) for k, v in rates_now.items()}
+        params, slots = inner.update([gradient], params, slots, rates_now)
+        assert_close(ours, params[0], 1, 1.0)

@@ -52,9 +52,10 @@ def test_evaluation_is_the_same_whatever_the_momentum():
             ]
         )
         plain = from_keras(lambda model=model: model, second_order=False)
-        learner = normalizing_by_the_batch(plain, moving_statistics(model))
-        params, statistics = learner.init(root_seed(3))
         images = tf.constant(normal(1, 9, 4, 4, 1), tf.float32)
+        moving = moving_statistics(model, images)
+        learner = normalizing_by_the_batch(plain, moving)
+        params, statistics = learner.init(root_seed(3))
         logits, _ = learner.apply(params, statistics, images, training=False)
         found.append(logits.numpy())
         # No dropout, and the images' own mean and variance.

@@ -8,6 +8,7 @@ from keras import layers as L
 
 from gtn_tf.learners.batch_statistics import (
     moving_statistics,
+    normalizing_by_the_batch,
     settle_statistics,
 )
 from gtn_tf.learners.functional import from_keras
@@ -16,6 +17,7 @@ from gtn_tf.learners.own_networks import (
     build_own_network,
     check_keras_settings,
 )
+from gtn_tf.learners.undoing import change, changes_undone
 from gtn_tf.meta.inner_loop import cross_entropy, inner_step
 from gtn_tf.meta.inner_optimizers import SGD
 from gtn_tf.ops.seeds import root_seed
@@ -88,6 +90,12 @@ class Plain(L.Layer):
 
     def call(self, values):
         return values @ self.kernel
+
+
+def functional_start(preprocess):
+    inputs = keras.Input(SHAPE)
+    values = L.Flatten()(preprocess(inputs))
+    return keras.Model(inputs, L.Dense(NUM_CLASSES)(values))
 
 
 def functional_end(layer):
@@ -184,9 +192,23 @@ class _Late(keras.Model):
 
 
 class _AddsLoss(L.Layer):
-    def call(self, inputs):
-        self.add_loss(tf.reduce_sum(inputs))
+    def __init__(self, in_training_alone=False):
+        super().__init__()
+        self.in_training_alone = in_training_alone
+
+    def call(self, inputs, training=False):
+        if training or not self.in_training_alone:
+            self.add_loss(tf.reduce_sum(inputs))
         return inputs
+
+
+class _Draws(L.Layer):
+    def __init__(self, draw):
+        super().__init__()
+        self.draw = draw
+
+    def call(self, inputs, training=False):
+        return inputs + self.draw(tf.shape(inputs)) if training else inputs
 
 
 def _named_output():
@@ -238,7 +260,33 @@ def _ended(*more):
             ),
             "is given images of standard deviation",
         ),
+        (
+            lambda: _Scaled(1, shift=-127.5),
+            r"deviation 0\.95 and means of up to 1\.3e\+02",
+        ),
+        (
+            lambda: functional_start(lambda x: x[..., ::-1] - 103.9),
+            r"means of up to 1e\+02",
+        ),
         (lambda: _Scaled(1, fails=True), "only when it is trained"),
+        (
+            lambda: stack(
+                L.SpectralNormalization(L.Conv2D(2, 3)), L.Flatten(), L.Dense(3)
+            ),
+            r"\(SpectralNormalization\) sets its weights",
+        ),
+        (
+            lambda: _ended(_Draws(keras.random.normal), L.Dense(3)),
+            "not among its variables",
+        ),
+        (
+            lambda: _ended(_Draws(tf.random.normal), L.Dense(3)),
+            "other outputs at each call",
+        ),
+        (
+            lambda: _ended(_AddsLoss(True), L.Dense(3)),
+            "adds a loss in training",
+        ),
         (
             lambda: _ended(L.Dense(3, bias_constraint="non_neg")),
             "a constraint of its bias",
@@ -282,15 +330,15 @@ def _end():
 
 
 class _Scaled(keras.Model):
-    def __init__(self, factor, fails=False):
+    def __init__(self, factor, fails=False, shift=0.0):
         super().__init__()
-        self.factor, self.fails = factor, fails
+        self.factor, self.fails, self.shift = factor, fails, shift
         self.flatten, self.out = _end()
 
     def call(self, images, training=False):
         if training and self.fails:
             raise RuntimeError("only when it is trained")
-        return self.out(self.flatten(images * self.factor))
+        return self.out(self.flatten(images * self.factor + self.shift))
 
 
 def test_pooling_leaves_the_scale(recwarn):
@@ -326,6 +374,26 @@ def test_settings_of_keras_are_one_line(set_value, value, usual):
         set_value(usual)
     caught.match(tiny.ONE_LINE)
     check_keras_settings()
+
+
+def test_what_draws_by_its_own_variables_is_taken():
+    build(_ended(L.Dropout(0.5), L.GaussianNoise(1.0), L.Dense(3)))
+
+
+@pytest.mark.parametrize("how", ["variable", "lora"])
+def test_weights_frozen_one_by_one_keep_their_values(how):
+    layer = L.Dense(NUM_CLASSES, kernel_initializer="he_normal")
+    model = _ended(layer)
+    layer.set_weights([np.full((64, 3), 7.0), np.zeros(3)])
+    if how == "lora":
+        layer.enable_lora(2)
+    else:
+        layer._kernel.trainable = False
+    learner = from_keras(lambda: model, second_order=False)
+    for seed in range(2):
+        params, (kernel,) = learner.init(root_seed(seed))
+        np.testing.assert_array_equal(kernel, np.full((64, 3), 7.0))
+        assert len(params) == (3 if how == "lora" else 1)
 
 
 def test_frozen_layers_keep_their_values_and_others_do_not():
@@ -375,7 +443,7 @@ def test_weights_of_the_model_itself_and_layers_never_called():
     logits, _ = learner.apply(params, statistics, IMAGES, training=True)
     assert logits.shape == (6, NUM_CLASSES)
     assert [v.tolist() for v in map(np.asarray, params)].count([1.0] * 3) == 1
-    assert moving_statistics(model) == {}
+    assert moving_statistics(model, IMAGES) == {}
     with pytest.raises(InputError, match="'temperature' of layer 'own_weig"):
         from_keras(lambda: build(OwnWeights("glorot_uniform")))
 
@@ -432,7 +500,7 @@ def test_statistics_are_the_mean_over_the_batches(momentum):
     batches = [_data(IMAGES, LABELS), _data(3 * IMAGES + 1, LABELS)]
     settled = settle_statistics(
         learner,
-        moving_statistics(model),
+        moving_statistics(model, IMAGES),
         LearnerState(params, statistics, []),
         batches,
     )
@@ -454,3 +522,91 @@ def test_a_call_without_training_still_trains_its_layers(make):
     assert not np.allclose(trained, asked)
     assert not np.allclose(moved[0], statistics[0])
     np.testing.assert_array_equal(kept[0], statistics[0])
+
+
+class AsksNotToTrain(keras.Model):
+    """As people freeze a part; its batch normalisation is trainable yet."""
+
+    def __init__(self):
+        super().__init__()
+        self.flatten, self.out = L.Flatten(), L.Dense(NUM_CLASSES)
+        self.still, self.moved = L.BatchNormalization(), L.BatchNormalization()
+
+    def call(self, images, training=False):
+        still = self.still(self.flatten(images), training=False)
+        return self.out(self.moved(still, training=training))
+
+
+def test_statistics_that_no_training_call_moves_stay():
+    model = build(AsksNotToTrain())
+    learner = from_keras(lambda: model, second_order=False)
+    params, statistics = learner.init(root_seed(0))
+    state = LearnerState(params, statistics, [])
+    moving = moving_statistics(model, IMAGES)
+    batch = SyntheticData(tf.constant(IMAGES), None, {})
+    settled = settle_statistics(learner, moving, state, [batch])
+    names = [v.path for v in model.non_trainable_variables]
+    found = dict(zip(names, settled.statistics, strict=True))
+    pixels = IMAGES.reshape(len(IMAGES), -1)
+    for layer, mean, variance in (
+        (model.still, np.zeros(64), np.ones(64)),
+        (model.moved, pixels.mean(axis=0), pixels.var(axis=0)),
+    ):
+        # The first divides by the root of 1 + epsilon, of Keras 1e-3.
+        wide = 1.001 if layer is model.moved else 1.0
+        mean, variance = mean / np.sqrt(wide), variance / wide
+        assert_close(found[layer.moving_mean.path], mean, 64, 1.0)
+        assert_close(found[layer.moving_variance.path], variance, 64, 4.0)
+    by_batch = normalizing_by_the_batch(learner, moving)
+    logits, _ = by_batch.apply(params, statistics, IMAGES, training=False)
+    trained, _ = learner.apply(params, statistics, IMAGES, training=True)
+    assert_close(logits, trained, 64, 4.0)
+
+
+class Siamese(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.flatten, self.out = L.Flatten(), L.Dense(NUM_CLASSES)
+        self.shared = L.BatchNormalization(name="shared")
+        self.once = L.BatchNormalization(name="once", scale=False, center=False)
+
+    def call(self, images):
+        values = self.flatten(images)
+        both = self.shared(values) + self.shared(3.0 * values)
+        return self.out(self.once(both))
+
+    def train_step(self, data):
+        raise NotImplementedError
+
+
+def test_what_is_not_done_as_in_keras_is_told(caplog):
+    build(Siamese())
+    assert "calls 'shared' more than once" in caplog.text
+    assert "'once'" not in caplog.text
+    assert "has a train_step of its own" in caplog.text
+    caplog.clear()
+    build(Subclassed())
+    assert not caplog.text
+
+
+def test_a_network_that_lives_on_is_as_it_was():
+    norm = L.BatchNormalization(epsilon=0.1)
+    model = stack(
+        *(L.Rescaling(1 / 255), L.Flatten(), norm),
+        L.Dense(NUM_CLASSES, activation="softmax"),
+    )
+    kinds = [type(layer) for layer in model._flatten_layers()]
+    with changes_undone():
+        kept = build(model)
+        from_keras(lambda: kept)
+        change(norm, "momentum", 0.0)
+        change(norm, "momentum", 0.5)
+        assert [type(layer) for layer in model._flatten_layers()] != kinds
+        assert model.layers[-1].activation is keras.activations.linear
+    assert [type(layer) for layer in model._flatten_layers()] == kinds
+    assert norm.momentum == 0.99
+    shares = model(255 * IMAGES).numpy()
+    np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
+    # What is changed outside stays.
+    change(norm, "momentum", 0.5)
+    assert norm.momentum == 0.5

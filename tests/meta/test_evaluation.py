@@ -40,8 +40,8 @@ def test_accuracy_counts_every_image_once(num_images):
         tf.constant(images), tf.constant(label_ids), (mean,), (std,), 4, False
     )
     logits = ((images / 255 - mean) / std).reshape(num_images, 6) @ weights
-    # The filling of the last chunk repeats the last image: let it be right.
-    label_ids[-1] = logits[-1].argmax()
+    # The filling of the last chunk repeats the first image: let it be right.
+    label_ids[0] = logits[0].argmax()
     real = real._replace(label_ids=tf.constant(label_ids))
     expected = (logits.argmax(-1) == label_ids).mean()
 
@@ -51,6 +51,34 @@ def test_accuracy_counts_every_image_once(num_images):
         learner, state, real
     )
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("num_images", [3, 500, 501, 700])
+def test_a_chunk_is_filled_up_with_different_images(num_images):
+    """Else a learner that normalises by them would see copies of one."""
+
+    def relative(params, statistics, images, training):
+        values = tf.reshape(images, [images.shape[0], -1])
+        return values - tf.reduce_mean(values, axis=0), statistics
+
+    rng = np.random.default_rng(num_images)
+    images = rng.integers(0, 256, (num_images, 2, 2, 1), np.uint8)
+    real = RealData(
+        tf.constant(images),
+        tf.zeros(num_images, tf.int32),
+        (0.0,),
+        (1 / 255,),
+        4,
+        False,
+    )
+    values = images.reshape(num_images, 4).astype(np.float64)
+    last = np.concatenate([values[500:], values])[:500]
+    expected = values - values[:500].mean(axis=0)
+    expected[500:] = values[500:] - last.mean(axis=0)
+    state = LearnerState([tf.zeros([])], [], [])
+    learner = Learner("relative", lambda seed: None, relative)
+    logits = evaluation.predict(learner, state, real)
+    assert_close(logits, expected, 500, 255.0)
 
 
 def test_logits_that_are_no_numbers_are_no_accuracy():

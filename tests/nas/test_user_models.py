@@ -371,3 +371,25 @@ def test_no_score_is_no_best():
     for property_ in ("best", "best_index"):
         with pytest.raises(InputError, match=tiny.ONE_LINE):
             getattr(ModelScores([row], "none"), property_)
+
+
+def test_a_network_that_the_builder_did_not_make_afresh(export):
+    """It is ranked like a fresh one, twice, and stays as it is."""
+    network = _normalised(0.9, "softmax")
+    kinds = [type(layer) for layer in network._flatten_layers()]
+    weights = network.get_weights()
+    first, again = (
+        gtn_tf.nas.rank([lambda: network], export)[0] for _ in range(2)
+    )
+    (expected,) = gtn_tf.nas.rank([lambda: _normalised(0.9)], export)
+    assert first == again == expected
+    assert [type(layer) for layer in network._flatten_layers()] == kinds
+    assert network.layers[-1].activation is keras.activations.softmax
+    momenta = {
+        layer.momentum
+        for layer in network.layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+    }
+    assert momenta == {0.9}
+    for kept, value in zip(weights, network.get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, value)
