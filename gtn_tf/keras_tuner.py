@@ -15,20 +15,22 @@ GTN can score: `search` warns of it.
 
 import hashlib
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+import tensorflow as tf
 from absl import logging
 
 from gtn_tf.export.load import Teacher, load
 from gtn_tf.learners.identity import network_digest
 from gtn_tf.nas import rank
 from gtn_tf.nas.jobs import teacher_source
+from gtn_tf.nas.rate_rules import rate_rules
 from gtn_tf.nas.validation_data import validation_data
-from gtn_tf.runtime.files import read_json, to_json, write_json
 from gtn_tf.types import PERSONS_ERRORS, InputError, one_line
 
 try:
@@ -122,19 +124,27 @@ class _ByTeacher(keras_tuner.Tuner):
 
     def _check_kept_trials(self, rank_arguments: Mapping[str, Any]) -> None:
         """Refuses to go on with other scores; keeps what these are of."""
-        path = Path(self.project_dir) / "scored_by.json"
+        if self._is_worker():  # the chief of a distributed search does it
+            return
+        path = f"{self.project_dir}/scored_by.json"  # which may be in a bucket
         scored_by = _scored_by(self.teacher, rank_arguments)
         if self.oracle.trials:
-            kept = read_json(path) if path.exists() else {}
+            kept = {}
+            if tf.io.gfile.exists(path):
+                with tf.io.gfile.GFile(path) as file:
+                    kept = json.load(file)
             other = [k for k in scored_by if kept.get(k) != scored_by[k]]
             if other:
+                others = f"other {' and '.join(other)}"
                 raise InputError(
-                    f"the trials in {str(path.parent)!r} are of other "
-                    f"{' and '.join(other)}; expected the same, as scores are "
-                    "compared; give another directory or project_name, or "
-                    "overwrite=True"
+                    f"the trials in {self.project_dir!r} are of "
+                    f"{others if kept else 'an unknown GTN'}; expected "
+                    "the same, as scores are compared; give another directory "
+                    "or project_name, or overwrite=True"
                 )
-        write_json(path, scored_by)
+        with tf.io.gfile.GFile(f"{path}.new", "w") as file:
+            json.dump(scored_by, file)
+        tf.io.gfile.rename(f"{path}.new", path, overwrite=True)
 
     def run_trial(
         self, trial: keras_tuner.engine.trial.Trial, **rank_arguments: Any
@@ -231,19 +241,25 @@ def _scored_by(
     given = defaults | dict(rank_arguments)
     images = given["validation"] if given["data"] is None else given["data"]
     real = validation_data(teacher, images, given["data_dir"])
-    digest = hashlib.sha256()
-    for values in (real.images, real.label_ids):
-        digest.update(values.numpy().tobytes())
-    return to_json(
-        {
-            "teacher": teacher_source(teacher).digest,
-            "data": digest.hexdigest(),
-            "arguments": {
-                name: repr(given[name])
-                for name in ("seed", "seeds", "readout", "statistics", "rates")
-            },
-        }
+    rules = rate_rules(teacher, given["rates"])
+    # In any order, as a shuffled tf.data.Dataset has another each time.
+    rows = sorted(
+        hashlib.sha256(image.tobytes() + label_id.tobytes()).digest()
+        for image, label_id in zip(
+            real.images.numpy(), real.label_ids.numpy(), strict=True
+        )
     )
+    return {
+        "teacher": teacher_source(teacher).digest,
+        "data": hashlib.sha256(b"".join(rows)).hexdigest(),
+        "arguments": {
+            **{
+                name: str(given[name])
+                for name in ("seed", "seeds", "readout", "statistics")
+            },
+            "rates": [rule.text for rule in rules],
+        },
+    }
 
 
 def _check_keywords(num_images: int, given: Mapping[str, Any]) -> None:

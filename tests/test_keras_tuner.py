@@ -100,7 +100,14 @@ def test_kept_trials_are_not_mixed_with_other_scores(teacher, tmp_path):
 
     tuner().search(data=REAL, verbose=0)
     again = tuner(max_trials=3)
-    again.search(data=(*REAL,), verbose=0)  # of the same
+    # The same in another order, and as said otherwise.
+    mixed = RNG.permutation(20)
+    again.search(
+        data=(REAL[0][mixed], REAL[1][mixed]),
+        verbose=0,
+        seed=np.int64(0),
+        rates=["normalized:1", "normalized:2.5"],
+    )
     assert len(again.oracle.trials) == 3
     others = write_export(tmp_path / "other" / "export", num_steps=2)
     for more, keywords, part in (
@@ -112,9 +119,14 @@ def test_kept_trials_are_not_mixed_with_other_scores(teacher, tmp_path):
             tuner(**more).search(**{"data": REAL, "verbose": 0} | keywords)
         for text in (part, "overwrite=True"):
             assert text in str(caught.value)
+    (tmp_path / "untitled_project" / "scored_by.json").unlink()
+    with pytest.raises(InputError, match="of an unknown GTN"):
+        tuner().search(data=REAL, verbose=0)
     anew = tuner(overwrite=True)
     anew.search(data=REAL, verbose=0, readout="log_likelihood")
-    assert all(t.score < 0 for t in anew.oracle.get_best_trials(2))
+    scores = [trial.score for trial in anew.oracle.trials.values()]
+    assert all(score is None or score < 0 for score in scores)  # a failed one
+    assert any(scores)
 
 
 @pytest.mark.parametrize(

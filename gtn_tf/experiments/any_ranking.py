@@ -30,6 +30,7 @@ from gtn_tf.figures.style import LINES, WIDTH, add_note, in_theme, new_figure
 from gtn_tf.statistics import correlation
 from gtn_tf.statistics.correlation import with_failures_last
 from gtn_tf.statistics.intervals import shown
+from gtn_tf.types import InputError
 
 SOURCES = (
     "gtn",
@@ -60,6 +61,7 @@ def run(config: config_dict.ConfigDict, folder: Path) -> dict:
     measure = make_measure(config, folder)
     results = run_trials(trials, folder, measure, TUNING_KEYS)
     done = done_trials(results)
+    _check_sources(done, folder)
     truth = with_failures_last(done[0]["truth"])
     scores = {name: [r["free"][name] for r in done] for name in FREE}
     for source in SOURCES:
@@ -97,6 +99,18 @@ def run(config: config_dict.ConfigDict, folder: Path) -> dict:
         "meta_training_seconds": float(np.median([r["seconds"] for r in done])),
         "results": results,
     }
+
+
+def _check_sources(results: list[dict], folder: Path) -> None:
+    """Refuses trials of an earlier version, which knew less."""
+    for result in results:
+        known = {*result["scores"], *result.get("free", ())}
+        if {*SOURCES, *FREE} - known:
+            raise InputError(
+                f"trials in {str(folder)!r} are of an earlier version, without "
+                "some of the scores; expected all of them; give another "
+                "--workdir"
+            )
 
 
 def _pairs() -> list[tuple[str, str]]:

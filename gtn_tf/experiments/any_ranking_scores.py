@@ -36,6 +36,9 @@ _REAL_MOMENTUM = 0.5
 #: around those that are best for the 14 networks of `any_network`.
 _NORMALIZED_RATES = (0.1, 0.25, 0.5, 1.0)
 
+#: What the scores depend on, beside the config.
+RULES = {"gtn": list(DEFAULT), "normalized": list(_NORMALIZED_RATES)}
+
 Rates = dict[str, tf.Tensor]
 #: A learner's seed [2] -> its batches, one a step.
 Batches = Callable[[tf.Tensor], Iterable[SyntheticData]]
@@ -172,7 +175,8 @@ def free_scores(model: keras.Model, setting: Setting) -> dict[str, Any]:
     Zero-cost proxies are means over the initial values of `few_step_scores`,
     each asked about a batch of its own. Other values are assigned to the model.
     """
-    scores = {PARAMS: model.count_params()}
+    num_params = sum(np.prod(v.shape) for v in model.trainable_variables)
+    scores = {PARAMS: int(num_params)}
     seconds = {PARAMS: 0.0}
     seeds = _seeds(setting)
     asked = [

@@ -14,6 +14,7 @@ from gtn_tf.evaluation.assembly import build_setting
 from gtn_tf.evaluation.sources import Setting, source_of_run
 from gtn_tf.experiments.any_ranking import FREE, READOUTS
 from gtn_tf.experiments.any_ranking_scores import (
+    RULES,
     best,
     constant_rates,
     few_step_scores,
@@ -71,7 +72,7 @@ def make_measure(plain: config_dict.ConfigDict, folder: Path) -> Measure:
                 **setting.tuning.asked,
                 "meta_steps": config.meta.num_steps,
                 "num_learners": setting.num_learners,
-                "sources": list(sources),
+                "rules": RULES,
                 "free": FREE,
             }
         )

@@ -11,6 +11,7 @@ from gtn_tf.given import Given, give
 from gtn_tf.import_paths import import_attribute, is_import_path
 from gtn_tf.learners.identity import network_digest
 from gtn_tf.learners.own_networks import build_own_network
+from gtn_tf.learners.undoing import changes_undone
 from gtn_tf.types import InputError
 
 #: What `gtn_tf.fit` takes for one learner.
@@ -60,6 +61,7 @@ def learner_names(
     return ",".join(names)
 
 
+@changes_undone()
 def _path_of(
     build: Any, image_shape: tuple[int, int, int], num_classes: int
 ) -> str:

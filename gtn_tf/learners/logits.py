@@ -76,11 +76,10 @@ def check_mapping(
         )
     expected = (shape[0], num_classes)
     if not tf.is_tensor(outputs) or tuple(outputs.shape) != expected:
-        is_tensor = tf.is_tensor(outputs)
-        kind = tuple(outputs.shape) if is_tensor else type(outputs).__name__
         raise InputError(
-            f"model '{model.name}' maps images {shape} to {kind}; expected "
-            f"logits {expected}; rebuild the model"
+            f"model '{model.name}' maps images {shape} to "
+            f"{_shape_of(outputs)}; expected logits {expected}; rebuild the "
+            "model"
         )
     if outputs.dtype != tf.float32:
         raise InputError(
@@ -114,12 +113,23 @@ def check_training(model: keras.Model, images: tf.Tensor) -> None:
     _check_what_is_left(model, scope)
     with keras.StatelessScope():
         second = _called(model, images, training=True)
+    kind = _shape_of(first)
+    if kind != _shape_of(model(images, training=False)):
+        raise InputError(
+            f"model '{model.name}' returns {kind} in training; expected logits "
+            "as in evaluation; take other outputs away"
+        )
     if not np.allclose(first, second, rtol=1e-3, atol=1e-4, equal_nan=True):
         raise InputError(
             f"model '{model.name}' has other outputs at each call in training; "
             "expected random numbers that its variables decide; draw by "
             "keras.random with a keras.random.SeedGenerator"
         )
+
+
+def _shape_of(outputs: Any) -> Any:
+    is_tensor = tf.is_tensor(outputs)
+    return tuple(outputs.shape) if is_tensor else type(outputs).__name__
 
 
 def _check_what_is_left(
@@ -130,7 +140,14 @@ def _check_what_is_left(
             f"model '{model.name}' adds a loss in training; expected losses of "
             "weights alone; take add_loss away"
         )
-    known = {id(variable) for variable in model.non_trainable_variables}
+    # Metrics count what they are shown, and change no output.
+    known = {
+        id(variable)
+        for variable in (
+            *model.non_trainable_variables,
+            *model.metrics_variables,
+        )
+    }
     if not scope.state_mapping.keys() - known:
         return
     owners = [

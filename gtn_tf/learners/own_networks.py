@@ -23,6 +23,7 @@ import functools
 from collections.abc import Callable
 
 import keras
+import tensorflow as tf
 from absl import logging
 
 from gtn_tf.import_paths import import_attribute
@@ -73,7 +74,7 @@ def build_own_network(
     _check_layers(model)
     check_training(model, images)
     _tell_what_is_not_used(model)
-    _tell_of_shared_statistics(model, calls)
+    _tell_of_shared_statistics(model, images, calls)
     model = without_softmax(model)
     check_logits(model, images)
     return model
@@ -181,13 +182,21 @@ def _tell_what_is_not_used(model: keras.Model) -> None:
         )
 
 
-def _tell_of_shared_statistics(model: keras.Model, calls: list[Call]) -> None:
-    number = collections.Counter(
-        layer.name
-        for layer, _ in calls
+def _tell_of_shared_statistics(
+    model: keras.Model, images: tf.Tensor, calls: list[Call]
+) -> None:
+    number = collections.Counter(id(layer) for layer, _ in calls)
+    if all(times == 1 for times in number.values()):
+        return
+    moved = moving_statistics(model, images)
+    places = {id(v): i for i, v in enumerate(model.non_trainable_variables)}
+    shared = [
+        repr(layer.name)
+        for layer in model._flatten_layers(include_self=False)
         if isinstance(layer, keras.layers.BatchNormalization)
-    )
-    shared = [repr(name) for name, times in number.items() if times > 1]
+        and number[id(layer)] > 1
+        and places[id(layer.moving_mean)] in moved
+    ]
     if shared:
         logging.warning(
             "Model '%s' calls %s more than once: in evaluation batch "

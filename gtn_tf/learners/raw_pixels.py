@@ -23,6 +23,7 @@ _PREPROCESSING = (keras.layers.Rescaling, keras.layers.Normalization)
 #: Of what the first weights are given, by images of about 1.
 _SCALES = (0.05, 20.0)
 _MOST_SHIFT = 10.0
+_NUM_IMAGES = 16
 #: These change labels too, which a network does not see.
 _OF_LABELS = ("CutMix", "MixUp")
 
@@ -42,12 +43,9 @@ class _Watched:
 
 
 class _Passing:
-    """Hands on what it is given, and remembers that."""
-
-    given: tf.Tensor | None = None
+    """Hands on what it is given."""
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        object.__setattr__(self, "given", inputs)
         return tf.cast(inputs, self.compute_dtype)
 
 
@@ -99,8 +97,8 @@ def watch_calls(
     ]
     rng = np.random.default_rng(0)
     # Pooling leaves the scale of a plane as it is.
-    images = rng.normal(size=(16, 1, 1, 1)) + rng.normal(
-        size=(16, *image_shape)
+    images = rng.normal(size=(_NUM_IMAGES, 1, 1, 1)) + rng.normal(
+        size=(_NUM_IMAGES, *image_shape)
     )
     images = (images / np.sqrt(2)).astype(np.float32)
     seen: list[Call] = []
@@ -122,14 +120,23 @@ def check_scale(calls: list[Call]) -> None:
     Raises:
       InputError: pixels are rescaled there.
     """
-    of_weights = [call for call in calls if call[0]._trainable_variables]
-    if not of_weights or not tf.is_tensor(of_weights[0][1]):
+    of_images = [
+        (layer, given.numpy().astype(np.float32))
+        for layer, given in calls
+        # Not positions, for instance, which some layers are given.
+        if layer._trainable_variables
+        and tf.is_tensor(given)
+        and given.dtype.is_floating
+        and given.shape[:1] == (_NUM_IMAGES,)
+    ]
+    if not of_images:
         return
-    layer, given = of_weights[0]
-    values = given.numpy().astype(np.float32)
+    layer, values = of_images[0]
     scale = float(np.std(values))
-    shift = float(np.abs(values.mean(axis=tuple(range(values.ndim - 1)))).max())
-    if not _SCALES[0] < scale < _SCALES[1] or shift > _MOST_SHIFT:
+    means = np.abs(values.mean(axis=tuple(range(values.ndim - 1))))
+    shift = float(means.max())
+    is_shifted = shift > max(_MOST_SHIFT, 3 * scale)
+    if is_shifted or not _SCALES[0] < scale < _SCALES[1]:
         raise InputError(
             f"layer '{layer.name}' ({type(layer).__name__}) is given images of "
             f"standard deviation {scale:.2g} and means of up to {shift:.2g}; "
@@ -145,21 +152,26 @@ def _pass(
     image_shape: tuple[int, int, int],
 ) -> list[keras.layers.Layer]:
     """Lets those layers pass that are given the images; returns them."""
+    # Some may be passing already, of a network that two builders share.
+    layers = [layer for layer in layers if not isinstance(layer, _Passing)]
     if not layers:
         return []
     images = np.random.default_rng(0).normal(size=(2, *image_shape))
     images = images.astype(np.float32)
     before = [type(layer) for layer in layers]
+    seen: list[Call] = []
     for layer, cls in zip(layers, before, strict=True):
-        change(layer, "__class__", type(cls.__name__, (_Passing, cls), {}))
+        watched = (_Watched, _Passing, cls)
+        change(layer, "__class__", type(cls.__name__, watched, {"seen": seen}))
     with contextlib.suppress(Exception):  # it is said at the next call
         model(tf.constant(images), training=False)
+    given = {id(layer): inputs for layer, inputs in seen}
     found = []
     for layer, cls in zip(layers, before, strict=True):
-        if _is_equal(layer.given, images):
-            found.append(layer)
-        else:
-            change(layer, "__class__", cls)
+        is_first = _is_equal(given.get(id(layer)), images)
+        found += [layer] * is_first
+        passing = type(cls.__name__, (_Passing, cls), {})
+        change(layer, "__class__", passing if is_first else cls)
     return found
 
 

@@ -136,6 +136,7 @@ class Trainer:
 
             trainer = copy.copy(self)
             trainer._optimizer, trainer._step = optimizer, step
+            trainer._trace_seconds = {}
             return trainer
 
         return [by(optimizer) for optimizer in optimizers]

@@ -10,8 +10,10 @@ from gtn_tf.experiments.any_ranking import (
     FREE,
     READOUTS,
     SOURCES,
+    _check_sources,
 )
 from gtn_tf.statistics.correlation import spearman
+from gtn_tf.types import InputError
 from tests.helpers import tiny
 from tests.helpers.experiment_results import is_drawn
 
@@ -101,6 +103,21 @@ def test_networks_by_a_few_steps_and_by_many(tmp_path):
             ]
             np.testing.assert_allclose(row["of_each_seed"], by_seed)
             np.testing.assert_allclose(row["mean"], np.mean(by_seed))
+
+
+def test_trials_of_an_earlier_version_are_not_read(tmp_path):
+    result = {
+        "scores": {key: {} for key in SOURCES},
+        "free": {key: [] for key in FREE},
+    }
+    _check_sources([result, result], tmp_path)
+    for older in (
+        {"scores": result["scores"], "params": []},
+        {**result, "scores": {"gtn": {}, "real": {}}},
+    ):
+        with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+            _check_sources([result, older], tmp_path)
+        assert "of an earlier version" in str(caught.value)
 
 
 def test_the_best_rule_counts_of_those_that_never_diverged():

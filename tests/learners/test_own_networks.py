@@ -202,6 +202,12 @@ class _AddsLoss(L.Layer):
         return inputs
 
 
+class _Auxiliary(Subclassed):
+    def call(self, images, training=False):
+        logits = super().call(images)
+        return (logits, images) if training else logits
+
+
 class _Draws(L.Layer):
     def __init__(self, draw):
         super().__init__()
@@ -376,8 +382,44 @@ def test_settings_of_keras_are_one_line(set_value, value, usual):
     check_keras_settings()
 
 
-def test_what_draws_by_its_own_variables_is_taken():
-    build(_ended(L.Dropout(0.5), L.GaussianNoise(1.0), L.Dense(3)))
+class Counts(L.Layer):
+    """Has a metric, whose state is not among the variables."""
+
+    def __init__(self):
+        super().__init__()
+        self.mean = keras.metrics.Mean()
+
+    def call(self, inputs, training=False):
+        if training:
+            self.mean.update_state(tf.reduce_mean(inputs))
+        return inputs
+
+
+class Positions(keras.Model):
+    """Adds positions, as transformers do, before anything sees the images."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed = L.Embedding(64, 1)
+        self.flatten, self.out = _end()
+
+    def call(self, images):
+        places = self.embed(tf.range(64, dtype=tf.float32))
+        return self.out(self.flatten(images) + tf.transpose(places))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        lambda: _ended(L.Dropout(0.5), L.GaussianNoise(1.0), L.Dense(3)),
+        lambda: _ended(Counts(), L.Dense(3)),
+        Positions,
+        lambda: stack(L.Lambda(lambda x: 12.0 * x), *_end()),
+    ],
+    ids=["draws", "metric", "positions", "wide"],
+)
+def test_what_is_fine_is_taken(model):
+    build(model())
 
 
 @pytest.mark.parametrize("how", ["variable", "lora"])
@@ -563,17 +605,36 @@ def test_statistics_that_no_training_call_moves_stay():
     assert_close(logits, trained, 64, 4.0)
 
 
-class Siamese(keras.Model):
+class Block(L.Layer):
     def __init__(self):
         super().__init__()
+        self.norm = L.BatchNormalization(name="norm")
+
+    def call(self, values):
+        return self.norm(values)
+
+
+class Siamese(keras.Model):
+    """Two blocks name theirs alike; another's statistics never move."""
+
+    def __init__(self):
+        super().__init__()
+        self.blocks = Block(), Block()
+        self.still = L.BatchNormalization(name="still")
         self.flatten, self.out = L.Flatten(), L.Dense(NUM_CLASSES)
         self.shared = L.BatchNormalization(name="shared")
         self.once = L.BatchNormalization(name="once", scale=False, center=False)
 
     def call(self, images):
         values = self.flatten(images)
+        for block in self.blocks:
+            values = block(values)
         both = self.shared(values) + self.shared(3.0 * values)
-        return self.out(self.once(both))
+        once = self.once(both)
+        # After it Keras lets no other layer train that is not told to.
+        for _ in range(2):
+            once = self.still(once, training=False)
+        return self.out(once)
 
     def train_step(self, data):
         raise NotImplementedError
@@ -582,7 +643,8 @@ class Siamese(keras.Model):
 def test_what_is_not_done_as_in_keras_is_told(caplog):
     build(Siamese())
     assert "calls 'shared' more than once" in caplog.text
-    assert "'once'" not in caplog.text
+    for name in ("once", "norm", "still"):
+        assert f"'{name}'" not in caplog.text
     assert "has a train_step of its own" in caplog.text
     caplog.clear()
     build(Subclassed())
@@ -599,6 +661,7 @@ def test_a_network_that_lives_on_is_as_it_was():
     with changes_undone():
         kept = build(model)
         from_keras(lambda: kept)
+        build(model)  # such as another builder that shares it
         change(norm, "momentum", 0.0)
         change(norm, "momentum", 0.5)
         assert [type(layer) for layer in model._flatten_layers()] != kinds

@@ -58,6 +58,27 @@ def test_naswot_adds_the_kernels_of_all_layers():
     assert score == pytest.approx(np.log(16 - 4))
 
 
+def test_naswot_reads_the_activation_of_any_layer():
+    model = _dense(
+        keras.layers.Dense(3, use_bias=False, activation="relu"),
+        keras.layers.Dense(2),
+    )
+    model.layers[0].kernel.assign(np.eye(3))
+    score = zero_cost.naswot(model, _batch([[1, 2, -3], [-1, 0.5, 4]]))
+    assert score == pytest.approx(np.log(8))
+
+
+def test_an_image_that_moves_nothing_is_the_worst_jacob_cov():
+    model = _dense(
+        keras.layers.Dense(3, use_bias=False),
+        keras.layers.ReLU(),
+        keras.layers.Dense(2),
+    )
+    model.layers[0].kernel.assign(np.eye(3))
+    score = zero_cost.jacob_cov(model, _batch([[1, 2, 3], [-1, -2, -3]]))
+    assert score == -np.inf
+
+
 def test_naswot_needs_relus():
     model = _dense(keras.layers.Dense(2), keras.layers.Activation("tanh"))
     with pytest.raises(InputError, match="has no ReLU layer"):

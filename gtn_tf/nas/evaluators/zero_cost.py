@@ -41,10 +41,7 @@ _GATES = (
     keras.layers.PReLU,
     keras.layers.ELU,
 )
-_GATE_ACTIVATIONS = (
-    *("relu", "relu6", "leaky_relu"),
-    *("elu", "selu", "celu", "silu", "gelu"),
-)
+_GATE_ACTIVATIONS = ("elu", "selu", "celu", "silu", "gelu", "mish")
 _JACOB_COV_SHIFT = 1e-5  # keeps the logarithm of a zero eigenvalue finite
 
 
@@ -58,7 +55,7 @@ def naswot(model: keras.Model, real: Batch) -> float:
     if not outputs:
         raise InputError(
             f"model '{model.name}' has no ReLU layer; expected ReLU, ELU, "
-            "LeakyReLU, PReLU or such Activation layers, whose signs 'naswot' "
+            "LeakyReLU, PReLU or such an activation, whose signs 'naswot' "
             "reads; leave 'naswot' out for this model"
         )
     codes_of = keras.Model(model.inputs, outputs)
@@ -78,9 +75,7 @@ def _is_gate(layer: keras.layers.Layer) -> bool:
     if isinstance(layer, _GATES):
         return True
     name = getattr(getattr(layer, "activation", None), "__name__", "")
-    return isinstance(layer, keras.layers.Activation) and (
-        name in _GATE_ACTIVATIONS
-    )
+    return "relu" in name or name in _GATE_ACTIVATIONS
 
 
 def jacob_cov(model: keras.Model, real: Batch) -> float:
@@ -90,6 +85,10 @@ def jacob_cov(model: keras.Model, real: Batch) -> float:
         logits = model(real.images, training=True)
     jacobian = tape.gradient(logits, real.images).numpy()
     jacobian = jacobian.reshape(len(jacobian), -1).astype(np.float64)
+    if not jacobian.std(axis=1).all():
+        return float(
+            "-inf"
+        )  # an image that moves nothing: it has no correlation
     values = np.linalg.eigvalsh(np.corrcoef(jacobian)) + _JACOB_COV_SHIFT
     return float(-np.sum(np.log(values) + 1.0 / values))
 
