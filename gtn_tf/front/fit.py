@@ -31,7 +31,6 @@ from gtn_tf.front.learner_argument import (
 from gtn_tf.import_paths import is_import_path
 from gtn_tf.learners.functional import own_digests
 from gtn_tf.learners.own_networks import from_import_path
-from gtn_tf.learners.undoing import changes_undone
 from gtn_tf.runtime.bucket_workdir import opened_workdir
 from gtn_tf.runtime.global_switches import without_lasting_determinism
 from gtn_tf.runtime.graph_rewriting import repeatable_graphs
@@ -54,7 +53,6 @@ _SET_BY = {name: (key,) for name, key in _KEYS.items()} | {
 }
 
 
-@changes_undone()
 def fit(
     data: Any,
     *,

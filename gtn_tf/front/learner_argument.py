@@ -12,7 +12,7 @@ from gtn_tf.import_paths import import_attribute, is_import_path
 from gtn_tf.learners.identity import network_digest
 from gtn_tf.learners.own_networks import build_own_network
 from gtn_tf.learners.undoing import changes_undone
-from gtn_tf.types import InputError
+from gtn_tf.types import PERSONS_ERRORS, InputError, one_line
 
 #: What `gtn_tf.fit` takes for one learner.
 LearnerArgument = str | Callable[..., keras.Model]
@@ -78,6 +78,9 @@ def _path_of(
         build_own_network(
             once if is_function else build, image_shape, num_classes
         )
+        # It is built again to be trained, and once more to be exported.
+        again = functools.partial(_call, build, image_shape, num_classes)
+        _check_other(made[0], again)
     except InputError as error:
         raise InputError(f"learner {name}: {error}") from error
     path = f"{getattr(build, '__module__', None)}:{name}"
@@ -93,6 +96,27 @@ def _path_of(
     }
     thing = functools.partial(_call, build)
     return give(name.rpartition(".")[2], digest, Given(thing, facts))
+
+
+def _check_other(first: keras.Model, again: Callable[[], Any]) -> None:
+    """Refuses a builder whose networks are one, or share layers."""
+    try:
+        second = again()
+        assert isinstance(second, keras.Model)
+    except PERSONS_ERRORS as error:
+        raise InputError(
+            f"its second call raised {type(error).__name__} "
+            f"({one_line(error)}); expected a new network at each call; "
+            "correct the function"
+        ) from error
+    known = {id(layer) for layer in first._flatten_layers()}
+    for layer in second._flatten_layers():
+        if id(layer) in known and layer.weights:
+            raise InputError(
+                f"layer '{layer.name}' ({type(layer).__name__}) is in two "
+                "networks of the builder; expected new layers at each call; "
+                "make them in the function"
+            )
 
 
 def _call(

@@ -190,3 +190,32 @@ def test_a_network_is_told_by_its_structure_not_its_layers_numbers():
     assert first == second
     assert narrow == same
     assert len({first, narrow, wide}) == 3
+
+
+def test_networks_that_live_on_are_refused_as_they_were(tmp_path):
+    layers = keras.layers
+    shared = layers.Conv2D(2, 3)
+    living = keras.Sequential(
+        [
+            keras.Input((8, 12, 3)),
+            *(layers.Rescaling(1 / 255), shared, layers.Flatten()),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+
+    def sharing():
+        return keras.Sequential(
+            [keras.Input((8, 12, 3)), shared, layers.Flatten(), layers.Dense(3)]
+        )
+
+    once = iter([living])
+    with pytest.raises(InputError, match="second call raised StopIteration"):
+        fit(tmp_path / "mine", [lambda: next(once)])
+    kinds = [type(layer) for layer in living.layers]
+    for build in (lambda: living, sharing):
+        with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+            fit(tmp_path / "mine", [build])
+        assert "is in two networks of the builder" in str(caught.value)
+    assert [type(layer) for layer in living.layers] == kinds
+    assert living.layers[-1].activation is keras.activations.softmax
+    assert not (tmp_path / "mine").exists()
