@@ -102,7 +102,7 @@ def _check_other(first: keras.Model, again: Callable[[], Any]) -> None:
     """Refuses a builder whose networks are one, or share layers."""
     try:
         second = again()
-        assert isinstance(second, keras.Model)
+        layers = second._flatten_layers()
     except PERSONS_ERRORS as error:
         raise InputError(
             f"its second call raised {type(error).__name__} "
@@ -110,7 +110,7 @@ def _check_other(first: keras.Model, again: Callable[[], Any]) -> None:
             "correct the function"
         ) from error
     known = {id(layer) for layer in first._flatten_layers()}
-    for layer in second._flatten_layers():
+    for layer in layers:
         if id(layer) in known and layer.weights:
             raise InputError(
                 f"layer '{layer.name}' ({type(layer).__name__}) is in two "
