@@ -9,12 +9,12 @@ images are learned one by one, as a generator's teach other networks less.
 Networks are judged by the first 1000 validation images.
 
 Measured (three seeds, 14 networks with Keras' defaults that it never saw,
-validation accuracy at the best of a few multiples of the learned rates; 400
-meta-steps in 6 minutes of one core, Intel Xeon with AVX-512, beside other work,
-float32, TF 2.21, commit 9e12b18): 0.582, by `rank`'s rules of then 0.598; a
-real subset 0.568, fresh real data 0.564, both at rates tuned for each network;
-by a generator (one seed, 300 meta-steps at 0.002, commit 594cfc3), 0.487.
-docs/results/any_network.md.
+validation accuracy by `rank`'s rules; 400 meta-steps in 6 minutes of one core,
+Intel Xeon with AVX-512, beside other work, float32, TF 2.21, trained at commit
+9e12b18, measured at ab6ec5d): 0.629; a real subset 0.592, fresh real data
+0.593, both at rates tuned for each network, by plain or normalised updates. At
+the best multiple of the learned rates 0.586, a generator's (one seed, 300
+meta-steps at 0.002, commit 594cfc3) 0.487. docs/results/any_network.md.
 """
 
 from ml_collections import config_dict

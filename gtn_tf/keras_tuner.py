@@ -1,6 +1,8 @@
 """KerasTuner's searches by a GTN's scores; needs `pip install 'gtn_tf[tuner]'`.
 
-    tuner = gtn_tf.keras_tuner.RandomSearch(build, "gtn:digits", max_trials=50)
+    tuner = gtn_tf.keras_tuner.RandomSearch(
+        build, "gtn:digits_any", max_trials=50
+    )
     tuner.search()                                   # seconds a trial
     best = tuner.train_best(3, images, labels, epochs=10, validation_split=0.1)
 

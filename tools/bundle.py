@@ -18,7 +18,7 @@ from gtn_tf.experiments.any_network import (
     RANK_RULES,
     REAL_EITHER,
 )
-from gtn_tf.experiments.any_ranking import PARAMS
+from gtn_tf.experiments.any_ranking import FREE, SOURCES
 from gtn_tf.experiments.any_ranking_trials import LONG_STEPS
 from gtn_tf.export.bundled import bundled_folder, bundled_names
 from gtn_tf.export.card import card_of
@@ -183,9 +183,8 @@ def _on_unseen(kept: Path) -> list[dict]:
             }
             for name, told in (
                 ("gtn, accuracy", found["source"]),
-                ("real, accuracy", "real"),
-                ("real_subset, accuracy", "real_subset"),
-                (PARAMS, PARAMS),
+                *((f"{name}, accuracy", name) for name in SOURCES[1:]),
+                *((name, name) for name in FREE),
             )
         ]
     return rows
