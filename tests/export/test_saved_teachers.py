@@ -51,8 +51,12 @@ def test_bundled_teachers_are_whole_and_small():
         gtn_tf.load("gtn:svhn")
     assert "'gtn:svhn'" in str(caught.value)
     assert "gtn:digits" in str(caught.value)
-    with pytest.raises(InputError, match="without its generator"):
-        bundled.sample(np.array([1]), 0)
+    for name, reason in (
+        ("digits", "without its generator"),
+        ("mnist_any", "has no generator"),
+    ):
+        with pytest.raises(InputError, match=reason):
+            gtn_tf.load(f"gtn:{name}").sample(np.array([1]), 0)
 
 
 def test_the_bundled_digits_are_of_the_data_set():
