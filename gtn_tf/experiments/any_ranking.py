@@ -147,7 +147,7 @@ def table(result: dict) -> str:
         f"{result['dataset']}: Spearman with the accuracy after a long "
         f"training, {num_networks} ordinary networks; 95 % intervals are over "
         "them",
-        f"{'':28}{'Spearman':>9}  {'95 % interval':17}{'seconds*':>9}  of each "
+        f"{'':34}{'Spearman':>9}  {'95 % interval':17}{'seconds*':>9}  of each "
         "GTN seed",
     ]
     for name, row in rows.items():
@@ -158,7 +158,7 @@ def table(result: dict) -> str:
             each = " ".join(f"{point:.2f}" for point in row["of_each_seed"])
         cost = "-" if spent is None else f"{spent / num_networks:.1f}"
         lines.append(
-            f"{name:28}{mean:>9}  {shown(row['ci95'], 2):17}{cost:>9}  {each}"
+            f"{name:34}{mean:>9}  {shown(row['ci95'], 2):17}{cost:>9}  {each}"
         )
     lines.append("*: of training and reading a network, median of seeds")
     lines.append(
