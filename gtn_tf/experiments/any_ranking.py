@@ -185,7 +185,9 @@ def figure(result: dict) -> Figure:
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("Spearman with a long training")
-    seeds = seeds_note([{**row, "ci95": None} for row in rows.values()])
+    without = [{**row, "ci95": None} for row in rows.values()]
+    source = result["source"]
+    seeds = seeds_note(without, "GTN" if source == "gtn" else source)
     add_note(
         figure,
         f"{len(result['networks'])} ordinary networks; bars: 95 % intervals "
