@@ -212,3 +212,12 @@ def cutout(images: tf.Tensor, seed: tf.Tensor, size: int) -> tf.Tensor:
         inside.append((position >= first) & (position < first + size))
     square = inside[0][:, :, None] & inside[1][:, None, :]  # [B, H, W]
     return tf.where(square[..., None], tf.zeros([], images.dtype), images)
+
+
+def training_images(dataset: Dataset, positions: np.ndarray) -> Batch:
+    """Returns training images [.., H, W, C] as they are, not augmented."""
+    pixels, label_ids = dataset.train
+    return Batch(
+        normalize(tf.constant(pixels[positions]), dataset.mean, dataset.std),
+        tf.one_hot(label_ids[positions], dataset.num_classes),
+    )

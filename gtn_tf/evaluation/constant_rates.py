@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from gtn_tf.datasets.batches import normalize, sample_batch
+from gtn_tf.datasets.batches import normalize, sample_batch, training_images
 from gtn_tf.datasets.subsets import choose_subset
 from gtn_tf.evaluation.sources import Setting, Source
 from gtn_tf.ops.seeds import ALGORITHM, Purpose, fold, root_seed
@@ -78,14 +78,10 @@ def draw_balanced(setting: Setting) -> DrawBatches:
 
 def draw_subset(setting: Setting) -> DrawBatches:
     """One balanced set of T x B real images, the same for every learner."""
-    pixels, of_pixels = setting.dataset.train
     chosen = choose_subset(
         setting.seed, setting.sequence_shape, setting.dataset
     )
-    images = normalize(
-        tf.constant(pixels[chosen]), setting.dataset.mean, setting.dataset.std
-    )
-    labels = tf.one_hot(of_pixels[chosen], setting.dataset.num_classes)
+    images, labels = training_images(setting.dataset, chosen)
     return lambda seed: (images, labels)
 
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from gtn_tf.datasets.batches import normalize
+from gtn_tf.datasets.batches import training_images
 from gtn_tf.evaluation.constant_rates import (
     DrawBatches,
     draw_balanced,
@@ -29,7 +29,7 @@ from gtn_tf.nas.evaluators.zero_cost import (
 from gtn_tf.nas.rate_rules import DEFAULT, parse_rule
 from gtn_tf.nas.training import Trainer
 from gtn_tf.ops.seeds import Purpose, fold, root_seed
-from gtn_tf.types import Batch, DivergenceError, SyntheticData
+from gtn_tf.types import DivergenceError, SyntheticData
 
 _REAL_MOMENTUM = 0.5
 #: Of normalised updates on real images, each by a cosine: lengths of a step
@@ -91,11 +91,11 @@ def _real(
     images, labels = draw(seed)
     num_steps = images.shape[0]
     for step in range(num_steps):
-        own = constant_rates(rate * cosine(step / num_steps), _REAL_MOMENTUM)
+        own = step_rates(rate * cosine(step / num_steps), _REAL_MOMENTUM)
         yield SyntheticData(images[step], labels[step], own)
 
 
-def constant_rates(rate: float, momentum: float) -> Rates:
+def step_rates(rate: float, momentum: float) -> Rates:
     """Returns those of one step."""
     return {
         "learning_rate": tf.constant(rate, tf.float32),
@@ -179,8 +179,14 @@ def free_scores(model: keras.Model, setting: Setting) -> dict[str, Any]:
     scores = {PARAMS: int(num_params)}
     seconds = {PARAMS: 0.0}
     seeds = _seeds(setting)
+    dataset = setting.dataset
+    num_images = len(dataset.train.images)
     asked = [
-        (fresh_values(model, seed), _different(setting, seed)) for seed in seeds
+        (
+            fresh_values(model, seed),
+            training_images(dataset, different_images(num_images, seed)),
+        )
+        for seed in seeds
     ]
     for name, score in PROXIES.items():
         began, found = time.perf_counter(), []
@@ -191,14 +197,3 @@ def free_scores(model: keras.Model, setting: Setting) -> dict[str, Any]:
         scores[name] = mean if np.isfinite(mean) else None
         seconds[name] = time.perf_counter() - began
     return {"free": scores, "free_seconds": seconds}
-
-
-def _different(setting: Setting, seed: tf.Tensor) -> Batch:
-    """Returns different training images, as they are."""
-    dataset = setting.dataset
-    chosen = different_images(len(dataset.train.images), seed)
-    pixels, label_ids = (values[chosen] for values in dataset.train)
-    return Batch(
-        normalize(tf.constant(pixels), dataset.mean, dataset.std),
-        tf.one_hot(label_ids, dataset.num_classes),
-    )

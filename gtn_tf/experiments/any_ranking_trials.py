@@ -16,10 +16,10 @@ from gtn_tf.experiments.any_ranking import FREE, READOUTS
 from gtn_tf.experiments.any_ranking_scores import (
     RULES,
     best,
-    constant_rates,
     few_step_scores,
     free_scores,
     rules_by_source,
+    step_rates,
     trained,
 )
 from gtn_tf.experiments.trials import Measure
@@ -164,9 +164,7 @@ def _long_training(
                 fold(seed, Purpose.REAL_BATCH, step),
                 _LONG_BATCH_SIZE,
             )
-            own = constant_rates(
-                rate * cosine(step / LONG_STEPS), _LONG_MOMENTUM
-            )
+            own = step_rates(rate * cosine(step / LONG_STEPS), _LONG_MOMENTUM)
             yield SyntheticData(batch.images, batch.labels, own)
 
     began = time.perf_counter()

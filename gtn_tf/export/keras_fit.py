@@ -17,10 +17,12 @@ import numpy as np
 import tensorflow as tf
 
 from gtn_tf.learners.batch_statistics import (
+    change_momenta,
     moving_statistics,
     settle_statistics,
 )
 from gtn_tf.learners.functional import Learner, stateless_apply
+from gtn_tf.learners.undoing import changes_undone
 from gtn_tf.meta.inner_optimizers import find_inner_optimizer
 from gtn_tf.types import InputError, LearnerState, SyntheticData
 
@@ -248,18 +250,9 @@ def _are_equal(given: tf.Tensor, expected: tf.Tensor) -> tf.Tensor:
 
 def _settle(model: keras.Model, images: np.ndarray) -> None:
     """Gives batch normalisation the mean statistics of images [T, B, ...]."""
-    momenta = {
-        layer: layer.momentum
-        for layer in model._flatten_layers(include_self=False)
-        if isinstance(layer, keras.layers.BatchNormalization)
-    }
-    try:
-        for layer in momenta:
-            layer.momentum = 0.0  # of a layer called twice the last call counts
+    with changes_undone():
+        change_momenta(model)
         _assign_mean_statistics(model, images)
-    finally:
-        for layer, momentum in momenta.items():
-            layer.momentum = momentum
 
 
 def _assign_mean_statistics(model: keras.Model, images: np.ndarray) -> None:

@@ -72,7 +72,7 @@ def build_own_network(
     calls = watch_calls(model, image_shape)
     check_scale(calls)
     _check_layers(model)
-    check_training(model, images)
+    check_training(model, images, num_classes)
     _tell_what_is_not_used(model)
     _tell_of_shared_statistics(model, images, calls)
     model = without_softmax(model)

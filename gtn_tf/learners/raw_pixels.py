@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from gtn_tf.learners.undoing import change
+from gtn_tf.learners.undoing import change, changes_undone
 from gtn_tf.types import PERSONS_ERRORS, InputError, one_line
 
 _PREPROCESSING = (keras.layers.Rescaling, keras.layers.Normalization)
@@ -87,13 +87,8 @@ def watch_calls(
     layers = [
         layer
         for layer in model._flatten_layers(include_self=False)
-        if layer._trainable_variables and not layer._layers
-    ]
-    layers += [
-        layer
-        for layer in model._flatten_layers(include_self=False)
-        if isinstance(layer, keras.layers.BatchNormalization)
-        and not layer._trainable_variables
+        if (layer._trainable_variables and not layer._layers)
+        or isinstance(layer, keras.layers.BatchNormalization)
     ]
     rng = np.random.default_rng(0)
     # Pooling leaves the scale of a plane as it is.
@@ -102,15 +97,12 @@ def watch_calls(
     )
     images = (images / np.sqrt(2)).astype(np.float32)
     seen: list[Call] = []
-    before = [type(layer) for layer in layers]
-    for layer, cls in zip(layers, before, strict=True):
-        watched = type(cls.__name__, (_Watched, cls), {"seen": seen})
-        change(layer, "__class__", watched)
-    try:
+    with changes_undone():
+        for layer in layers:
+            cls = type(layer)
+            watched = type(cls.__name__, (_Watched, cls), {"seen": seen})
+            change(layer, "__class__", watched)
         model(tf.constant(images), training=False)
-    finally:
-        for layer, cls in zip(layers, before, strict=True):
-            change(layer, "__class__", cls)
     return seen
 
 

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 from gtn_tf.datasets import loading
-from gtn_tf.datasets.batches import RealData, device_split, normalize
+from gtn_tf.datasets.batches import RealData, device_split, training_images
 from gtn_tf.export.load import Teacher, load
 from gtn_tf.nas.spec import SearchSpec
 from gtn_tf.runtime.graph_memory import TracedGraphs
@@ -104,14 +103,7 @@ class Session:
 
     def training_images(self, positions: np.ndarray) -> Batch:
         """Returns training images as they are, not augmented."""
-        dataset = self.data.dataset
-        pixels, label_ids = dataset.train
-        return Batch(
-            normalize(
-                tf.constant(pixels[positions]), dataset.mean, dataset.std
-            ),
-            tf.one_hot(label_ids[positions], dataset.num_classes),
-        )
+        return training_images(self.data.dataset, positions)
 
     @contextlib.contextmanager
     def building(self, architecture: str) -> Iterator[Kept]:

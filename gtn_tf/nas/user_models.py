@@ -25,6 +25,7 @@ from gtn_tf.datasets.batches import RealData
 from gtn_tf.export.load import Teacher, load
 from gtn_tf.learners.batch_statistics import (
     batch_measure,
+    change_momenta,
     moving_statistics,
     normalizing_by_the_batch,
     settle_statistics,
@@ -34,7 +35,7 @@ from gtn_tf.learners.own_networks import (
     build_own_network,
     check_keras_settings,
 )
-from gtn_tf.learners.undoing import change, changes_undone
+from gtn_tf.learners.undoing import changes_undone
 from gtn_tf.nas.model_scores import ModelScore, ModelScores
 from gtn_tf.nas.rate_rules import DEFAULT, RateRule, rate_rules
 from gtn_tf.nas.training import Trainer
@@ -245,10 +246,7 @@ def _score(
     model = build_own_network(
         build, tuple(metadata["image_shape"]), metadata["num_classes"]
     )
-    for layer in model._flatten_layers(include_self=False):
-        if isinstance(layer, keras.layers.BatchNormalization):
-            # What is measured afterwards then has the same bits for any.
-            change(layer, "momentum", 0.0)
+    change_momenta(model)
     learner = from_keras(lambda: model, second_order=False)
     moving = moving_statistics(model, rules[0].steps[0].images)
     optimizers = {rule.kind: rule.optimizer for rule in rules}
