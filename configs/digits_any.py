@@ -12,11 +12,12 @@ ordinary networks drawn from a pool instead of one small one, which costs more
 and teaches less.
 
 Measured (three GTN seeds, 14 networks with Keras' defaults that it never saw, 6
-initialisations each, validation accuracy at the best of a few multiples of the
-learned rates; 300 meta-steps in 2 to 3 minutes of one core, AMD EPYC with AVX2,
-beside other work, float32, TF 2.21, commit 40febe1): 0.768; a real subset
-0.706, fresh real data 0.703, both at rates tuned for each network; with the
-pool 0.712. docs/results/any_network.md.
+initialisations each, validation accuracy by `rank`'s rules; 300 meta-steps in
+1.5 minutes of one core, Intel Xeon with AVX-512, beside other work, float32, TF
+2.21, trained at commit 9e12b18, measured at 92af336): 0.776; a real subset and
+fresh real data 0.723, both at rates tuned for each network, by plain or
+normalised updates. At the best multiple of the learned rates 0.773, with the
+pool (commit 56c0898) 0.712. docs/results/any_network.md, any_ranking.md.
 """
 
 from ml_collections import config_dict

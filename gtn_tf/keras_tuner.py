@@ -202,9 +202,9 @@ class _ByTeacher(keras_tuner.Tuner):
         Args:
           num_models: how many.
           *fit_arguments: of the hypermodel's `fit`, which is Keras'. Images in
-            the units in which the networks were scored are those of
-            `self.teacher.prepare(images, label_ids)`; raw pixels do for
-            networks that scale them themselves.
+            the units in which the networks were scored are
+            `self.teacher.prepare(images, label_ids)[0]` (`[1]` are the labels,
+            one-hot); raw pixels do for networks that scale them themselves.
           **fit_keywords: likewise.
 
         Returns:

@@ -65,7 +65,7 @@ def test_trials_have_the_scores_of_rank(kind, teacher, tmp_path, caplog):
         assert trial.score == expected
     if kind != "GridSearch":  # of which four trials differ in the rate alone
         assert len({t.hyperparameters["units"] for t in trials}) > 1
-    images = REAL[0].astype("float32")
+    images = tuner.teacher.prepare(*REAL)[0]
     first, *_ = tuner.train_best(1, images, REAL[1], verbose=0, epochs=2)
     assert first.gtn_score == trials[0].score
     assert first.fitted.epoch == [0, 1]

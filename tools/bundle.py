@@ -179,7 +179,7 @@ def _on_unseen(kept: Path) -> list[dict]:
                 "value": found["rank_correlations"][name]["mean"],
                 "ci95": found["rank_correlations"][name]["ci95"],
                 "over": f"{len(found['networks'])} ordinary networks never "
-                "seen",
+                f"seen, {found['rank_correlations'][name]['num_seeds']} seeds",
             }
             for name, told in (
                 ("gtn, accuracy", found["source"]),

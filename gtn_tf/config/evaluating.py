@@ -71,10 +71,11 @@ FIELDS = {
     ),
     "evaluation.learners": Field(
         (),
-        f"a tuple of {', '.join(LEARNERS)} or {OWN_FUNCTION}",
+        f"a tuple of different ones of {', '.join(LEARNERS)} or {OWN_FUNCTION}",
         lambda v: (
             isinstance(v, tuple | list)
             and all(is_one_of(name, LEARNERS) for name in v)
+            and len(set(v)) == len(v)
         ),
         "other learners that the data are tried on, as learner.name",
     ),

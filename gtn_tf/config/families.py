@@ -3,6 +3,7 @@
 from ml_collections import config_dict
 
 from gtn_tf.config.fields import is_int
+from gtn_tf.learners.registry import CELL
 
 
 def learner_names(config: config_dict.ConfigDict) -> list[str]:
@@ -21,12 +22,17 @@ def learner_widths(config: config_dict.ConfigDict) -> list[tuple | None]:
 
 
 def has_drawn_widths(config: config_dict.ConfigDict) -> bool:
-    """Returns whether a family's widths are drawn per learner."""
+    """Returns whether a family's widths, or another's, are drawn."""
     return any(
         not is_int(width)
-        for widths in learner_widths(config)
+        for widths in (*learner_widths(config), *transfer_widths(config))
         for width in widths or ()
     )
+
+
+def has_cells(config: config_dict.ConfigDict) -> bool:
+    """Returns whether family cell is among the learners, or the others."""
+    return CELL in (*learner_names(config), *config.evaluation.learners)
 
 
 def transfer_widths(config: config_dict.ConfigDict) -> list[tuple | None]:

@@ -217,7 +217,10 @@ FIELDS = {
     "inner.batch_size": whole(128, 2, "B, synthetic images per inner step"),
     "inner.optimizer": choice("sgd", INNER_OPTIMIZERS, "of the learner"),
     "inner.learning_rate": real(
-        0.02, "a number > 0", lambda v: v > 0, "initial, at every inner step"
+        0.02,
+        "a number >= 1e-6",
+        lambda v: v >= 1e-6,
+        "initial, at every inner step",
     ),
     "inner.momentum": real(
         0.5,

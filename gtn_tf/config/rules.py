@@ -1,8 +1,13 @@
 """Values that are fine alone and impossible together."""
 
 from gtn_tf.config.evaluator_names import ALONG, parse_evaluator, parts_of
-from gtn_tf.config.families import has_drawn_widths, learner_names
-from gtn_tf.learners.registry import CELL, FAMILIES
+from gtn_tf.config.families import (
+    has_cells,
+    has_drawn_widths,
+    learner_names,
+)
+from gtn_tf.config.fields import are_widths
+from gtn_tf.learners.registry import FAMILIES
 
 #: (is it so, what was received, expected, remedy), formatted with c=config.
 PAIRS = (
@@ -68,10 +73,12 @@ PAIRS = (
     (
         lambda c: (
             c.learner.initializer != "he_normal"
-            and (CELL in learner_names(c) or has_drawn_widths(c))
+            and (has_cells(c) or has_drawn_widths(c))
         ),
         "learner.initializer '{c.learner.initializer}' with learner.name "
-        "'{c.learner.name}' and learner.widths {c.learner.widths}",
+        "'{c.learner.name}', learner.widths {c.learner.widths}, "
+        "evaluation.learners {c.evaluation.learners} and evaluation.widths "
+        "{c.evaluation.widths}",
         "drawn widths and family cell have he_normal",
         "set --config.learner.initializer=he_normal",
     ),
@@ -94,7 +101,7 @@ PAIRS = (
     (
         lambda c: (
             c.learner.space != "cells"
-            and CELL in learner_names(c)
+            and has_cells(c)
             and c.learner.genotype is None
             and c.learner.num_genotypes is None
         ),
@@ -105,7 +112,7 @@ PAIRS = (
     (
         lambda c: (
             c.learner.space != "cells"
-            and CELL in learner_names(c)
+            and has_cells(c)
             and (
                 not c.learner.weight_norm or c.learner.normalization != "batch"
             )
@@ -174,6 +181,17 @@ PAIRS = (
         "{c.meta.learner_batch_size}",
         "expected a multiple of it, on each replica",
         "set --config.meta.num_learners={c.meta.learner_batch_size}",
+    ),
+    (
+        lambda c: (
+            c.learner.widths is not None
+            and len(learner_names(c)) == 1
+            and not are_widths(c.learner.widths)
+        ),
+        "learner.widths {c.learner.widths} with learner.name "
+        "'{c.learner.name}'",
+        "expected a width or (low, high) per layer of that one family",
+        "set --config.learner.widths=None for the official widths",
     ),
     (
         lambda c: (

@@ -240,7 +240,8 @@ FIELDS = {
     "search.truth_num_architectures": whole(
         None,
         0,
-        "architectures, the first drawn, that the truth is found of; None: all",
+        "architectures, the first drawn, that the truth is found of; None: "
+        "all. Not read with `search.guide`: see `search.select_top`",
     ),
     "search.truth_learning_rate": real(
         0.025, "a number > 0", lambda v: v > 0, "of SGD"

@@ -8,22 +8,23 @@ from gtn_tf.types import InputError
 
 MOST_CLASSES = 1000
 _SHOWN = 8  # classes of a mapping that is offered
+_MOST_CHANNELS = 4
 
 
 def to_pixels(images: Any, what: str) -> np.ndarray:
     """Returns images as raw pixels.
 
     Args:
-      images: [N, H, W, C], or [N, H, W] where C is 1: whole numbers in 0 ..
-        255; or float (or bool) in 0 .. 1, which becomes the nearest of
-        0 / 255 .. 255 / 255.
+      images: [N, H, W, C], C at most 4, or [N, H, W] where C is 1: whole
+        numbers in 0 .. 255; or float (or bool) in 0 .. 1, which becomes the
+        nearest of 0 / 255 .. 255 / 255.
       what: they are; begins the message.
 
     Returns:
       [N, H, W, C] uint8.
 
     Raises:
-      InputError: another shape, other values, or NaN.
+      InputError: another shape, more channels, other values, or NaN.
     """
     try:
         images = np.asarray(images)
@@ -34,6 +35,14 @@ def to_pixels(images: Any, what: str) -> np.ndarray:
         images = images[..., None]
     if images.ndim != 4 or not images.size or images.dtype.kind not in "buif":
         raise _no_images(f"{what} are {shape}")
+    if images.shape[-1] > _MOST_CHANNELS:
+        remedy = "give grey, RGB or RGBA images"
+        if images.shape[1] in (1, 3, 4):
+            remedy = "take images.transpose(0, 2, 3, 1)"
+        raise InputError(
+            f"{what} are {shape}, of {images.shape[-1]} channels; expected "
+            f"[N, H, W, C] of at most {_MOST_CHANNELS}; {remedy}"
+        )
     if images.dtype == np.uint8:
         return images
     if images.dtype.kind == "b":

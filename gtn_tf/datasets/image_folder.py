@@ -1,12 +1,14 @@
 """`dataset.name=folder:PATH`: image files, one folder for each class.
 
-`PATH/CLASS/..`, or `PATH/train/CLASS/..` with `validation` (or `val`) and
-`test` beside it. Classes are numbered in the order of their names. Files are
-read by Pillow; images are grey (C = 1) if all of them are, else RGB.
+`PATH/CLASS/..`, or `PATH/train/CLASS/..` with `validation` and `test` beside
+it, or as `_SPLITS` has them, whatever their case. Classes are numbered in the
+order of their names. Files are read by Pillow; images are grey (C = 1) if all
+of them are, else RGB.
 """
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -24,10 +26,17 @@ from gtn_tf.types import InputError, one_line
 
 _SPLITS = {
     "train": "train",
+    "training": "train",
     "validation": "validation",
+    "valid": "validation",
     "val": "validation",
     "test": "test",
+    "testing": "test",
 }
+_LAYOUT = (
+    "expected a folder of images for each class, or folders of such, one for "
+    "train and, if there are any, one each for validation and test"
+)
 _GREY = ("1", "L", "LA")
 _COLOUR = ("P", "PA", "RGB", "RGBA")
 
@@ -48,14 +57,16 @@ def load_folder(spec: DatasetSpec, with_test: bool) -> Dataset:
     """Reads the folder that `spec.name` leads to.
 
     Raises:
-      InputError: no such folder, an empty one, splits beside other folders, an
-        image that is damaged, transparent, CMYK or of 16 bits, images of
-        several sizes without `spec.image_size`, more than memory holds; or as
+      InputError: no such folder, an empty one, splits beside other folders,
+        two folders of a split, classes with folders of the same names, an image
+        that is damaged, transparent, CMYK or of 16 bits, images of several
+        sizes without `spec.image_size`, more than memory holds; or as
         `from_splits.dataset_from_splits`.
     """
     root = path_to_read(split_scheme(spec.name)[1], "dataset.name")
     folders = _split_folders(root)
     class_names = _subfolders(folders["train"])
+    _check_classes(folders["train"], class_names)
     files = {
         split: _choose(_list_files(folder, class_names), spec)
         for split, folder in folders.items()
@@ -79,29 +90,50 @@ def _split_folders(root: Path) -> dict[str, Path]:
             "--config.dataset.name=folder:PATH"
         )
     names = _subfolders(root)
-    splits = [name for name in names if name in _SPLITS]
-    if "train" not in splits:
+    splits = {n: _SPLITS[n.lower()] for n in names if n.lower() in _SPLITS}
+    if "train" not in splits.values():
         return {"train": root}
-    others = [name for name in names if name not in _SPLITS]
+    others = [name for name in names if name not in splits]
     if others and len(splits) == 1:
         return {"train": root}  # a class of that name
-    if others or {"val", "validation"} <= set(splits):
+    folders = {split: root / name for name, split in splits.items()}
+    if others or len(folders) < len(splits):
         wrong = f", and {others[0]!r} beside them" if others else ""
         raise InputError(
             f"{str(root)!r} has {', '.join(map(repr, splits))}{wrong}; "
-            "expected train and, if there are any, one of val and validation, "
-            "and test, or else a folder of images for each class; move the "
-            "rest elsewhere"
+            f"{_LAYOUT}; move the rest elsewhere"
         )
-    return {_SPLITS[name]: root / name for name in splits}
+    return folders
+
+
+def _check_classes(folder: Path, class_names: Sequence[str]) -> None:
+    """Refuses splits or the like whose folders are the classes."""
+    shared = set.intersection(
+        *(set(_folders_in(folder / name)) for name in class_names)
+    )
+    if len(shared) > 1:  # one is a class's `images`, as in Tiny ImageNet
+        first, inner = (
+            ", ".join(map(repr, names[:3])) + (", .." if names[3:] else "")
+            for names in (class_names, sorted(shared))
+        )
+        raise InputError(
+            f"{str(folder)!r} has {first}, each with the folders {inner}; "
+            f"{_LAYOUT}; rename those of splits to train, validation and test, "
+            "or move each class's images into one"
+        )
+
+
+def _folders_in(folder: Path) -> list[str]:
+    with os.scandir(folder) as entries:
+        return sorted(
+            entry.name
+            for entry in entries
+            if entry.is_dir() and not entry.name.startswith(".")
+        )
 
 
 def _subfolders(folder: Path) -> list[str]:
-    found = sorted(
-        path.name
-        for path in folder.iterdir()
-        if path.is_dir() and not path.name.startswith(".")
-    )
+    found = _folders_in(folder)
     if not found:
         raise InputError(
             f"{str(folder)!r} holds no folders; expected a folder of images "
@@ -214,55 +246,56 @@ def _read_image(
 ) -> np.ndarray:
     """Returns the pixels [H, W, 1] or [H, W, 3], uint8."""
     with _opened(path) as image:
-        try:
-            if _orientation(image) > 1:
-                image = ImageOps.exif_transpose(image)
-            if image.has_transparency_data:
-                image = image.convert("RGBA")
-                if image.getchannel("A").getextrema()[0] < 255:
-                    raise _unfit(path, "is transparent in places")
-            image = image.convert("L" if is_grey else "RGB")
-            if image.size != height_width[::-1]:
-                image = image.resize(height_width[::-1], RESAMPLING)
-        except InputError:
-            raise
-        except Exception as error:  # Pillow's readers raise anything
-            raise _damaged(path, error) from error
+        if _orientation(image) > 1:
+            image = ImageOps.exif_transpose(image)
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            if image.getchannel("A").getextrema()[0] < 255:
+                raise _unfit(path, "is transparent in places")
+        image = image.convert("L" if is_grey else "RGB")
+        if image.size != height_width[::-1]:
+            image = image.resize(height_width[::-1], RESAMPLING)
         return np.asarray(image).reshape(*height_width, -1)
 
 
 def _orientation(image: Image.Image) -> int:
-    """Returns how a photograph lies, as Exif has it; on its side from 5."""
-    if image.format in ("JPEG", "MPO", "WEBP"):
-        return image.getexif().get(ExifTags.Base.Orientation, 1)
-    return 1
+    """Returns how a photograph lies, as Exif has it; on its side from 5.
 
-
-def _opened(path: Path) -> Image.Image:
+    1, upright, where Exif is damaged: the pixels are whole.
+    """
+    if image.format not in ("JPEG", "MPO", "WEBP"):
+        return 1
     try:
-        image = Image.open(path)
-    except Exception as error:  # Pillow's readers raise anything
-        raise _damaged(path, error) from error
+        found = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # Pillow's readers raise anything
+        return 1
+    return found if found in range(1, 9) else 1
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    try:
+        with Image.open(path) as image:
+            _check_kind(image, path)
+            yield image
+    except InputError:
+        raise
+    except Exception as error:  # Pillow's readers raise anything, at any time
+        raise InputError(
+            f"image {str(path)!r} cannot be read ({one_line(error)}); expected "
+            "a whole image file; repair or remove it"
+        ) from error
+
+
+def _check_kind(image: Image.Image, path: Path) -> None:
     # Pillow reads 16 bits of colour as the upper 8, without a word.
     is_deep = any(";16" in str(tile.args) for tile in image.tile)
-    received = ""
     if is_deep or image.mode.startswith(("I", "F")):
-        received = "has more than 8 bits per channel"
-    elif image.mode not in _GREY + _COLOUR:
-        received = f"is in {image.mode} colours"
-    elif getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-        received = f"holds {image.n_frames} pictures"
-    if received:
-        image.close()
-        raise _unfit(path, received)
-    return image
-
-
-def _damaged(path: Path, error: Exception) -> InputError:
-    return InputError(
-        f"image {str(path)!r} cannot be read ({one_line(error)}); expected a "
-        "whole image file; repair or remove it"
-    )
+        raise _unfit(path, "has more than 8 bits per channel")
+    if image.mode not in _GREY + _COLOUR:
+        raise _unfit(path, f"is in {image.mode} colours")
+    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+        raise _unfit(path, f"holds {image.n_frames} pictures")
 
 
 def _unfit(path: Path, received: str) -> InputError:

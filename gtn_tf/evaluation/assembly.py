@@ -17,6 +17,7 @@ from gtn_tf.meta.inner_problem import InnerProblem
 from gtn_tf.runtime.files import to_json
 from gtn_tf.training.assembly import build_learner_family, build_problem
 from gtn_tf.training.memory import check_memory, transfer_parts
+from gtn_tf.training.own_data import is_own_data, split_digest
 
 #: Keys that results which are kept know nothing of: absent at their default.
 _LATER_DATA = ("dataset.image_size", "dataset.max_images")
@@ -51,7 +52,7 @@ def build_setting(
         meta_train=functools.partial(
             meta_train, config=config, workdir=workdir
         ),
-        facts=_facts(config),
+        facts=_facts(config, dataset),
     )
 
 
@@ -99,8 +100,8 @@ def _tuning(config: config_dict.ConfigDict, networks: dict[str, str]) -> Tuning:
     return Tuning(*numbers.values(), to_json(asked))
 
 
-def _facts(config: config_dict.ConfigDict) -> list:
-    return [
+def _facts(config: config_dict.ConfigDict, dataset: Dataset) -> list:
+    facts = [
         tf.__version__,
         config.seed,
         config.dataset.name,
@@ -116,3 +117,8 @@ def _facts(config: config_dict.ConfigDict) -> list:
         config.inner.optimizer,
         config.precision,
     ]
+    if config.evaluation.widths is not None:  # each is of the family beside it
+        facts.append(config.evaluation.learners)
+    if is_own_data(dataset.name) and dataset.test is not None:
+        facts.append(split_digest(dataset.test))
+    return facts

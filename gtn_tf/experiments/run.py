@@ -19,7 +19,8 @@ from gtn_tf.runtime.global_switches import configure_runtime
 from gtn_tf.runtime.interrupts import Stopped
 from gtn_tf.runtime.progress import say, show_table
 from gtn_tf.runtime.workdir import check_workdir
-from gtn_tf.training.assembly import check_learners
+from gtn_tf.training.assembly import check_learners, load_dataset
+from gtn_tf.training.own_data import check_own_data, is_own_data
 from gtn_tf.training.run import write_config
 
 
@@ -39,6 +40,8 @@ def run_experiment(config: config_dict.ConfigDict, workdir: Path) -> int:
     refuse_several_workers(config.strategy)
     check_workdir(config, workdir)
     configure_runtime(config.num_logical_devices, config.tensor_float_32)
+    if is_own_data(config.dataset.name):
+        check_own_data(load_dataset(config), workdir)
     name = config.evaluation.experiment
     experiment = find_experiment(name)
     # An import path has a colon, which not every file system takes.

@@ -1,14 +1,13 @@
 """Real images that lie beside an export, for pictures; no TensorFlow here."""
 
 import io
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from gtn_tf.export.reading import damaged
 from gtn_tf.runtime.files import write_atomically
-from gtn_tf.types import InputError, one_line
 
 #: In the folder of an export.
 FILE_NAME = "real_images.npz"
@@ -51,9 +50,6 @@ def read_real_images(path: Path) -> RealImages | None:
             raise ValueError(
                 f"examples are {found.examples.dtype}{found.examples.shape}"
             )
-    except (EOFError, KeyError, OSError, ValueError, zipfile.BadZipFile) as e:
-        raise InputError(
-            f"{str(path)!r} is damaged ({one_line(e)}); expected real images "
-            "as --mode=export writes them; run it again"
-        ) from e
+    except Exception as error:  # zipfile raises anything
+        raise damaged(path, error) from error
     return found

@@ -1,14 +1,15 @@
 """`data` of `gtn_tf.fit`: names and arrays, as a config has them."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from gtn_tf.datasets.arrays import check_pipeline, is_pipeline
 from gtn_tf.given import Given, give
-from gtn_tf.types import InputError
+from gtn_tf.types import InputError, one_line
 
 
 def dataset_name(data: Any) -> str:
@@ -17,10 +18,11 @@ def dataset_name(data: Any) -> str:
     Args:
       data: a text is returned as it is; anything else, as `datasets.arrays`
         describes it, goes by `gtn_tf.given` under a hash of its content.
-        What is wrong with that, its loader says.
+        What else is wrong with that, its loader says.
 
     Raises:
-      InputError: images of several shapes, or a `tf.data.Dataset` without end.
+      InputError: images of several shapes, or a `tf.data.Dataset` that fails
+        or never ends.
     """
     if isinstance(data, str):
         return data
@@ -60,6 +62,18 @@ def _array(part: Any, what: str) -> np.ndarray:
 def _parts(split: Any, key: str) -> Iterable[Any]:
     """Returns what the hash of a split is of, piece by piece."""
     if is_pipeline(split):
-        check_pipeline(split, f"{key} of data")
-        return (part for pair in split.as_numpy_iterator() for part in pair)
+        return _pipeline_parts(split, f"{key} of data")
     return split if isinstance(split, tuple | list) else [split]
+
+
+def _pipeline_parts(split: tf.data.Dataset, what: str) -> Iterator[Any]:
+    check_pipeline(split, what)
+    try:
+        for pair in split.as_numpy_iterator():
+            yield from pair
+    except tf.errors.OpError as error:
+        raise InputError(
+            f"{what} cannot be read ({one_line(error)}); expected images of "
+            "one shape; repair it, or leave batch() out and set "
+            "--config.dataset.image_size"
+        ) from error

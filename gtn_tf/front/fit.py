@@ -35,6 +35,7 @@ from gtn_tf.runtime.bucket_workdir import opened_workdir
 from gtn_tf.runtime.global_switches import without_lasting_determinism
 from gtn_tf.runtime.graph_rewriting import repeatable_graphs
 from gtn_tf.training.assembly import load_dataset
+from gtn_tf.training.own_data import check_own_data, is_own_data
 from gtn_tf.training.pretrain import pretrain
 from gtn_tf.training.run import check_networks
 from gtn_tf.types import DivergenceError, InputError
@@ -157,24 +158,23 @@ def _config(
             "single keys as keywords of fit, such as meta__learning_rate=0.005"
         )
     is_config = isinstance(given, config_dict.ConfigDict)
-    config = config_dict.ConfigDict(given if is_config else named_config(given))
+    values = given if is_config else named_config(given)
+    if not isinstance(values, dict | config_dict.ConfigDict):
+        raise InputError(
+            f"get_config() of config {str(given)!r} returns {values!r}; "
+            "expected a ConfigDict; begin it with "
+            "gtn_tf.config.default_config()"
+        )
+    config = config_dict.ConfigDict(values)
     for key in keys:
         if key not in FIELDS:
             raise unknown_key_error(key)
     with config.ignore_type():  # `validate` says what is wrong
-        config.dataset.name = dataset
-        if learner is not None:
-            config.learner.widths = config.learner.pool = None
-            listed = listed_learners(learner)
-            if not any(isinstance(one, str) for one in listed):
-                # Keys of our own layers would only be said to do nothing.
-                config.learner = default_config().learner
-        for key, value in keys.items():
-            *groups, name = key.split(".")
-            node = config
-            for group in groups:
-                node = node[group]
-            node[name] = value
+        try:
+            _fill(config, keys, dataset, learner)
+        except (AttributeError, KeyError, TypeError):  # it lacks a group
+            validate(config)
+            raise
         validate(config)
         if config.source == "real":
             raise InputError(
@@ -190,12 +190,34 @@ def _config(
     return config
 
 
+def _fill(
+    config: config_dict.ConfigDict,
+    keys: Mapping[str, Any],
+    dataset: str,
+    learner: LearnerArguments | None,
+) -> None:
+    config.dataset.name = dataset
+    if learner is not None:
+        config.learner.widths = config.learner.pool = None
+        listed = listed_learners(learner)
+        if not any(isinstance(one, str) for one in listed):
+            # Keys of our own layers would only be said to do nothing.
+            config.learner = default_config().learner
+    for key, value in keys.items():
+        *groups, name = key.split(".")
+        node = config
+        for group in groups:
+            node = node[group]
+        node[name] = value
+
+
 def _train_and_export(config: config_dict.ConfigDict, workdir: Path) -> int:
     if not export.is_current(config, workdir):
         return pretrain(config, workdir) or export.export(config, workdir)
     own = [*filter(is_import_path, learner_names_of(config))]
-    if own:  # else there is nothing to read the data for
+    if own or is_own_data(config.dataset.name):  # else why read the data
         dataset = load_dataset(config)
+        check_own_data(dataset, workdir)
         shape = tuple(dataset.image_shape), dataset.num_classes
         learners = [from_import_path(name, *shape) for name in own]
         check_networks(own_digests(learners), workdir)

@@ -48,10 +48,15 @@ def predict(learner: Learner, state: LearnerState, real: RealData) -> tf.Tensor:
 
 
 def share_right(logits: tf.Tensor, real: RealData) -> tf.Tensor:
-    """Returns the share of a split's images whose logits [N, K] are right."""
-    predicted = tf.argmax(logits, -1, tf.int32)
+    """Returns the share of a split's images whose logits [N, K] are right.
+
+    Logits that are NaN are wrong: argmax takes the first class, which of a
+    learner that diverged would make the share of that class.
+    """
+    is_right = tf.argmax(logits, -1, tf.int32) == real.label_ids
+    is_known = tf.logical_not(tf.reduce_any(tf.math.is_nan(logits), -1))
     num_right = tf.math.count_nonzero(
-        predicted == real.label_ids, dtype=tf.int32
+        tf.logical_and(is_right, is_known), dtype=tf.int32
     )
     return tf.cast(num_right, tf.float32) / real.images.shape[0]
 

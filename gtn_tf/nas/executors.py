@@ -1,14 +1,16 @@
 """Where jobs run: in this process, or on the machines of a Ray cluster.
 
 A job function can be pickled and takes plain data, a dict; it returns
-`{"score": float, "seconds": {part: float}}`. An executor yields, as jobs
-finish, `(key, outcome)` with the fields `score`, `seconds`, `status` and
-`reason` of a stored result: once for every job, unless it is stopped. It takes
-the jobs from the front of a queue; whoever asks for outcomes may append more.
+`{"score": float, "seconds": {part: float}}`, with `job_results.PARTS`. An
+executor yields, as jobs finish, `(key, outcome)` with the fields `score`,
+`seconds`, `status` and `reason` of a stored result: once for every job, unless
+it is stopped. It takes the jobs from the front of a queue; whoever asks for
+outcomes may append more.
 
 What a job raises makes it a failed one, for one architecture that does not
 build, diverges or does not fit into memory must not end a search. `InputError`
-does: data or a GTN that a machine lacks are no fault of an architecture.
+does: data or a GTN that a machine lacks are no fault of an architecture, nor
+is an evaluator that returns no result.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from absl import logging
 
 from gtn_tf.config.choices import EXECUTORS
 from gtn_tf.import_paths import choose
+from gtn_tf.nas.job_results import PARTS, outcome_problem, short_line
 from gtn_tf.runtime.interrupts import Stopped
 from gtn_tf.types import (
     DivergenceError,
@@ -54,7 +57,7 @@ def attempt(function: JobFunction, job: Job) -> dict[str, Any]:
       `until_failure`. A score that is not finite is a divergence.
 
     Raises:
-      InputError: the job's own.
+      InputError: the job's own; or what it returns is no result.
       Stopped: the job's own.
     """
     start = time.perf_counter()
@@ -65,15 +68,27 @@ def attempt(function: JobFunction, job: Job) -> dict[str, Any]:
     except Exception as error:
         logging.debug("A job failed.", exc_info=True)
         return _failure(error, time.perf_counter() - start)
-    if not math.isfinite(result["score"]):
-        error = DivergenceError(f"the score is {result['score']}")
+    try:
+        score = float(result["score"])
+        spent = {part: float(s) for part, s in result["seconds"].items()}
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise _no_result(job, result) from error
+    if not math.isfinite(score):
+        error = DivergenceError(f"the score is {score}")
         return _failure(error, time.perf_counter() - start)
-    return {
-        "score": float(result["score"]),
-        "seconds": dict(result["seconds"]),
-        "status": "ok",
-        "reason": None,
-    }
+    outcome = {"score": score, "seconds": spent, "status": "ok", "reason": None}
+    if outcome_problem(outcome):
+        raise _no_result(job, result)
+    return outcome
+
+
+def _no_result(job: Job, result: Any) -> InputError:
+    return InputError(
+        f"evaluator {job.get('evaluator')!r} returns {short_line(result)}; "
+        "expected a dict of 'score', a number, and 'seconds', a dict of "
+        f"numbers >= 0 by part, {', '.join(PARTS)} at least; correct its "
+        "evaluate"
+    )
 
 
 def _failure(error: Exception, seconds: float) -> dict[str, Any]:

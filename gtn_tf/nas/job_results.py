@@ -71,14 +71,20 @@ def problem_of(key: str, result: Any) -> str:
     for field, types in _TYPES.items():
         if not isinstance(result[field], types):
             return f"{field} is {result[field]!r}"
-    problem = _outcome_problem(result)
+    problem = outcome_problem(result)
     job = {field: result[field] for field in _JOB_FIELDS}
     if not problem and not key == result["key"] == job_key(**job):
         problem = "key of another job"
     return problem
 
 
-def _outcome_problem(result: Mapping[str, Any]) -> str:
+def short_line(value: Any) -> str:
+    """Returns a value as one short line, to quote what is no result."""
+    return " ".join(repr(value).replace(";", ",").split())[:100]
+
+
+def outcome_problem(result: Mapping[str, Any]) -> str:
+    """Returns what is wrong with `score`, `seconds`, `status` and `reason`."""
     score, reason, seconds, status = (
         result[field] for field in ("score", "reason", "seconds", "status")
     )

@@ -41,43 +41,57 @@ def kept_proposals(
         return strategy
     store = JobStore(workdir / "search" / "proposals", _problem_of)
     space = spec.space, spec.num_nodes, spec.ops
-    return _Kept(
-        strategy, store, (*space, spec.strategy, spec.strategy_options)
-    )
+    return Kept(strategy, store, (*space, spec.strategy, spec.strategy_options))
 
 
-@dataclasses.dataclass(frozen=True)
-class _Kept:
+@dataclasses.dataclass
+class Kept:
+    """A strategy, and what it took long to propose.
+
+    Attributes:
+      strategy: that is asked.
+      store: of what took long.
+      identity: what tells its proposals from those of others.
+      seconds: of all proposals so far, by whichever process.
+    """
+
     strategy: Strategy
     store: JobStore
     identity: tuple[Any, ...]
+    seconds: float = 0.0
 
     @property
     def adapts(self) -> bool:
+        """See `Strategy`."""
         return self.strategy.adapts
 
     def init(self, space: Space, seed: int) -> State:
+        """See `Strategy`."""
         return self.strategy.init(space, seed)
 
     def num_asked(self, num_open: int, num_left: int) -> int:
+        """See `Strategy`."""
         return self.strategy.num_asked(num_open, num_left)
 
     def ask(
         self, space: Space, state: State, history: Sequence[Told], count: int
     ) -> tuple[State, list[str]]:
+        """See `Strategy`; looks it up first."""
         asked = [self.identity, state, history, count]
         key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
         kept = self.store.get(key)
         if kept is None:
             began = time.perf_counter()
             state, texts = self.strategy.ask(space, state, history, count)
-            if time.perf_counter() - began < _LONG_SECONDS:
-                return state, texts
-            kept = {"state": state, "architectures": texts}
-            self.store.put(key, kept)
+            spent = time.perf_counter() - began
+            kept = {"state": state, "architectures": texts, "seconds": spent}
+            if spent >= _LONG_SECONDS:
+                self.store.put(key, kept)
+        self.seconds += kept.get("seconds", 0.0)  # older ones have none
         return kept["state"], kept["architectures"]
 
     def tell(self, space: Space, state: State, told: Told) -> State:
+        """See `Strategy`."""
         return self.strategy.tell(space, state, told)
 
 

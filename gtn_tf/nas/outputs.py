@@ -34,6 +34,7 @@ def write_outputs(
     setup_seconds: Mapping[str, float],
     config: Mapping[str, Any],
     found_seconds: float | None = None,
+    adapts: bool = False,
 ) -> None:
     """Ranks, draws and prints.
 
@@ -44,12 +45,14 @@ def write_outputs(
       results: of all jobs, as stored.
       setup_seconds: of what evaluators train on, by evaluator.
       config: of the run, as it is kept with the ranking.
-      found_seconds: that a coupled strategy took, if it was one.
+      found_seconds: that the strategy took itself, for its training or its
+        proposals; None: that is not known.
+      adapts: whether it was told scores.
     """
     scores, ranked = summarize(
         results, list(spec.evaluators), spec.truth, setup_seconds
     )
-    describe_search(spec, results, scores, ranked)
+    describe_search(spec, results, scores, ranked, adapts)
     ranked["config"] = config
     ranked["environment"] = environment()
     if found_seconds is not None:

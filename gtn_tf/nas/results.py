@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gtn_tf.config.evaluator_names import parts_of
 from gtn_tf.nas.job_results import problem_of
 from gtn_tf.nas.summary import with_rank_means
 from gtn_tf.runtime.result_files import (
@@ -14,6 +15,7 @@ from gtn_tf.runtime.result_files import (
     is_number,
     is_number_or_none,
     is_text,
+    list_of,
     or_none,
     pair_of,
     read_checked,
@@ -25,8 +27,11 @@ from gtn_tf.search_spaces.protocol import Architecture
 from gtn_tf.types import InputError
 
 _COSTS = {
-    "seconds_per_architecture?": is_number_or_none,
-    "setup_seconds?": is_number_or_none,
+    **dict.fromkeys(
+        ("seconds_per_architecture?", "setup_seconds?", "total_seconds?"),
+        is_number_or_none,
+    ),
+    "gtn_digest?": or_none(is_text),
 }
 _EVALUATOR = {
     **dict.fromkeys(
@@ -64,6 +69,8 @@ _RANKING = {
         "num_different": is_number,
         "guide?": is_text,
     },
+    "keys?": list_of(is_text),
+    "found_seconds?": is_number_or_none,
 }
 #: Figures in search/, as far as there was something to draw.
 PICTURES = ("scatter", "cost", "selected")
@@ -81,8 +88,9 @@ class SearchResults(NamedTuple):
       space: `search.space` of its architectures.
       selected: of the spaces in `READERS`, the selected architecture; None
         where every evaluation failed.
-      scores: by evaluator and architecture, None for failures; None as a whole
-        where search/results/ does not hold just the scores of the ranking.
+      scores: of the ranking, by evaluator and architecture, None for failures;
+        None as a whole where search/results/ does not hold all of them, or, of
+        a ranking that does not name its architectures, holds more.
       genotypes: of all architectures in search/results/, as text by key.
     """
 
@@ -98,6 +106,38 @@ def num_scored(ranking: Mapping[str, Any]) -> int:
     number = ranking["num_architectures"]
     rows = ranking["evaluators"].values()
     return max(row.get("num_scored", number) for row in rows)
+
+
+def pick_seconds(
+    ranking: Mapping[str, Any], evaluator: str, by_truth: bool
+) -> float | None:
+    """Returns the seconds of all that led to a pick; None: not known.
+
+    They are the strategy's own, those of what told it scores, the evaluator's
+    and, where it selects, the truth's.
+
+    Args:
+      ranking: ranking.json.
+      evaluator: whose pick it is.
+      by_truth: whether the truth selected it among the evaluator's best.
+    """
+    rows = ranking["evaluators"]
+    names = parts_of(evaluator) or (evaluator,)
+    if ranking.get("strategy", {}).get("adapts"):
+        names = (*names, next(iter(rows)))
+    led_by = [rows.get(name, {}) for name in dict.fromkeys(names)]
+    if by_truth:
+        led_by.append(ranking["truth"])
+    total, trained_first = ranking.get("found_seconds") or 0.0, set()
+    for row in led_by:
+        if row.get("total_seconds") is None:
+            return None
+        total += row["total_seconds"]
+        digest = row.get("gtn_digest")
+        if digest in trained_first:  # it serves both
+            total -= row.get("setup_seconds") or 0.0
+        trained_first |= {digest} - {None}
+    return total
 
 
 def read_search(workdir: Path) -> SearchResults | None:
@@ -147,18 +187,24 @@ def _scores(
     results: Iterable[Mapping[str, Any]], ranking: Mapping[str, Any]
 ) -> dict[str, dict[str, float | None]] | None:
     truth = ranking["truth"]["evaluator"]
+    num_true = ranking["num_architectures"]
     rows = {**ranking["evaluators"], truth: ranking["truth"]}
     scores: dict[str, dict[str, float | None]] = {name: {} for name in rows}
+    keys = ranking.get("keys")  # older ones have none
+    ranked = {name: set(keys or ()) for name in rows}
+    ranked[truth] = set((keys or ())[:num_true])
     for result in results:
-        row = rows.get(result["evaluator"])
-        if row is not None and all(
-            row[key] == result[key] for key in _ASKED if key in row
+        name, key = result["evaluator"], result["genotype_key"]
+        row = rows.get(name)
+        if (
+            row is not None
+            and all(row[f] == result[f] for f in _ASKED if f in row)
+            and (keys is None or key in ranked[name])
         ):
-            of_evaluator = scores[result["evaluator"]]
-            of_evaluator[result["genotype_key"]] = result["score"]
+            scores[name][key] = result["score"]
     scores = with_rank_means(scores, list(rows))
-    ranked = scores[truth].keys()
-    is_whole = len(ranked) == ranking["num_architectures"] and all(
-        ranked <= of_evaluator.keys() for of_evaluator in scores.values()
+    needed = scores[truth].keys() if keys is None else set(keys)
+    is_whole = len(scores[truth]) == num_true and all(
+        needed <= scores[name].keys() for name in ranking["evaluators"]
     )
     return scores if is_whole else None

@@ -12,12 +12,13 @@ from ml_collections import config_dict
 
 from gtn_tf.config.choices import SEARCH_STRATEGIES
 from gtn_tf.config.evaluator_names import parts_of
+from gtn_tf.config.fields import is_number
 from gtn_tf.import_paths import choose
 from gtn_tf.nas.evaluators.evaluator import Evaluator
 from gtn_tf.nas.executors import executor
-from gtn_tf.nas.job_results import problem_of
+from gtn_tf.nas.job_results import problem_of, short_line
 from gtn_tf.nas.jobs import Plan, Source, teacher_source
-from gtn_tf.nas.kept_proposals import kept_proposals
+from gtn_tf.nas.kept_proposals import Kept, kept_proposals
 from gtn_tf.nas.loop import Loop
 from gtn_tf.nas.outputs import write_outputs
 from gtn_tf.nas.proposals import Proposals
@@ -40,6 +41,7 @@ from gtn_tf.runtime.job_store import JobStore
 from gtn_tf.runtime.progress import say
 from gtn_tf.runtime.workdir import check_workdir
 from gtn_tf.training.memory import check_memory, network_parts
+from gtn_tf.training.own_data import check_own_data, is_own_data
 from gtn_tf.training.run import write_config
 from gtn_tf.types import InputError
 
@@ -61,6 +63,8 @@ def search(config: config_dict.ConfigDict, workdir: Path) -> int:
     configure_runtime(spec.num_logical_devices, spec.tensor_float_32)
     caught: list[int] = []
     worker = Worker(spec, lambda: bool(caught))
+    if is_own_data(spec.dataset):
+        check_own_data(worker.session.data.dataset, workdir)
     strategy = make_strategy(spec)
     _check_shards(spec, strategy)
     _check_guide(spec, worker.evaluators)
@@ -70,7 +74,7 @@ def search(config: config_dict.ConfigDict, workdir: Path) -> int:
     found = None
     try:
         if isinstance(strategy, Coupled):
-            found = strategy.find(worker.session, workdir)
+            found = _find(strategy, worker.session, workdir)
             strategy = Listed(tuple(found.architectures))
         strategy = kept_proposals(strategy, spec, workdir)
         proposals = Proposals(
@@ -110,10 +114,44 @@ def search(config: config_dict.ConfigDict, workdir: Path) -> int:
                 for name, evaluator in evaluators.items()
             },
             config.to_dict(),
-            None if found is None else found.seconds,
+            _own_seconds(found, strategy),
+            strategy.adapts,
         )
         say(f"done: ranking.json, selected.json and figures in {folder}")
         return 0
+
+
+def _find(strategy: Coupled, session: Session, workdir: Path) -> Found:
+    """Returns what a strategy of its own training ended in.
+
+    Raises:
+      InputError: what a person's own returns is no `Found`.
+    """
+    found = strategy.find(session, workdir)
+    is_sound = (
+        isinstance(found, Found)
+        and isinstance(found.architectures, list | tuple)
+        and bool(found.architectures)
+        and all(isinstance(text, str) for text in found.architectures)
+        and is_number(found.seconds)
+        and found.seconds >= 0
+        and isinstance(found.supernet, Path | None)
+    )
+    if not is_sound:
+        raise InputError(
+            f"search.strategy {session.spec.strategy!r} returns "
+            f"{short_line(found)}; expected a Found of texts, at least one, "
+            "seconds that are not negative, and a Path or None; correct its "
+            "find"
+        )
+    return found
+
+
+def _own_seconds(found: Found | None, strategy: Strategy) -> float | None:
+    """Returns those of a strategy's training, or of its proposals."""
+    if found is not None:
+        return found.seconds
+    return strategy.seconds if isinstance(strategy, Kept) else None
 
 
 def make_sources(

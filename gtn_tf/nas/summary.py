@@ -76,15 +76,20 @@ def describe_search(
     results: Sequence[Mapping[str, Any]],
     scores: Scores,
     ranked: dict[str, Any],
+    adapts: bool,
 ) -> None:
-    """Adds to `ranked` how it was searched, and what the truth selects.
+    """Adds to `ranked` what was scored, how, and what the truth selects.
 
-    Where there is a guide, the best truth among its best is selected; what
-    the guide selects, where no truth is known.
+    `keys` are of all architectures, those with a truth first. Where there is a
+    guide, the best truth among its best is selected; what the guide selects,
+    where no truth is known.
     """
     first = spec.evaluators[0]
+    # A workdir may hold the scores of more: of an earlier, larger search.
+    ranked["keys"] = list({**scores[spec.truth], **scores[first]})
     ranked["strategy"] = {
         "name": spec.strategy,
+        "adapts": adapts,
         "num_proposals": spec.num_architectures,
         "num_different": len(scores[first]),
     }

@@ -4,6 +4,10 @@ Single paths, drawn uniformly (Li and Talwalkar, arXiv 1902.07638; Guo et al.,
 1904.00420). Operations have weights of their own at every place; the stem and
 all else that is in every architecture are shared as a whole.
 
+Other than with the former: no clipping of gradients, no weight decay, a cosine
+to 0 in place of 0.001; all training images, theirs are half of them, the other
+half scores; and statistics of the batch in scoring, theirs are running ones.
+
 A step changes the weights and the momentum of its own path. Those of other
 operations stay as they are: their momentum does not go on, and does not decay.
 Of what is shared as a whole, the part that reads a state which a cell does not

@@ -213,14 +213,18 @@ def _given(kind: str, folder: Path, expected: Mapping[str, Any]) -> Prepared:
 
 
 def _metadata(kind: str, folder: Path) -> dict[str, Any]:
-    if not (folder / METADATA).exists():
-        key = f"search.{kind}.path"
+    path = folder / METADATA
+    found = read_json(path) if path.exists() else {}
+    if "digest" not in found:  # a strategy's own training has none
+        key, own = f"search.{kind}.path", folder / kind
+        remedy = f"correct --config.{key}"
+        if (own / METADATA).exists():
+            remedy = f"set --config.{key}={own}"
         raise InputError(
             f"{key} {str(folder)!r} holds no finished {kind}; expected a "
-            f"folder search/{kind}/NAME of a workdir; correct "
-            f"--config.{key}"
+            f"folder search/{kind}/NAME of a workdir; {remedy}"
         )
-    return read_json(folder / METADATA)
+    return found
 
 
 def _finished(folder: Path) -> Prepared:

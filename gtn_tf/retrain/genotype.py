@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gtn_tf.nas.results import SearchResults, read_search
+from gtn_tf.nas.results import SearchResults, pick_seconds, read_search
 from gtn_tf.paths import path_to_read
 from gtn_tf.runtime.files import open_to_read, parse_json
 from gtn_tf.search_spaces.cells.genotypes import Genotype
@@ -24,7 +24,7 @@ class Origin(NamedTuple):
       name: of the literature, of the file, or `search-` and the key.
       search: None, or facts of the search whose pick it is: `strategy`,
         `evaluator`, `num_architectures` and, where the search has them,
-        `seconds` (setup and all evaluations by that evaluator).
+        `seconds` (of all that led to the pick; see `pick_seconds`).
     """
 
     genotype: Genotype
@@ -101,6 +101,8 @@ def _pick(value: str) -> Origin:
             "expected one of the space 'cells', whose networks --mode=retrain "
             "trains; give another --config.retrain.genotype"
         )
+    is_guided = "guide" in found.ranking.get("strategy", {})
+    by_truth = is_guided and not evaluator
     if not evaluator and found.ranking["selected"]:
         evaluator = found.ranking["selected"].get("evaluator") or ""
         genotype = found.selected
@@ -118,7 +120,7 @@ def _pick(value: str) -> Origin:
         "strategy": found.ranking.get("strategy", {}).get("name", "random"),
         "evaluator": evaluator or None,
         "num_architectures": cost.get("num_scored"),
-        "seconds": cost.get("total_seconds"),
+        "seconds": pick_seconds(found.ranking, evaluator, by_truth),
     }
     return Origin(genotype, name, facts)
 

@@ -46,6 +46,7 @@ from gtn_tf.runtime.workdir import (
     claim_workdir,
 )
 from gtn_tf.search_spaces.cells.cost import cell_network_cost
+from gtn_tf.training.own_data import check_own_data
 from gtn_tf.types import InputError
 
 #: Keys that a resumed training may have with another value.
@@ -79,6 +80,7 @@ def retrain(config: config_dict.ConfigDict, workdir: Path) -> int:
         _check_config(config, origin, folder)
         configure_runtime(config.num_logical_devices, config.tensor_float_32)
         training = build_training(config, origin.genotype)
+        check_own_data(training.dataset, workdir)
         _check_replicas(training.devices.num_replicas, folder)
         _write_configs(
             config, origin, training.devices.num_replicas, workdir, folder

@@ -21,6 +21,14 @@ _KEY_LENGTH = 16  # hexadecimal digits: collisions beyond billions
 _MOST_DRAWS_PER_ARCHITECTURE = 100
 
 
+def key_of(text: str) -> str:
+    """Returns 16 hexadecimal digits for the text of a canonical architecture.
+
+    They name results on disk.
+    """
+    return hashlib.sha256(text.encode()).hexdigest()[:_KEY_LENGTH]
+
+
 class NetworkSpec(NamedTuple):
     """What a network is built for.
 
@@ -210,8 +218,7 @@ class Space:
 
     def key(self, architecture: Architecture) -> str:
         """Returns 16 hexadecimal digits, equal for equal functions."""
-        text = self.to_text(self.canonical(architecture))
-        return hashlib.sha256(text.encode()).hexdigest()[:_KEY_LENGTH]
+        return key_of(self.to_text(self.canonical(architecture)))
 
     def mutate(self, architecture: Architecture, seed: Seed) -> Architecture:
         """Takes another option at one decision, both uniform.

@@ -91,7 +91,8 @@ def interval95(values: np.ndarray) -> list[float] | None:
     """Returns the 2.5 % and 97.5 % quantiles of a statistic's resamples.
 
     Args:
-      values: [R]; NaN, where the statistic is undefined, is left out.
+      values: [R]; NaN, where the statistic is undefined (a side is constant,
+        or too few are known), is left out: the interval is of the others.
     """
     defined = values[~np.isnan(values)]
     if not len(defined):

@@ -37,6 +37,9 @@ def pick_statistics(
         evaluator's best 10; chance gives 10 / n.
       `best_of_top_5`: the best true accuracy among the evaluator's best 5.
       `regret`: what the evaluator's first falls short of the best of all.
+
+    A pick that fails in the truth counts as the worst that did not, of all n:
+    it ranks last, and resamples with it are not left out.
     """
     undefined = np.full(weights.shape[1], np.nan)
     if len(scores) == 0 or np.all(scores == scores[0]):
@@ -46,9 +49,12 @@ def pick_statistics(
     chosen = _best(scores, weights, _PRECISION_AT)
     true = _best(truth, weights, _PRECISION_AT)
     precision = np.minimum(chosen, true).sum(0) / _PRECISION_AT
-    known = weights[np.isfinite(truth)].sum(0)
-    top = _best_of(truth, _best(scores, weights, _BEST_OF_TOP))
-    first = _best_of(truth, _best(scores, weights, 1))
+    is_known = np.isfinite(truth)
+    known = weights[is_known].sum(0)
+    worst = truth[is_known].min(initial=np.inf)
+    worth = np.where(is_known, truth, worst)
+    top = _best_of(worth, _best(scores, weights, _BEST_OF_TOP))
+    first = _best_of(worth, _best(scores, weights, 1))
     return {
         "precision_at_10": np.where(known < _PRECISION_AT, np.nan, precision),
         "best_of_top_5": np.where(weights.sum(0) < _BEST_OF_TOP, np.nan, top),

@@ -43,6 +43,7 @@ from gtn_tf.training.assembly import (
     check_learners,
     load_dataset,
 )
+from gtn_tf.training.own_data import check_own_data
 from gtn_tf.types import InputError, SyntheticData
 
 
@@ -102,6 +103,7 @@ def build_run(
     check_equal(devices, _checksum(config), "config", "the same command")
     with stage(f"reading {config.dataset.name}"):
         dataset = load_dataset(config)
+    check_own_data(dataset, workdir)
     real_train = device_split(dataset, "train")
     problem = build_problem(config, real_train)
     networks = own_digests(problem.learners)

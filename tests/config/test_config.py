@@ -57,6 +57,7 @@ _WRONG_IF_NONE = {
     "search.ghn.path": ("", 1, True),
     "search.gtn": ("", 1, True),
     "search.distillation": ("", 1, True),
+    "evaluation.learners": ("mlp", ("mlp", "mlp"), ("nothing",)),
     "evaluation.widths": (5, "1", (1,), ((0,),), ((1.5, 2),), (((3, 2),),)),
     "retrain.genotype": ("", 1, True, b"bytes"),
     "retrain.name": ("", "a/b", "..", ".hidden", 1, True, b"bytes"),
@@ -75,7 +76,7 @@ _OUT_OF_RANGE = {
     "warm_start.fit_learning_rate": (0,),
     "inner.num_steps": (0,),
     "inner.batch_size": (1,),
-    "inner.learning_rate": (0, 0.0),
+    "inner.learning_rate": (0, 0.0, 1e-7),
     "inner.momentum": (1, 1.0),
     "inner.meta_loss_every": (-1,),
     "meta.num_steps": (0,),
@@ -309,6 +310,33 @@ def test_missing_key(key):
                 "learner.widths": ((2, 4), 3),
             },
             ("learner.initializer 'glorot_normal'", "((2, 4), 3)"),
+        ),
+        (
+            {
+                "learner.initializer": "orthogonal",
+                "evaluation.learners": ("cell",),
+            },
+            ("learner.initializer 'orthogonal'", "('cell',)"),
+        ),
+        (
+            {
+                "learner.initializer": "orthogonal",
+                "evaluation.learners": ("mlp",),
+                "evaluation.widths": (((2, 4), 3),),
+            },
+            ("learner.initializer 'orthogonal'", "(((2, 4), 3),)"),
+        ),
+        (
+            {"learner.space": "nb201", "evaluation.learners": ("cell",)},
+            ("learner.space 'nb201'", "num_genotypes None"),
+        ),
+        (
+            {"learner.name": "conv2_pool", "learner.widths": (None, None)},
+            ("learner.widths (None, None)", "'conv2_pool'"),
+        ),
+        (
+            {"learner.name": "mlp", "learner.widths": ((8, 8), (4, 4, 4))},
+            ("learner.widths ((8, 8), (4, 4, 4))", "'mlp'"),
         ),
         (
             {"inner.num_steps": 3, "inner.meta_loss_every": 4},

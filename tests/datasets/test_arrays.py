@@ -50,6 +50,8 @@ def test_grey_images_without_names(monkeypatch):
     monkeypatch.setattr(own_things, "load", lambda: own)
     dataset = load(NAME)
     assert dataset.image_shape == (8, 12, 1)
+    four = np.stack([images] * 4, -1)
+    assert from_python((four, labels)).image_shape == (8, 12, 4)
     assert (dataset.num_classes, dataset.class_names) == (4, None)
     assert len(dataset.validation.images) == 8
 
@@ -168,6 +170,13 @@ def _with_nan(images):
         (lambda x, y: (_with_nan(x), y), "NaN or infinite pixels in 1 of 60"),
         (lambda x, y: (x[0], y), "labels of train are int64[60] for 8 images"),
         (lambda x, y: ([x[0], x[1, :5]], y[:2]), "of several shapes"),
+        (
+            lambda x, y: (x.transpose(0, 3, 1, 2), y),
+            "[60, 3, 8, 12], of 12 channels; expected [N, H, W, C] of at most "
+            "4; take images.transpose(0, 2, 3, 1)",
+        ),
+        (lambda x, y: (x[:, None, :, :, 0], y), "images.transpose(0, 2, 3, 1)"),
+        (lambda x, y: (x.repeat(2, -1), y), "of 6 channels; expected [N, H"),
         (lambda x, y: (x, y[:9]), "labels of train are int64[9] for 60"),
         (lambda x, y: (x, np.eye(3)[y]), "take label_ids.argmax(-1)"),
         (lambda x, y: (x, np.where(y, y, np.nan)), "hold NaN at 0"),

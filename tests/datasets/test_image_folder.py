@@ -92,6 +92,7 @@ def test_a_class_that_train_lacks_is_one_line(tmp_path):
     [
         (("train", "test", "extra"), ("'test', 'train', and 'extra' beside",)),
         (("train", "val", "validation"), ("'train', 'val', 'validation';",)),
+        (("Test", "Train", "testing"), ("'Test', 'Train', 'testing';",)),
     ],
 )
 def test_splits_beside_other_folders_are_no_classes(tmp_path, folders, parts):
@@ -103,6 +104,53 @@ def test_splits_beside_other_folders_are_no_classes(tmp_path, folders, parts):
         assert part in str(caught.value)
     root = write_folder(tmp_path / "of classes", {"train": 9, "bus": 9})
     assert _load(root).class_names == ("bus", "train")
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "test"),
+    [("train", "valid", "Test"), ("Training", "VAL", "Testing")],
+)
+def test_other_names_of_splits(tmp_path, train, validation, test):
+    write_folder(tmp_path / train, {"ant": 12, "bee": 15})
+    write_folder(tmp_path / validation, {"ant": 1, "bee": 4})
+    write_folder(tmp_path / test, {"ant": 2, "bee": 2})
+    dataset = _load(tmp_path, with_test=True)
+    assert dataset.class_names == ("ant", "bee")
+    assert [
+        np.bincount(split.label_ids).tolist()
+        for split in (dataset.train, dataset.validation, dataset.test)
+    ] == [[12, 15], [1, 4], [2, 2]]
+
+
+@pytest.mark.parametrize(
+    ("folders", "classes", "received"),
+    [
+        (("fold1", "fold2"), ("ant", "bee"), "has 'fold1', 'fold2', each with"),
+        (("valid", "test"), ("ant", "bee"), "the folders 'ant', 'bee'; "),
+        (("dev", "train"), ("ant", "bee"), "has 'dev', 'train', each with"),
+        (("ant", "bee"), ("test", "train"), "the folders 'test', 'train'; "),
+        (("all",), ("ant", "bee"), "has 'all', each with the folders"),
+        (("train/a", "train/b"), ("ant", "bee"), "train' has 'a', 'b', each"),
+    ],
+)
+def test_folders_of_classes_are_no_classes(
+    tmp_path, folders, classes, received
+):
+    for name in folders:
+        write_folder(tmp_path / name, dict.fromkeys(classes, 9))
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+        _load(tmp_path)
+    assert received in str(caught.value)
+
+
+def test_a_class_may_have_folders(tmp_path):
+    """`images` in each, as in Tiny ImageNet; or several in one of them."""
+    for name in ("ant", "bee"):
+        write_folder(tmp_path / name, {"images": 9})
+    write_folder(tmp_path / "bee", {"more": 9})
+    dataset = _load(tmp_path)
+    assert dataset.class_names == ("ant", "bee")
+    assert np.bincount(dataset.train.label_ids).tolist() == [7, 16]
 
 
 def test_kinds_of_files(tmp_path):
@@ -142,6 +190,30 @@ def test_a_photograph_that_lies_on_its_side(tmp_path):
     assert class_image(0, 0).tobytes() in found
 
 
+@pytest.mark.parametrize("kind", ["jpg", "webp"])
+@pytest.mark.parametrize(
+    "exif",
+    [
+        b"MM no TIFF",
+        # One tag, the orientation, as a text.
+        b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x02\0\0\0\x025\0\0\0\0\0\0\0",
+    ],
+    ids=["damaged", "text"],
+)
+def test_a_photograph_with_damaged_exif_is_upright(tmp_path, kind, exif):
+    write_folder(tmp_path, {"ant": 4, "bee": 4})
+    path = tmp_path / "ant" / f"000.{kind}"
+    upright = Image.fromarray(class_image(0, 0))
+    upright.save(path, exif=b"Exif\0\0" + exif, lossless=True)
+    path.with_suffix(".png").unlink()
+    with Image.open(path) as image:
+        expected = np.asarray(image.convert("RGB")).tobytes()
+    dataset = _load(tmp_path, with_test=True)
+    splits = dataset.train, dataset.validation, dataset.test
+    found = {image.tobytes() for split in splits for image in split.images}
+    assert expected in found
+
+
 def test_images_of_several_sizes_are_resized_if_asked(tmp_path):
     write_folder(tmp_path)
     write_image(tmp_path / "cat" / "wide.png", np.zeros((9, 8, 3), np.uint8))
@@ -172,6 +244,15 @@ def _image_of(mode, name="odd.tif"):
     return write
 
 
+def _damage_second_page(root):
+    page = Image.new("L", (7, 9))
+    path = root / "ant" / "pages.tif"
+    page.save(path, save_all=True, append_images=[page])
+    content = path.read_bytes()
+    width_tag = content.rindex(b"\0\x01\x04\0")
+    path.write_bytes(content[:width_tag] + b"\xff" + content[width_tag + 1 :])
+
+
 def _write_16_bits_of_colour(root):
     tf = pytest.importorskip("tensorflow")
     png = tf.io.encode_png(np.zeros((9, 7, 3), np.uint16)).numpy()
@@ -191,6 +272,7 @@ def _write_16_bits_of_colour(root):
         (_image_of("F"), ("odd.tif' has more than 8 bits",)),
         (_write_16_bits_of_colour, ("deep.png' has more than 8 bits",)),
         (_image_of("RGBA", "o.png"), ("o.png' is transparent in places",)),
+        (_damage_second_page, ("pages.tif' cannot be read",)),
         (_empty, ("ant' holds no images",)),
         (
             lambda root: (

@@ -21,6 +21,39 @@ def test_a_pipeline_goes_by_its_content():
         dataset_name(pipeline.repeat())
 
 
+def _of_several_sizes():
+    for number in range(4):
+        yield np.zeros((3 + number, 4, 1), np.uint8), number % 2
+
+
+def _reading(path):
+    file = tf.io.read_file(path)
+    return tf.io.decode_png(file), tf.strings.length(file)
+
+
+PIPELINES = {
+    "cannot batch tensors": tf.data.Dataset.from_generator(
+        _of_several_sizes,
+        output_signature=(
+            tf.TensorSpec([None, None, 1], tf.uint8),
+            tf.TensorSpec([], tf.int64),
+        ),
+    ).batch(2),
+    "No such file": tf.data.Dataset.from_tensors("/no/such.png").map(_reading),
+}
+
+
+@pytest.mark.parametrize("reason", PIPELINES)
+def test_a_pipeline_that_fails_is_one_line(reason):
+    pipeline = PIPELINES[reason]
+    data = {"train": (IMAGES, LABELS), "test": pipeline}
+    for given, key in ((pipeline, "train"), (data, "test")):
+        with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+            dataset_name(given)
+        assert f"{key} of data cannot be read (" in str(caught.value)
+        assert reason.lower() in str(caught.value).lower()
+
+
 IMAGES, LABELS = own_things.load()["train"]
 TEXTS = np.array(["cat", "dog", "owl"], object)[LABELS]
 

@@ -2,8 +2,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from ml_collections import config_dict
 
 import gtn_tf
+from gtn_tf.config import default_config
 from gtn_tf.config.named import named_config
 from gtn_tf.front.fit import _config
 from gtn_tf.learners.identity import network_digest
@@ -152,6 +154,14 @@ def test_a_wrong_learner_is_told_in_words_of_python(learner, parts, tmp_path):
         ({"config": {"meta": {"num_steps": 3}}}, "config is a dict"),
         ({"workdir": None}, "workdir is a NoneType"),
         ({"data": (*DATA, None)}, "data: the split of train is a tuple"),
+        (
+            {
+                "data": tf.data.Dataset.from_tensors("/no/such.png").map(
+                    lambda path: (tf.io.decode_png(tf.io.read_file(path)), 0)
+                )
+            },
+            "or leave batch() out and set dataset__image_size",
+        ),
         ({"learner__pool": "ordinary"}, "learner and learner__pool are both"),
         ({"learner__name": "conv2_fc"}, "learner and learner__name are both"),
         ({"dataset__name": "mnist"}, "data and dataset__name are both given"),
@@ -168,6 +178,36 @@ def test_what_cannot_be_exported_is_not_trained(more, part, tmp_path):
     assert part in str(caught.value)
     assert "--" not in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("missing", "key"),
+    [(None, "seed"), ("seed", "seed"), ("meta", "meta.num_steps")],
+)
+def test_a_config_that_lacks_keys_is_one_line(tmp_path, missing, key):
+    config = default_config() if missing else config_dict.ConfigDict()
+    if missing:
+        del config[missing]
+    meta_steps = 3 if missing == "meta" else None
+    for learner in (None, "mlp"):
+        with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+            gtn_tf.fit(
+                DATA,
+                workdir=tmp_path,
+                config=config,
+                learner=learner,
+                meta_steps=meta_steps,
+            )
+        assert f"config key '{key}' is missing" in str(caught.value)
+
+
+@pytest.mark.parametrize("returned", ["None", "3"])
+def test_a_config_file_that_returns_none_is_one_line(tmp_path, returned):
+    path = tmp_path / "mine.py"
+    path.write_text(f"def get_config():\n    return {returned}\n")
+    with pytest.raises(InputError, match=tiny.ONE_LINE) as caught:
+        gtn_tf.fit(DATA, workdir=tmp_path / "run", config=path)
+    assert f"mine.py' returns {returned}; expected" in str(caught.value)
 
 
 def test_a_tuple_of_learners_is_a_list():
@@ -219,3 +259,17 @@ def test_networks_that_live_on_are_refused_as_they_were(tmp_path):
     assert [type(layer) for layer in living.layers] == kinds
     assert living.layers[-1].activation is keras.activations.softmax
     assert not (tmp_path / "mine").exists()
+
+
+def test_a_file_that_changed_is_refused(tmp_path):
+    """Though the training that it was read for is done."""
+    path, images = tmp_path / "own.npz", DATA[0].copy()
+    np.savez(path, images=images, label_ids=DATA[1])
+    made = fit(tmp_path / "run", maker(2), f"npz:{path}", meta_steps=1)
+    np.savez(path, images=255 - images, label_ids=DATA[1])
+    with pytest.raises(InputError, match="has other images") as caught:
+        fit(tmp_path / "run", maker(2), f"npz:{path}", meta_steps=1)
+    assert "give another workdir" in str(caught.value)
+    np.savez(path, images=images, label_ids=DATA[1])
+    again = fit(tmp_path / "run", maker(2), f"npz:{path}", meta_steps=1)
+    np.testing.assert_array_equal(again.images, made.images)

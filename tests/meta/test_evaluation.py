@@ -94,6 +94,18 @@ def test_logits_that_are_no_numbers_are_no_accuracy():
     assert all(np.isnan(float(value)) for value in unknown.values())
 
 
+def test_logits_that_are_no_numbers_are_wrong():
+    """So that of two rates the one that diverges is never the better."""
+    none = tf.zeros((4, 2, 2, 1), tf.uint8)
+    real = RealData(none, tf.zeros(4, tf.int32), (0.0,), (1.0,), 3, False)
+    logits = np.tile(np.float32([3, 2, 1]), (4, 1))
+    assert float(evaluation.share_right(tf.constant(logits), real)) == 1
+    logits[2, 1] = np.nan
+    assert float(evaluation.share_right(tf.constant(logits), real)) == 0.75
+    unknown = tf.fill((4, 3), float("nan"))
+    assert float(evaluation.share_right(unknown, real)) == 0
+
+
 @pytest.fixture(scope="module")
 def digits():
     return data.load("digits")

@@ -1,7 +1,9 @@
 """Guides compare architectures by the same random numbers and images."""
 
 import numpy as np
+import pytest
 
+from gtn_tf.nas.evaluators import zero_cost
 from gtn_tf.nas.spec import search_spec
 from gtn_tf.nas.training import Trainer
 from gtn_tf.nas.worker import Worker
@@ -85,6 +87,32 @@ def test_each_from_a_seed_of_its_own(monkeypatch):
     assert seen.seeds[0] != seen.seeds[1]
     assert (seen.stems[0] != seen.stems[1]).any()
     assert (seen.images[0] != seen.images[1]).any()
+
+
+@pytest.mark.parametrize("is_common", [False, True])
+def test_proxies_are_not_of_the_values_that_the_truth_trains(
+    monkeypatch, is_common
+):
+    drawn = {}
+    fresh_values, initial_state = zero_cost.fresh_values, Trainer.initial_state
+
+    def fresh(model, seed):
+        drawn["proxy"] = seed.numpy().tolist()
+        return fresh_values(model, seed)
+
+    def begin(trainer, seed, *more):
+        drawn["truth"] = seed.numpy().tolist()
+        return initial_state(trainer, seed, *more)
+
+    monkeypatch.setattr(zero_cost, "fresh_values", fresh)
+    monkeypatch.setattr(Trainer, "initial_state", begin)
+    worker = _worker(evaluators=("naswot",), common_random_numbers=is_common)
+    for name in ("naswot", _TRUTH):
+        _do(worker, _TEXTS[0], name)
+    assert drawn["proxy"] != drawn["truth"]
+    # So are what older versions kept and what this one does.
+    budget = worker.evaluators["naswot"].budget()
+    assert ("values" in budget) == (not is_common)
 
 
 def test_only_the_first_images_are_read():

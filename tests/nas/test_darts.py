@@ -1,16 +1,20 @@
 """DARTS: its training and its steps."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from gtn_tf.nas import search
 from gtn_tf.nas.mixed_training import Mixed, find
 from gtn_tf.nas.strategies.darts import Darts
 from gtn_tf.nas.strategies.listed import Listed
+from gtn_tf.nas.strategies.strategy import Found
 from gtn_tf.runtime.row_log import read_rows
-from tests.helpers import nb201_search
+from gtn_tf.types import InputError
+from tests.helpers import nb201_search, tiny
 
 
 @pytest.mark.slow
@@ -55,6 +59,25 @@ def test_a_step_depends_on_what_is_saved_alone(second_order):
     for value, again in zip(once, after(2), strict=True):
         np.testing.assert_array_equal(value, again)
     assert any((a != b).any() for a, b in zip(once, later, strict=True))
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        *(None, 0.7, ("a",), Found((), 1.0), Found("abc", 1.0)),
+        *(Found(("a", 1), 1.0), Found(("a",), None), Found(("a",), -1.0)),
+        Found(("a",), 1.0, "search/supernet"),
+    ],
+)
+def test_what_an_own_strategy_returns_is_told(tmp_path, found):
+    session = nb201_search.session(search__strategy="mine:Own")
+    own = SimpleNamespace(find=lambda session, workdir: found)
+    with pytest.raises(InputError, match="'mine:Own' returns") as caught:
+        search._find(own, session, tmp_path)
+    assert caught.match(tiny.ONE_LINE)
+    sound = Found(["a"], 1, tmp_path)
+    own.find = lambda session, workdir: sound
+    assert search._find(own, session, tmp_path) is sound
 
 
 def test_a_list_that_is_too_short_begins_again():

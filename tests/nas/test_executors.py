@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gtn_tf.nas import executors
@@ -21,10 +22,13 @@ _NEEDS_RAY = pytest.mark.skipif(
 )
 
 
+_SECONDS = {"build": 0.0, "trace": 0.5, "train": 1.0}
+
+
 def _score(job):
     if job.get("raises"):
         raise job["raises"]
-    return {"score": job["score"], "seconds": {"train": 1.0}}
+    return {"score": job["score"], "seconds": dict(_SECONDS)}
 
 
 def _inline(function, jobs, *arguments):
@@ -41,7 +45,7 @@ def test_inline_yields_each_job_once_in_order():
     assert [key for key, _ in found] == ["job 0", "job 1", "job 2"]
     assert found[1][1] == {
         "score": 1.0,
-        "seconds": {"train": 1.0},
+        "seconds": _SECONDS,
         "status": "ok",
         "reason": None,
     }
@@ -115,9 +119,31 @@ def test_an_interrupt_is_no_failure(error):
         next(outcomes)
 
 
-def test_a_function_that_returns_no_result_is_no_failure():
-    with pytest.raises(KeyError):
-        executors.attempt(lambda job: {"accuracy": 1.0}, {})
+@pytest.mark.parametrize(
+    "result",
+    [
+        *(0.7, None, [], {"accuracy": 1.0}, {"score": 0.7}),
+        {"score": 0.7, "seconds": 1.0},
+        {"score": 0.7, "seconds": {"train": 1.0}},
+        {"score": 0.7, "seconds": _SECONDS | {"train": -1.0}},
+        {"score": 0.7, "seconds": _SECONDS | {"train": None}},
+        {"score": None, "seconds": _SECONDS},
+        {"score": "a; b", "seconds": _SECONDS},
+    ],
+)
+def test_what_is_no_result_is_no_failure(result):
+    with pytest.raises(InputError, match="'mine:Own' returns") as caught:
+        executors.attempt(lambda job: result, {"evaluator": "mine:Own"})
+    assert caught.match(tiny.ONE_LINE)
+    assert "'seconds', a dict of numbers" in str(caught.value)
+
+
+def test_numbers_of_a_result_may_be_numpys():
+    seconds = {part: np.float32(1) for part in _SECONDS}
+    result = {"score": np.float32(0.5), "seconds": seconds}
+    outcome = executors.attempt(lambda job: result, {})
+    assert outcome["score"] == 0.5
+    assert json.dumps(outcome["seconds"])
 
 
 def test_stops_between_jobs():
@@ -152,7 +178,7 @@ def test_a_job_that_was_stopped_has_no_outcome():
     def stop(job):
         if job["number"] == 2:
             raise Stopped(143)
-        return {"score": 1.0, "seconds": {}}
+        return {"score": 1.0, "seconds": _SECONDS}
 
     jobs = {f"job {number}": {"number": number} for number in range(4)}
     found = [key for key, _ in _inline(stop, jobs)]

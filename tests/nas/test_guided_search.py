@@ -74,11 +74,15 @@ def test_the_best_by_the_guide_get_their_truth_and_it_selects(done):
     ranking = json.loads((done / "search" / "ranking.json").read_text())
     assert ranking["strategy"] == {
         "name": "evolution",
+        "adapts": True,
         "guide": "params",
         "num_proposals": _N,
         "num_different": len(by_guide),
     }
     assert len(by_guide) < _N  # repeats cost nothing
+    assert set(ranking["keys"][:3]) == set(by_truth)
+    assert sorted(ranking["keys"]) == sorted(by_guide)
+    assert ranking["found_seconds"] > 0  # of proposing
     (best,) = best_keys(by_truth, 1)
     selected = ranking["selected"]
     assert (selected["key"], selected["truth"]) == (best, by_truth[best])

@@ -1,6 +1,7 @@
 """What a strategy took long to propose is asked for once."""
 
 import dataclasses
+import itertools
 import json
 from typing import ClassVar
 
@@ -74,6 +75,23 @@ def test_a_replay_does_not_ask_and_goes_as_it_went(
     assert _run(kept_proposals(strategy, SPEC, tmp_path)) == expected
     assert len(strategy.asked) == num_asked
     assert _run(strategy) != expected
+
+
+def test_seconds_are_of_all_proposals_whoever_found_them(
+    strategy, monkeypatch, tmp_path
+):
+    clock = itertools.count()  # a second at each look
+    monkeypatch.setattr(module.time, "perf_counter", lambda: next(clock))
+    first = kept_proposals(strategy, SPEC, tmp_path)
+    _run(first)
+    assert first.seconds == len(strategy.asked) > 3
+    again = kept_proposals(strategy, SPEC, tmp_path)
+    one, *_ = (tmp_path / "search" / "proposals").iterdir()
+    kept = json.loads(one.read_text())
+    del kept["seconds"]  # as of earlier versions
+    one.write_text(json.dumps(kept))
+    _run(again)
+    assert again.seconds == first.seconds - 1
 
 
 @pytest.mark.usefixtures("all_take_long")

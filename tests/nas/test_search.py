@@ -254,6 +254,7 @@ def test_the_truth_of_a_part(tmp_path, truth):
     assert found.code == 0, found
     ranked = _json(tmp_path, "ranking.json")
     assert ranked["num_architectures"] == 3
+    assert (ranked["keys"][:3], len(ranked["keys"])) == (truth[1][:3], _N)
     assert ranked["evaluators"]["params"]["num_scored"] == _N
     assert ranked["config"]["search"]["truth_num_architectures"] == 3
     assert (tmp_path / "search" / "scatter.png").exists()
@@ -265,6 +266,9 @@ def test_the_truth_of_a_part(tmp_path, truth):
     assert ranked["num_architectures"] == 0
     assert ranked["evaluators"]["params"]["spearman"] is None
     assert ranked["selected"]["key"]
+    # Nor do the truths that the workdir holds count.
+    scores = read_search(tmp_path).scores
+    assert (len(scores["params"]), scores[truth[0]]) == (_N, {})
 
 
 @pytest.mark.slow

@@ -204,6 +204,32 @@ def test_a_supernet_of_other_networks_is_refused(session, tmp_path):
     assert caught.match(tiny.ONE_LINE)
 
 
+def test_a_strategy_s_folder_is_no_supernet_but_may_hold_one(tmp_path):
+    folder = tmp_path / "enas"
+    own = folder / "supernet"
+    own.mkdir(parents=True)
+    session = nb201_search.session(search__supernet__path=str(folder))
+    settings = weight_training.of_networks(session.spec)
+    settings |= {"num_epochs": 2, "seconds": 1.5}
+    (folder / "metadata.json").write_text(json.dumps(settings))
+    for remedy in (
+        "correct --config.search.supernet.path$",
+        f"set --config.search.supernet.path={own}$",
+    ):
+        for read in (
+            lambda: prepare_source("supernet", session, tmp_path),
+            lambda: weight_training.num_epochs_of("supernet", session.spec),
+        ):
+            with pytest.raises(InputError, match=remedy) as caught:
+                read()
+            assert caught.match("holds no finished supernet")
+            assert caught.match(tiny.ONE_LINE)
+        text = json.dumps({**settings, "digest": "0"})
+        (own / "metadata.json").write_text(text)
+    given = nb201_search.session(search__supernet__path=str(own))
+    assert prepare_source("supernet", given, tmp_path).digest == "0"
+
+
 @pytest.mark.parametrize(
     ("train", "lack"),
     [

@@ -2,12 +2,19 @@ import json
 
 import pytest
 
+from gtn_tf.nas.results import pick_seconds, read_search
 from gtn_tf.retrain.genotype import find_genotype
 from gtn_tf.search_spaces.cells.genotypes import Genotype
 from gtn_tf.search_spaces.cells.published_genotypes import published_genotype
 from gtn_tf.types import InputError
 from tests.helpers import tiny
-from tests.helpers.finished_search import SCORES, write_search
+from tests.helpers.finished_search import (
+    KEYS,
+    SCORES,
+    TRUTH,
+    put_results,
+    write_search,
+)
 from tests.helpers.genotypes import cell
 
 _GENOTYPE = published_genotype("NAONet-A")
@@ -89,6 +96,80 @@ def test_seconds_are_those_of_the_search(tmp_path):
         tmp_path, lambda r: r["evaluators"]["gtn"].update(total_seconds=500.0)
     )
     assert find_genotype(f"search:{tmp_path}").search["seconds"] == 500.0
+
+
+def _cost(total, setup=0.0, digest=None):
+    own = {"total_seconds": total, "setup_seconds": setup}
+    return {**own, "gtn_digest": digest}
+
+
+@pytest.mark.parametrize(
+    ("changes", "value", "expected"),
+    [
+        # A coupled strategy's training, whoever scores then.
+        ({"found_seconds": 1000.0}, "", 1001.0),
+        ({"found_seconds": 1000.0}, ":params", 1010.0),
+        # What the truth selects, and the guide's own pick.
+        ({"strategy": {"guide": "gtn"}}, "", 101.0),
+        ({"strategy": {"guide": "gtn"}}, ":gtn", 1.0),
+        # Scores of the first led a strategy that adapts.
+        ({"strategy": {"adapts": True}, "found_seconds": 2.0}, ":params", 13.0),
+        ({"strategy": {"adapts": True}}, ":gtn", 1.0),
+        ({"strategy": {"adapts": False}}, ":params", 10.0),
+    ],
+)
+def test_seconds_of_all_that_led_to_a_pick(tmp_path, changes, value, expected):
+    write_search(tmp_path)
+
+    def change(ranked):
+        numbers = {"num_proposals": 12, "num_different": 12}
+        if "strategy" in changes:
+            changes["strategy"] |= {"name": "mine", **numbers}
+        ranked.update(changes)
+        ranked["evaluators"]["gtn"].update(_cost(1.0, 0.5, "12ab"))
+        ranked["evaluators"]["params"].update(_cost(10.0))
+        ranked["truth"].update(_cost(100.0))
+
+    _change_ranking(tmp_path, change)
+    found = find_genotype(f"search:{tmp_path}{value}")
+    assert found.search["seconds"] == expected
+
+
+def test_what_serves_two_evaluators_is_trained_once():
+    rows = {
+        "gtn": _cost(60.0, 50.0, "12ab"),
+        "gtn:readout=accuracy": _cost(70.0, 50.0, "12ab"),
+        "distillation": _cost(80.0, 50.0, "34cd"),
+    }
+    mean = "rank_mean:gtn+gtn:readout=accuracy+distillation"
+    ranked = {"evaluators": rows}
+    assert pick_seconds(ranked, mean, False) == 60.0 + 20.0 + 80.0
+    del rows["distillation"]["total_seconds"]  # as of old
+    assert pick_seconds(ranked, mean, False) is None
+
+
+def test_a_pick_is_of_the_ranking_though_the_workdir_holds_more(tmp_path):
+    """After a search of fewer architectures than the one before."""
+    ranked = write_search(tmp_path, num_architectures=9)
+    for name in ("params", TRUTH):
+        put_results(tmp_path, name, dict.fromkeys(KEYS[9:], 1e9))
+    value = f"search:{tmp_path}:params"
+    # A ranking of old does not say which they are.
+    with pytest.raises(InputError, match="no scores of 'params'"):
+        find_genotype(value)
+    _change_ranking(tmp_path, lambda r: r.update(keys=KEYS[:9]))
+    best = max(KEYS[:9], key=SCORES["params"].get)
+    assert find_genotype(value).genotype.key() == best
+    # Only some have a truth: the first, and no others.
+    _change_ranking(tmp_path, lambda r: r.update(keys=KEYS))
+    with pytest.raises(InputError, match="run --mode=search again"):
+        find_genotype(value)
+    put_results(tmp_path, "gtn", dict.fromkeys(KEYS[9:], 1e9))
+    put_results(tmp_path, "flat", dict.fromkeys(KEYS[9:], 1e9))
+    assert find_genotype(value).genotype.key() == min(KEYS[9:])
+    scores = read_search(tmp_path).scores
+    assert scores[TRUTH].keys() == set(KEYS[:9])
+    assert ranked["num_architectures"] == 9
 
 
 def test_a_search_that_selected_nothing(tmp_path):

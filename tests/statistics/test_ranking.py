@@ -189,11 +189,28 @@ def test_failed_truth_ranks_last_and_is_never_the_best():
         {"gtn": scores, "real": truth}, "real", num_resamples=9
     )
     assert found["truth"]["num_failed"] == 2
-    assert found["evaluators"]["gtn"]["regret"] is None
+    # Its pick failed: as bad as the worst that did not.
+    assert found["evaluators"]["gtn"]["regret"] == pytest.approx(0.8 - 0.7)
     # Ranks 4, 1, 2, 3 against 1.5, 4, 3, 1.5.
     assert found["evaluators"]["gtn"]["spearman"] == pytest.approx(
         -4.5 / (5 * 4.5) ** 0.5
     )
+
+
+def test_resamples_whose_pick_fails_are_not_left_out():
+    scores = np.arange(8.0)  # its best fails, the next is the truth's best
+    truth = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.9, -np.inf])
+    picked_fails = np.ones((8, 1))
+    without = np.array([[1.0]] * 7 + [[0.0]])
+    all_fail = np.array([[0.0]] * 7 + [[8.0]])
+    found = picks.pick_statistics(
+        scores, truth, np.hstack([picked_fails, without, all_fail])
+    )
+    np.testing.assert_allclose(found["regret"], [0.9 - 0.1, 0.0, np.nan])
+    top = np.flatnonzero(scores == 7).tolist() * 5
+    weights = np.bincount([*top, 3], minlength=8)[:, np.newaxis].astype(float)
+    found = picks.pick_statistics(scores, truth, weights)
+    np.testing.assert_allclose(found["best_of_top_5"], [0.1])
 
 
 def test_selects_among_more_than_the_truth_knows(scores):

@@ -161,12 +161,22 @@ class ZeroCost(Evaluator):
         """Plain, as they are published for plain weights."""
         return "training" if self.is_truth else "plain"
 
+    @property
+    def _has_truths_seed(self) -> bool:
+        """Whether a job's seed is that of the truth's."""
+        return not (self.has_common_seed or self.is_truth)
+
     def own_budget(self) -> dict[str, Any]:
         """See `Evaluator`."""
-        return {"weight_norm": False}
+        # So scores of the truth's values, kept before, are computed anew.
+        apart = {"values": "not the truth's"} if self._has_truths_seed else {}
+        return {"weight_norm": False} | apart
 
     def evaluate(self, job: Job, session: Session) -> Evaluation:
         """See `Evaluator`."""
+        if self._has_truths_seed:
+            # Of the weights that the truth trains a score would look like it.
+            job = job._replace(seed=fold(job.seed, Purpose.SEARCH))
         with session.building(job.text) as kept:
             fresh = keep(
                 kept,

@@ -8,7 +8,8 @@ weights on the other half. The network is that of the supernet's weights.
   space a node keeps the two states of the largest ones, as published. A cell of
   five nodes and eleven operations runs 220 of them there.
 * Normalisation has its scale and offset, and weights are not decayed, as in
-  all networks of a search here.
+  all networks of a search here. Nor is the norm of their gradient clipped,
+  published at 5; the cosine of their rate ends at 0, published at 0.001.
 * What is known of it holds here too: with enough epochs skips take over, and
   on NAS-Bench-201 a cell of skips alone is the expected result (arXiv
   2001.00326, table 5). So the architectures of earlier epochs are proposed

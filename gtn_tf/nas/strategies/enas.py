@@ -7,9 +7,13 @@ end the controller draws what is proposed; the supernet is kept, and the
 evaluator `supernet` scores by it.
 
 * The controller is that of `reinforce`: no entropy bonus, no bounds on its
-  logits; its baseline begins without a bias.
+  logits, no bias of theirs towards convolutions; its baseline begins without a
+  bias. Its LSTM has a softmax for each decision, where the published one
+  attends over earlier nodes to choose inputs; Adam has beta_1 0.9 and epsilon
+  1e-8, published 0 and 1e-3.
 * All architectures of an update are scored on the same images.
-* The supernet is that of `supernets`, with its rates: no restarts.
+* The supernet is that of `supernets`: no restarts of its rate, no Nesterov
+  momentum, no auxiliary head, dropout or weight decay.
 """
 
 import dataclasses

@@ -74,8 +74,9 @@ class Logits:
 class Recurrent:
     """An LSTM that is told each decision before the next one.
 
-    As the controllers of NASNet and ENAS: one layer, a softmax and an
-    embedding per decision; all parameters begin uniform in [-0.1, 0.1].
+    As the controller of NASNet: one layer, a softmax and an embedding per
+    decision; all parameters begin uniform in [-0.1, 0.1]. That of ENAS attends
+    over earlier nodes to choose inputs.
     """
 
     def __init__(self, numbers: Sequence[int]) -> None:

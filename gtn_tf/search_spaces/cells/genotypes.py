@@ -7,16 +7,15 @@ Imports no TensorFlow.
 """
 
 import dataclasses
-import hashlib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from gtn_tf.search_spaces.cells.operations import OPS
+from gtn_tf.search_spaces.protocol import key_of
 from gtn_tf.types import InputError
 
 NUM_INPUTS = 2
-_KEY_LENGTH = 16  # hexadecimal digits: collisions beyond billions of cells
 
 
 class Edge(NamedTuple):
@@ -191,8 +190,7 @@ class Genotype:
 
     def key(self) -> str:
         """Returns 16 hexadecimal digits, equal for equal functions."""
-        text = self.canonical().to_text()
-        return hashlib.sha256(text.encode()).hexdigest()[:_KEY_LENGTH]
+        return key_of(self.canonical().to_text())
 
     def to_text(self) -> str:
         """Returns "op@input+op@input,...:concat/...", normal cell first."""

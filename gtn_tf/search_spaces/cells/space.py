@@ -83,10 +83,6 @@ class SearchSpace(Space):
         """Returns the genotype that stands for all of the same function."""
         return architecture.canonical()
 
-    def key(self, architecture: Genotype) -> str:
-        """Returns `Genotype.key`."""
-        return architecture.key()
-
     def how_to_have_more(self, asked_by: str) -> str:
         """See `Space`."""
         return f" or raise --config.{asked_by.split('.')[0]}.num_nodes"
