@@ -42,8 +42,9 @@ for ((i = 0; i < num_workers; i++)); do
   addresses+="${addresses:+, }\"127.0.0.1:$((port + i))\""
 done
 children=()
-# Workers in process groups of their own: a terminal's Ctrl-C reaches this script,
-# which passes one signal on; by a second one they would end without saving.
+# Workers in process groups of their own: a terminal's Ctrl-C reaches this
+# script, which passes one signal on; by a second one they would end without
+# saving.
 set -m
 trap 'kill "${children[@]}" 2>/dev/null || true' INT TERM
 for ((i = 0; i < num_workers; i++)); do

@@ -15,6 +15,7 @@ zone=${ZONE:-us-west4-a}
 project=${PROJECT:-}
 queued=${QUEUED:-false}
 parse_flags name zone project queued -- "$@"
+one_of queued true false
 
 where=("--zone=$zone")
 [[ -n $project ]] && where+=("--project=$project")

@@ -8,7 +8,8 @@
 #
 # Defaults come from the environment: TPU_VM, ZONE, PROJECT (gcloud's own if
 # empty), ACCELERATOR_TYPE, RUNTIME_VERSION, SPOT, VALID_UNTIL_DURATION (after
-# which an unanswered request expires). The VM gets the name of the request.
+# which an unanswered request expires). TYPE must be of one host, and IMAGE for
+# that TPU. The VM gets the name of the request.
 # Its state: gcloud compute tpus queued-resources describe NAME --zone=ZONE
 set -euo pipefail
 # shellcheck source=launch/flags.sh
@@ -23,6 +24,8 @@ spot=${SPOT:-true}
 valid_until_duration=${VALID_UNTIL_DURATION:-6h}
 parse_flags name zone project accelerator_type runtime_version spot \
   valid_until_duration -- "$@"
+one_of accelerator_type "${one_host_types[@]}"
+one_of spot true false
 
 more=()
 [[ -n $project ]] && more+=("--project=$project")

@@ -16,11 +16,9 @@ from gtn_tf.main import MODES
 
 _ROOT = Path(__file__).parents[1]
 _LAUNCH = _ROOT / "launch"
-_SCRIPTS = sorted(
-    path
-    for path in (*_LAUNCH.glob("*.sh"), *_LAUNCH.glob("*/*.sbatch"))
-    if path.name != "flags.sh"
-)
+_SHELL = sorted([*_LAUNCH.glob("*.sh"), *_LAUNCH.glob("*/*.sbatch")])
+_PARTS = ("flags.sh", "on_tpu_vm.sh")  # of other scripts
+_SCRIPTS = [path for path in _SHELL if path.name not in _PARTS]
 _MANIFESTS = sorted(_LAUNCH.glob("*/*.yaml"))
 _FILES = sorted(path for path in _LAUNCH.rglob("*") if path.is_file())
 _ENVIRONMENT = {
@@ -74,7 +72,7 @@ def test_script_stops_at_errors_and_explains_itself(path):
     assert done.stderr.startswith("error: argument '--nonsense=1'; expected")
 
 
-@pytest.mark.parametrize("path", _SCRIPTS, ids=_ids(_SCRIPTS))
+@pytest.mark.parametrize("path", _SHELL, ids=_ids(_SHELL))
 def test_shellcheck(path):
     beside_python = str(Path(sys.executable).parent)
     shellcheck = shutil.which(
@@ -132,29 +130,334 @@ def test_tpu_delete(queued, kind, more):
     ]
 
 
-def test_tpu_vm_run():
-    flags = ["--config=configs/cifar10_tpu.py", "--config.seed=1 "]
-    archive, there, install, train, folder, back = _commands(
-        "tpu_vm_run.sh", "--workdir=w", "--", *flags, TMPDIR="/t"
+_CREATING = ("tpu_vm_create.sh", "tpu_queued_resource.sh")
+
+
+@pytest.mark.parametrize("name", _CREATING)
+def test_tpus_of_one_host(name):
+    for kind in ("v2-8", "v3-8", "v4-8", "v5p-8", "v5litepod-1", "v6e-8"):
+        (command,) = _commands(name, f"--accelerator_type={kind}")
+        assert f"--accelerator-type={kind}" in command
+
+
+@pytest.mark.parametrize("name", _CREATING)
+@pytest.mark.parametrize(
+    "kind", ["v2-32", "v4-16", "v5p-16", "v5litepod-16", "v6e-16", "v6e", ""]
+)
+def test_tpus_of_several_hosts_are_refused(name, kind):
+    done = _run(name, "--dry_run", f"--accelerator_type={kind}")
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(
+        f"error: --accelerator_type={kind}; expected one of v2-8 "
     )
-    assert archive[3:] == ["archive", "--output=/t/gtn_tf.tar", "HEAD"]
-    assert there[3:6] == ["tpu-vm", "scp", "/t/gtn_tf.tar"]
-    assert "pip install --quiet '.[tpu]' -f https://" in install[-1]
-    shell = train[-1].removeprefix("--command=cd gtn_tf && ")
-    assert shlex.split(shell) == [
-        *("TPU_NAME=local", "python3", "-m", "gtn_tf.main"),
-        *("--workdir=runs/tpu", *flags),
-    ]
-    assert folder == ["mkdir", "-p", "w"]
-    assert back[3:8] == [
-        *("tpu-vm", "scp", "--recurse", "gtn:gtn_tf/runs/tpu/*", "w")
-    ]
-    *_, train = _commands(
-        "tpu_vm_run.sh", "--workdir=gs://bucket/run", "--", *flags
+
+
+@pytest.mark.parametrize(
+    ("name", "flag"),
+    [
+        ("tpu_vm_create.sh", "--spot=yes"),
+        ("tpu_queued_resource.sh", "--spot="),
+        ("tpu_delete.sh", "--queued=1"),
+        ("tpu_vm_run.sh", "--pjrt=no"),
+    ],
+)
+def test_a_switch_is_true_or_false(name, flag):
+    done = _run(name, "--dry_run", flag)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: {flag}; expected one of true false; see --help\n"
     )
-    shell = train[-1].removeprefix("--command=cd gtn_tf && ")
-    assert shlex.split(shell)[4:] == ["--workdir=gs://bucket/run", *flags]
-    assert _run("tpu_vm_run.sh", "--dry_run").returncode == 2
+
+
+_JOB = ["bash", "gtn_tf/launch/on_tpu_vm.sh"]
+_RUN_FLAGS = ["--config=configs/cifar10_tpu.py", "--config.seed=1 "]
+
+
+def _remote(command):
+    """Returns the words of the shell command that a `gcloud .. ssh` runs."""
+    assert command[:5] == ["gcloud", "compute", "tpus", "tpu-vm", "ssh"]
+    return shlex.split(command[-1].removeprefix("--command="))
+
+
+def test_tpu_vm_run(tmp_path):
+    (tmp_path / "held").touch()
+    folder = f"gtn_tf/runs{tmp_path}"
+    flags = [f"--workdir=runs{tmp_path}", *_RUN_FLAGS]
+    archive = "/t/gtn_tf.gtn.tar"
+    commands = _commands(
+        *("tpu_vm_run.sh", f"--workdir={tmp_path}", "--", *_RUN_FLAGS),
+        TMPDIR="/t",
+    )
+    state, sources, to_vm, install, *commands = commands
+    assert _remote(state)[:-4] == [*_JOB, "state", *flags]
+    assert sources[3:] == ["archive", f"--output={archive}", "HEAD"]
+    assert to_vm[3:7] == ["tpu-vm", "scp", archive, "gtn:gtn_tf.tar"]
+    assert _remote(install)[-5:-1] == [
+        *(".[tpu]", "tensorflow-tpu==2.18.0", "tensorflow-metadata<1.18", "-f")
+    ]
+    pack, workdir_to_vm, unpack, start, follow, code, *commands = commands
+    assert pack == ["tar", "-cf", archive, "-C", str(tmp_path), "."]
+    assert workdir_to_vm == to_vm
+    assert folder in _remote(unpack)
+    assert "--keep-newer-files" in _remote(unpack)
+    assert _remote(start) == [*_JOB, "start", "true", *flags]
+    assert _remote(follow) == [*_JOB, "follow"]
+    assert _remote(code) == [*_JOB, "code"]
+    pack, from_vm, _, unpack = commands
+    assert _remote(pack)[-5:] == ["-cf", "gtn_tf.tar", "-C", folder, "."]
+    assert from_vm[5:7] == ["gtn:gtn_tf.tar", archive]
+    assert unpack == ["tar", "-xf", archive, "-C", str(tmp_path)]
+
+
+def test_tpu_vm_run_in_a_bucket():
+    *_, install, start, follow, code = _commands(
+        *("tpu_vm_run.sh", "--workdir=gs://bucket/run", "--tensorflow=2.19.1"),
+        *("--pjrt=false", "--", *_RUN_FLAGS),
+    )
+    assert "tensorflow-tpu==2.19.1" in _remote(install)
+    assert _remote(start) == [
+        *(*_JOB, "start", "false", "--workdir=gs://bucket/run", *_RUN_FLAGS)
+    ]
+    assert (_remote(follow)[-1], _remote(code)[-1]) == ("follow", "code")
+
+
+def test_tpu_vm_run_needs_flags():
+    done = _run("tpu_vm_run.sh", "--dry_run")
+    assert done.returncode == 2
+    assert "expected -- --config=FILE" in done.stderr
+
+
+@pytest.mark.parametrize("mode", ["--mode=search", "--mode evaluate"])
+def test_tpu_vm_run_refuses_modes_without_a_tpu(mode):
+    command = ["tpu_vm_run.sh", "--dry_run", "--", "--config=c"]
+    done = _run(*command, *mode.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"error: {mode.replace(' ', '=')}; expected one of pretrain retrain; "
+        "see --help\n"
+    )
+    assert _run(*command, "--mode=retrain").returncode == 0
+
+
+# The VM is a folder. A file `drop` there stands for a connection that is lost
+# while the log is followed, `silent` for one that is not back after that.
+_GCLOUD = """\
+#!/usr/bin/env bash
+set -euo pipefail
+cd "$VM"
+if [[ $4 == ssh ]]; then
+  command=${!#}
+  command=${command#--command=}
+  echo "$command" >>commands
+  [[ $command != *follow ]] || ps -o pgid= $$ >group_of_follow
+  # gcloud repeats a command whose connection is lost: here each start.
+  [[ $command != *"sh start "* ]] || HOME=$VM setsid --wait bash -c "$command"
+  if [[ $command == *follow && -e drop ]]; then
+    rm drop
+    exit 255
+  fi
+  if [[ $command == *"on_tpu_vm.sh code" && -e silent ]]; then
+    rm silent
+    exit 1
+  fi
+  # As by sshd: what runs there is not of this process group.
+  HOME=$VM exec setsid --wait bash -c "$command"
+fi
+from=${5/#gtn:/$VM/} to=${6/#gtn:/$VM/}
+cp "$from" "$to"
+"""
+_GIT = """\
+#!/usr/bin/env bash
+tar -cf "${4#--output=}" -C "$2" launch
+"""
+# Stands for pip, libtpu and gtn_tf.main, which `behaviour` directs.
+_PYTHON = """\
+#!/usr/bin/env bash
+if [[ $1 == -c ]]; then
+  cat "$VM/libtpu" || exit 1
+  exit
+fi
+[[ $2 == gtn_tf.main ]] || exit 0
+workdir=${3#--workdir=}
+source "$VM/behaviour"
+"""
+
+
+class _Vm:
+    """A TPU VM that is a folder, and a script that runs on it."""
+
+    def __init__(self, folder):
+        self.home = folder / "vm"
+        self.workdir = folder / "workdir"
+        tools = folder / "tools"
+        for path in (self.home, tools):
+            path.mkdir()
+        for name, text in (
+            *(("gcloud", _GCLOUD), ("git", _GIT), ("python3", _PYTHON)),
+        ):
+            (tools / name).write_text(text)
+            (tools / name).chmod(0o755)
+        self.environment = {
+            "PATH": f"{tools}:{os.environ['PATH']}",
+            "TMPDIR": str(folder),
+            "VM": str(self.home),
+        }
+
+    @property
+    def there(self):
+        """The folder of the workdir on the VM."""
+        return self.home / f"gtn_tf/runs{self.workdir}"
+
+    @property
+    def commands(self):
+        return (self.home / "commands").read_text()
+
+    def begin(self, behaviour, *flags):
+        """Starts the script; what gtn_tf.main does there is shell text."""
+        (self.home / "behaviour").write_text(behaviour)
+        return subprocess.Popen(
+            [
+                *("bash", _LAUNCH / "tpu_vm_run.sh"),
+                *(f"--workdir={self.workdir}", *flags, "--", "--config=c"),
+            ],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            # What is begun in the background ignores it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+
+    def run(self, behaviour, *flags):
+        """Returns (exit code, stdout, stderr) of a whole run."""
+        process = self.begin(behaviour, *flags)
+        output, errors = process.communicate(timeout=60)
+        return process.returncode, output, errors
+
+
+@pytest.fixture
+def vm(tmp_path):
+    return _Vm(tmp_path)
+
+
+_SAVES = 'mkdir -p "$workdir" && echo saved >"$workdir/file" && echo hello\n'
+
+
+def test_tpu_vm_run_copies_back_and_ends_with_the_code_of_the_run(vm):
+    assert vm.run(_SAVES + "exit 3") == (3, "hello\n", "")
+    assert (vm.workdir / "file").read_text() == "saved\n"
+
+
+def test_tpu_vm_run_that_fails_before_it_has_a_workdir(vm):
+    assert vm.run("echo 'error: bad' >&2; exit 2") == (2, "error: bad\n", "")
+
+
+def test_tpu_vm_run_resumes_on_a_new_vm(vm):
+    vm.workdir.mkdir()
+    (vm.workdir / "checkpoint").write_text("7")
+    (vm.workdir / ".hidden").write_text("8")
+    code, output, _ = vm.run('cat "$workdir/checkpoint" "$workdir/.hidden"')
+    assert (code, output) == (0, "78")
+    assert (vm.workdir / "checkpoint").read_text() == "7"
+
+
+@pytest.mark.parametrize("kept", ["here", "there"])
+def test_tpu_vm_run_keeps_the_newer_file(vm, kept):
+    for folder, text in ((vm.workdir, "here"), (vm.there, "there")):
+        folder.mkdir(parents=True)
+        (folder / "file").write_text(text)
+        seconds = 1.1e9 if text == kept else 1e9
+        os.utime(folder / "file", (seconds, seconds))
+    assert vm.run('cat "$workdir/file"') == (0, kept, "")
+    assert (vm.workdir / "file").read_text() == kept
+
+
+def test_tpu_vm_run_keeps_two_workdirs_of_one_name_apart(vm, tmp_path):
+    assert vm.run(_SAVES)[0] == 0
+    vm.workdir = tmp_path / "other" / "workdir"
+    assert vm.run('ls "$workdir"')[0] == 2  # there is none
+    assert list(vm.workdir.iterdir()) == []
+
+
+@pytest.mark.parametrize("pjrt", ["true", "false"])
+@pytest.mark.parametrize("library", ["/site/libtpu/libtpu.so", None])
+def test_tpu_vm_run_names_the_library_of_the_tpu(vm, pjrt, library):
+    if library is not None:
+        (vm.home / "libtpu").write_text(library + "\n")
+    code, output, _ = vm.run(
+        "env | grep -E '^(TPU_|NEXT_PLUGGABLE|TF_PLUGGABLE)' | sort",
+        f"--pjrt={pjrt}",
+    )
+    assert code == 0
+    library = library or "/lib/libtpu.so"
+    expected = {"TPU_NAME": "local", "TPU_LIBRARY_PATH": library}
+    if pjrt == "true":
+        expected["NEXT_PLUGGABLE_DEVICE_USE_C_API"] = "true"
+        expected["TF_PLUGGABLE_DEVICE_LIBRARY_PATH"] = library
+    assert dict(line.split("=") for line in output.splitlines()) == expected
+
+
+_SAVES_WHEN_ASKED = (
+    'echo begun >>"$VM/begun"\n'
+    'trap \'kill "$child"; mkdir -p "$workdir"; echo 1 >>"$workdir/saved"; '
+    "echo saved; exit 143' TERM\n"
+    "sleep 60 &\nchild=$!\necho started\nwait\n"
+)
+
+
+@pytest.mark.parametrize("by_terminal", [False, True])
+def test_tpu_vm_run_passes_a_signal_on_and_waits(vm, by_terminal):
+    with vm.begin(_SAVES_WHEN_ASKED) as script:
+        assert script.stdout.readline() == "started\n"
+        if by_terminal:  # whose Ctrl-C is for the whole process group
+            os.killpg(script.pid, signal.SIGINT)
+        else:
+            script.terminate()
+        assert script.stdout.read() == "saved\n"
+        assert script.wait() == 143
+    assert (vm.home / "begun").read_text() == "begun\n"
+    # gcloud, unlike a shell in the background, would end at the terminal's.
+    assert int((vm.home / "group_of_follow").read_text()) != script.pid
+    assert (vm.workdir / "saved").read_text() == "1\n"
+    assert vm.commands.count("on_tpu_vm.sh stop") == 1
+
+
+def test_tpu_vm_run_goes_on_without_its_script_which_attaches_again(vm):
+    with vm.begin(_SAVES_WHEN_ASKED) as script:
+        assert script.stdout.readline() == "started\n"
+        script.kill()
+    with vm.begin(_SAVES_WHEN_ASKED) as script:
+        assert script.stdout.readline() == "started\n"
+        script.terminate()
+        assert script.wait() == 143
+    assert vm.commands.count("pip install") == 1
+    assert vm.commands.count("on_tpu_vm.sh start") == 1
+    assert (vm.workdir / "saved").read_text() == "1\n"
+
+
+def test_tpu_vm_run_refuses_a_vm_that_runs_something_else(vm):
+    with vm.begin(_SAVES_WHEN_ASKED) as script:
+        assert script.stdout.readline() == "started\n"
+        vm.workdir = vm.workdir / "of another"
+        code, output, errors = vm.run(_SAVES)
+        script.terminate()
+        assert script.wait() == 143
+    assert (code, output) == (2, "")
+    assert errors.startswith("error: another run on gtn; expected none")
+    assert errors.count("\n") == 1
+
+
+def test_tpu_vm_run_says_what_to_do_without_a_connection(vm):
+    (vm.home / "drop").touch()
+    (vm.home / "silent").touch()
+    code, _, errors = vm.run(_SAVES)
+    assert code == 1
+    assert errors.startswith("error: no connection to gtn")
+    assert not vm.workdir.exists()
+    assert vm.run(_SAVES)[0] == 0
+    assert (vm.workdir / "file").exists()
 
 
 def test_local_devices():
@@ -246,13 +549,37 @@ def test_a_wrong_number_of_workers_is_one_line(number):
 
 
 def test_slurm_array():
-    assert _commands("slurm/search_array.sbatch", "--config=c") == [
-        [
-            *("python3", "-m", "gtn_tf.main", "--mode=search", "--config=c"),
-            *("--workdir=runs/search", "--config.search.shard=3"),
-            "--config.search.num_shards=16",
-        ]
+    sbatch = "slurm/search_array.sbatch"
+    expected = [
+        *("python3", "-m", "gtn_tf.main", "--mode=search", "--config=c"),
+        *("--workdir=runs/search", "--config.search.shard=3"),
+        "--config.search.num_shards=16",
     ]
+    assert _commands(sbatch, "--config=c") == [expected]
+    again = {"SLURM_ARRAY_TASK_COUNT": "1", "SLURM_ARRAY_TASK_MAX": "3"}
+    repeated = _commands(sbatch, "--config=c", "--num_shards=16", **again)
+    assert repeated == [expected]
+    assert _commands(sbatch, CONFIG="c", NUM_SHARDS="16", **again) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("array", "variables"),
+    [
+        ("1-16", {"SLURM_ARRAY_TASK_MAX": "16"}),
+        ("0-30:2", {"SLURM_ARRAY_TASK_MAX": "30"}),
+        ("3", {"SLURM_ARRAY_TASK_COUNT": "1", "SLURM_ARRAY_TASK_MAX": "3"}),
+        ("0-15", {"NUM_SHARDS": "3"}),
+        ("0-15", {"NUM_SHARDS": "many"}),
+        ("", {"SLURM_ARRAY_TASK_ID": ""}),
+        ("", {"SLURM_ARRAY_TASK_COUNT": ""}),
+    ],
+)
+def test_slurm_tasks_outside_of_the_shards_are_refused(array, variables):
+    done = _run("slurm/search_array.sbatch", "--dry_run", **variables)
+    assert (done.returncode, done.stdout) == (2, ""), array
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert "sbatch --array=0-N" in line
 
 
 def _manifest(path):
@@ -275,13 +602,35 @@ def test_pretrain_job():
     assert container["args"] == ["--config=config", "--workdir=/runs/name"]
 
 
+@pytest.mark.parametrize("name", ["pretrain_job", "search_indexed_job"])
+def test_jobs_outlive_evictions_and_end_at_bad_input(name):
+    spec = _manifest(_LAUNCH / "kubernetes" / f"{name}.yaml")["spec"]
+    pod = spec["template"]["spec"]
+    assert pod["restartPolicy"] == "Never"  # else the API server refuses
+    bad_input, evicted = spec["podFailurePolicy"]["rules"]
+    assert bad_input == {
+        "action": "FailJob",
+        "onExitCodes": {"operator": "In", "values": [2]},
+    }
+    assert evicted == {
+        "action": "Ignore",
+        "onPodConditions": [{"type": "DisruptionTarget"}],
+    }
+    (container,) = pod["containers"]
+    (mount,) = container["volumeMounts"]
+    (data,) = [e for e in container["env"] if e["name"] == "TFDS_DATA_DIR"]
+    assert data["value"].startswith(f"{mount['mountPath']}/")
+
+
 def test_search_indexed_job():
     job = _manifest(_LAUNCH / "kubernetes" / "search_indexed_job.yaml")
     spec = job["spec"]
     assert spec["completionMode"] == "Indexed"
     assert spec["completions"] == spec["parallelism"] == 4
+    assert spec["backoffLimitPerIndex"] > 0
+    assert "backoffLimit" not in spec  # of all shards together
     (container,) = spec["template"]["spec"]["containers"]
-    (variable,) = container["env"]
+    (variable,) = [v for v in container["env"] if v["name"] == "SHARD"]
     field = variable["valueFrom"]["fieldRef"]["fieldPath"]
     assert field.endswith("['batch.kubernetes.io/job-completion-index']")
     assert f"--config.search.shard=$({variable['name']})" in container["args"]
@@ -319,3 +668,26 @@ def test_images_copy_what_exists(name):
                 assert (_ROOT / source).exists(), source
     (extra,) = re.findall(r"'\.\[(\w+)\]'", "\n".join(lines))
     assert f'"{extra}": [' in (_ROOT / "setup.py").read_text()
+
+
+def test_tpu_image_loads_the_library_of_its_wheel():
+    text = (_LAUNCH / "Dockerfile.tpu").read_text()
+    variables = dict(re.findall(r"^ENV (\w+)=(.+)$", text, re.MULTILINE))
+    library = variables["TF_PLUGGABLE_DEVICE_LIBRARY_PATH"]
+    assert variables["TPU_LIBRARY_PATH"] == library
+    assert variables["NEXT_PLUGGABLE_DEVICE_USE_C_API"] == "true"
+    link = r"ln -s .*libtpu\.get_library_path\(\).*\s+" + re.escape(library)
+    assert re.search(link, text.replace("\\\n", ""))
+
+
+def test_one_version_of_tensorflow_on_tpus():
+    """The default image's, as the wheels pin libtpu by it."""
+    create, run, image = (
+        (_LAUNCH / name).read_text()
+        for name in ("tpu_vm_create.sh", "tpu_vm_run.sh", "Dockerfile.tpu")
+    )
+    (version,) = re.findall(r"RUNTIME_VERSION:-tpu-vm-tf-([\d.]+)-pjrt", create)
+    assert f"tensorflow=${{TENSORFLOW:-{version}}}" in run
+    assert f"ARG TENSORFLOW={version}" in image
+    assert "tensorflow-metadata<1.18" in run
+    assert "tensorflow-metadata<1.18" in image
