@@ -339,6 +339,8 @@ class _Vm:
 
 @pytest.fixture
 def vm(tmp_path):
+    if shutil.which("pgrep") is None or shutil.which("setsid") is None:
+        pytest.skip("no pgrep or setsid")
     return _Vm(tmp_path)
 
 
@@ -387,12 +389,13 @@ def test_tpu_vm_run_names_the_library_of_the_tpu(vm, pjrt, library):
     if library is not None:
         (vm.home / "libtpu").write_text(library + "\n")
     code, output, _ = vm.run(
-        "env | grep -E '^(TPU_|NEXT_PLUGGABLE|TF_PLUGGABLE)' | sort",
+        "env | grep -E '^(TPU_|NEXT_PLUGGABLE|TF_PLUGGABLE|PYTHONUNB)'",
         f"--pjrt={pjrt}",
     )
     assert code == 0
     library = library or "/lib/libtpu.so"
     expected = {"TPU_NAME": "local", "TPU_LIBRARY_PATH": library}
+    expected["PYTHONUNBUFFERED"] = "1"  # for who follows the log
     if pjrt == "true":
         expected["NEXT_PLUGGABLE_DEVICE_USE_C_API"] = "true"
         expected["TF_PLUGGABLE_DEVICE_LIBRARY_PATH"] = library
@@ -447,6 +450,28 @@ def test_tpu_vm_run_refuses_a_vm_that_runs_something_else(vm):
     assert (code, output) == (2, "")
     assert errors.startswith("error: another run on gtn; expected none")
     assert errors.count("\n") == 1
+
+
+def test_tpu_vm_run_survives_hangups(vm):
+    assert vm.run("kill -HUP $$ $PPID; echo alive") == (0, "alive\n", "")
+
+
+def test_tpu_vm_run_knows_a_pid_that_is_of_something_else(vm):
+    (vm.home / "gtn_tf_run").mkdir()
+    (vm.home / "gtn_tf_run/pid").write_text(f"{os.getpid()}\n")
+    assert vm.run(_SAVES) == (0, "hello\n", "")
+
+
+def test_tpu_vm_run_that_goes_on_has_no_exit_code(vm):
+    assert vm.run("exit 3")[0] == 3
+    (vm.home / "drop").touch()
+    code, _, errors = vm.run(_SAVES_WHEN_ASKED)
+    assert (code, errors.count("\n")) == (1, 1)
+    assert errors.startswith("error: no connection to gtn")
+    with vm.begin(_SAVES_WHEN_ASKED) as script:
+        assert script.stdout.readline() == "started\n"
+        script.terminate()
+        assert script.wait() == 143
 
 
 def test_tpu_vm_run_says_what_to_do_without_a_connection(vm):
