@@ -182,7 +182,8 @@ def _download(builder: tfds.core.DatasetBuilder) -> None:
         ) from error
     finally:
         for path in created:
-            with contextlib.suppress(OSError):  # full after a success
+            # Full after a success, which TFDS' paths call a ValueError.
+            with contextlib.suppress(OSError, ValueError):
                 path.rmdir()
 
 

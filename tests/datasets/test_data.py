@@ -60,6 +60,24 @@ def _records(images, labels):
         ).SerializeToString()
 
 
+_TINY = tfds_reader.Official(
+    (28, 28, 1),
+    {"train": NUM_TRAIN, "test": NUM_TEST},
+    NUM_VALIDATION,
+    False,
+)
+
+
+def _tiny_splits(*_):
+    def examples(num, seed):
+        for i, (image, label) in enumerate(
+            zip(*_arrays(num, seed=seed), strict=True)
+        ):
+            yield i, {"image": image, "label": label}
+
+    return {"train": examples(NUM_TRAIN, 0), "test": examples(NUM_TEST, 1)}
+
+
 @pytest.fixture
 def tiny_mnist(tmp_path, monkeypatch):
     """A TFDS directory with 40 + 20 MNIST-like records, written by TFDS."""
@@ -68,22 +86,9 @@ def tiny_mnist(tmp_path, monkeypatch):
     tfds.disable_progress_bar()
     builder = tfds.builder("mnist", data_dir=str(tmp_path))
 
-    def examples(num, seed):
-        for i, (image, label) in enumerate(
-            zip(*_arrays(num, seed=seed), strict=True)
-        ):
-            yield i, {"image": image, "label": label}
-
-    splits = {"train": examples(NUM_TRAIN, 0), "test": examples(NUM_TEST, 1)}
-    monkeypatch.setattr(builder, "_split_generators", lambda *_: splits)
+    monkeypatch.setattr(builder, "_split_generators", _tiny_splits)
     builder.download_and_prepare()
-    official = tfds_reader.Official(
-        (28, 28, 1),
-        {"train": NUM_TRAIN, "test": NUM_TEST},
-        NUM_VALIDATION,
-        False,
-    )
-    monkeypatch.setitem(tfds_reader.OFFICIAL, "mnist", official)
+    monkeypatch.setitem(tfds_reader.OFFICIAL, "mnist", _TINY)
     monkeypatch.setattr(requests, "head", _no_network)
     return tmp_path
 
@@ -335,6 +340,22 @@ def test_failed_download_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(builder_cls, "_download_and_prepare", fail)
     assert "(connection reset, by peer)" in _error("mnist", str(tmp_path))
     assert _files(tmp_path) == []
+
+
+def test_a_first_download_is_read_at_once(tmp_path, monkeypatch):
+    """Into folders that it creates, of which none is empty then."""
+    import tensorflow_datasets as tfds
+
+    tfds.disable_progress_bar()
+    builder_cls = type(tfds.builder("mnist", data_dir=str(tmp_path)))
+    monkeypatch.setattr(builder_cls, "_split_generators", _tiny_splits)
+    monkeypatch.setattr(requests, "head", lambda *_, **__: None)
+    monkeypatch.setitem(tfds_reader.OFFICIAL, "mnist", _TINY)
+    dataset = data.load("mnist", str(tmp_path))
+    monkeypatch.setattr(requests, "head", _no_network)
+    again = data.load("mnist", str(tmp_path))
+    np.testing.assert_array_equal(dataset.train.images, again.train.images)
+    assert len(dataset.validation.images) == NUM_VALIDATION
 
 
 @pytest.mark.parametrize(
