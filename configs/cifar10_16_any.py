@@ -12,7 +12,10 @@ minutes of one core, Intel Xeon with AVX-512, beside other work, float32, TF
 2.21, trained at commit 9e12b18, measured at ab6ec5d): 0.326; a real subset
 0.279, fresh real data 0.275, both at rates tuned for each network, by plain or
 normalised updates. It ranks 40 ordinary networks with a correlation of 0.845,
-real images 0.841 (commit 92af336). docs/results/any_network.md, any_ranking.md.
+real images 0.841 (commit 92af336). With `--config.inner.num_steps=40
+--config.warm_start.num_images=1280 --config.meta.num_steps=200` 0.350, by a
+generator (`--config.source=gtn --config.meta.learning_rate=0.002`) 0.324
+(commit 22011db). docs/results/any_network.md, any_ranking.md.
 """
 
 from ml_collections import config_dict
