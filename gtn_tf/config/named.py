@@ -51,14 +51,20 @@ def named_config(name: Path | str) -> config_dict.ConfigDict:
     """Returns what `get_config()` of a config file returns.
 
     Raises:
-      InputError: there is no such file, or it fails.
+      InputError: there is no such file, it fails, or returns something else.
     """
     path = config_path(name)
     try:
-        return runpy.run_path(str(path))["get_config"]()
+        found = runpy.run_path(str(path))["get_config"]()
     except PERSONS_ERRORS as error:
         raise InputError(
             f"config {str(path)!r} cannot be used ({type(error).__name__}: "
             f"{one_line(error)}); expected a Python file with get_config(); "
             "correct it"
         ) from error
+    if not isinstance(found, dict | config_dict.ConfigDict):
+        raise InputError(
+            f"get_config() of config {str(path)!r} returns {found!r}; expected "
+            "a ConfigDict; begin it with gtn_tf.config.default_config()"
+        )
+    return found

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from gtn_tf.datasets.arrays import check_pipeline, is_pipeline
 from gtn_tf.given import Given, give
+from gtn_tf.training.own_data import hash_array
 from gtn_tf.types import InputError, one_line
 
 
@@ -40,9 +41,7 @@ def dataset_name(data: Any) -> str:
     for key in sorted(splits, key=str):
         digest.update(str(key).encode())
         for part in _parts(splits[key], key):
-            array = _array(part, f"{key} of data")
-            digest.update(f"{array.dtype}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).view(np.uint8).data)
+            hash_array(digest, _array(part, f"{key} of data"))
     return give("arrays", digest.hexdigest(), Given(lambda: splits, {}))
 
 

@@ -158,14 +158,7 @@ def _config(
             "single keys as keywords of fit, such as meta__learning_rate=0.005"
         )
     is_config = isinstance(given, config_dict.ConfigDict)
-    values = given if is_config else named_config(given)
-    if not isinstance(values, dict | config_dict.ConfigDict):
-        raise InputError(
-            f"get_config() of config {str(given)!r} returns {values!r}; "
-            "expected a ConfigDict; begin it with "
-            "gtn_tf.config.default_config()"
-        )
-    config = config_dict.ConfigDict(values)
+    config = config_dict.ConfigDict(given if is_config else named_config(given))
     for key in keys:
         if key not in FIELDS:
             raise unknown_key_error(key)

@@ -63,13 +63,13 @@ def search(config: config_dict.ConfigDict, workdir: Path) -> int:
     configure_runtime(spec.num_logical_devices, spec.tensor_float_32)
     caught: list[int] = []
     worker = Worker(spec, lambda: bool(caught))
-    if is_own_data(spec.dataset):
-        check_own_data(worker.session.data.dataset, workdir)
     strategy = make_strategy(spec)
     _check_shards(spec, strategy)
     _check_guide(spec, worker.evaluators)
     _check_memory(config, worker)
     _check_first(spec, strategy)
+    if is_own_data(spec.dataset):
+        check_own_data(worker.session.data.dataset, workdir)
     evaluators = worker.evaluators
     found = None
     try:

@@ -12,6 +12,7 @@ import numpy as np
 
 from gtn_tf.datasets.loading import Dataset, Split
 from gtn_tf.datasets.registry import split_scheme
+from gtn_tf.given import is_given
 from gtn_tf.import_paths import is_import_path
 from gtn_tf.runtime.files import read_json, write_json
 from gtn_tf.types import InputError
@@ -20,8 +21,19 @@ _KEY = "train_and_validation_sha256"
 
 
 def is_own_data(name: str) -> bool:
-    """Whether `dataset.name` names files or a function of a person's."""
-    return split_scheme(name)[0] in ("npz", "folder") or is_import_path(name)
+    """Whether `dataset.name` names files or a function of a person's.
+
+    What a Python caller gave does not count: its name holds a hash of it.
+    """
+    if is_import_path(name):
+        return not is_given(name)
+    return split_scheme(name)[0] in ("npz", "folder")
+
+
+def hash_array(digest: "hashlib._Hash", array: np.ndarray) -> None:
+    """Adds an array, of any shape and plain type, to a hash."""
+    digest.update(f"{array.dtype}{array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).view(np.uint8).data)
 
 
 def split_digest(*splits: Split) -> str:
@@ -29,8 +41,7 @@ def split_digest(*splits: Split) -> str:
     digest = hashlib.sha256()
     for split in splits:
         for array in split:
-            digest.update(f"{array.dtype}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).view(np.uint8).data)
+            hash_array(digest, array)
     return digest.hexdigest()
 
 
